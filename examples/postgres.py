@@ -98,11 +98,18 @@ class Server:
             _ensure_account()
             for path in (self.folder, passwords):
                 shutil.chown(path, ACCOUNT, ACCOUNT)
+            if not self._reachable():  # a virtual environment below /root, say
+                copied = shutil.copytree(self.binaries.parent, self.folder / "postgres")
+                self.binaries = copied / self.binaries.name
         self._run(
             "initdb", "-D", str(self.data), "-U", USER, "--auth=scram-sha-256", "--encoding=UTF8",
             "--locale=C", f"--pwfile={passwords}", "--no-sync",
         )  # fmt: skip
         passwords.unlink()
+
+    def _reachable(self) -> bool:
+        test = ["test", "-x", str(self.binaries / "initdb")]
+        return subprocess.run(test, check=False, user=ACCOUNT, extra_groups=[]).returncode == 0
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         as_account = os.geteuid() == 0
