@@ -1,0 +1,1 @@
+"""The Telegram bot of the example: looks monsters and spells up in the API."""
