@@ -1,0 +1,1 @@
+"""The API of the example stack: monsters and spells in several languages, kept in PostgreSQL."""

@@ -1,0 +1,58 @@
+"""Puts the application together."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+
+from dnd_helper_api.routes import health, monsters, spells, texts
+from dnd_helper_api.schema_state import own_revisions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from dnd_helper_api.settings import Settings
+
+CONNECT_TIMEOUT = 3  # seconds: less than a health check waits
+
+# What the database refuses is the sender's fault, or a matter of trying again; never a 500.
+REFUSALS: dict[type[Exception], int] = {DataError: 422, IntegrityError: 409, OperationalError: 503}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API with its routes and connections; it starts whether the database is there or not."""
+    engine = create_engine(
+        settings.database,
+        pool_size=10,
+        max_overflow=30,  # FastAPI serves forty requests at a time
+        pool_pre_ping=True,  # the database may have been restarted
+        connect_args={"connect_timeout": CONNECT_TIMEOUT},
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        engine.dispose()
+
+    app = FastAPI(title="D&D helper", version=settings.version, lifespan=lifespan)
+    app.state.settings = settings
+    app.state.engine = engine
+    app.state.revisions = own_revisions()
+    for routes in (health, monsters, spells, texts):
+        app.include_router(routes.router)
+    for error, status in REFUSALS.items():
+        app.add_exception_handler(error, _refusal(status))
+    return app
+
+
+def _refusal(status: int) -> Any:
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        cause = getattr(error, "orig", None) or error
+        return JSONResponse({"detail": str(cause).strip()}, status)
+
+    return answer
