@@ -1,0 +1,249 @@
+"""The command line, the only `except` for everything, and the exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from init import __version__
+from init.errors import CHANGES, Interrupted, exit_code
+from init.logs import Redactor, configure, log
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from init.run import Run
+    from init.settings import Settings
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, _interrupt)
+    configure(level="INFO", as_json=_json_by_default(), service="init", redact=Redactor())
+    code = _run(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if code > 128:  # noqa: PLR2004 - a signal; a request under way must not hold the exit up
+        os._exit(code)
+    sys.exit(code)
+
+
+def _interrupt(signum: int, _: Any) -> None:
+    # Once: what cleans up after the first signal is not to be interrupted by a second one.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
+    raise Interrupted(signum)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        from init.command import parse
+
+        return _dispatch(parse(arguments))
+    except Interrupted as interrupted:
+        log.warning(
+            "interrupted: what was under way is rolled back, the lock is released",
+            extra={"signal": interrupted.signal.name, "exit_code": interrupted.exit_code},
+        )
+        return interrupted.exit_code
+    except Exception as error:  # noqa: BLE001 - the only one; every error leaves by here
+        code = exit_code(error)
+        if code == 1:
+            log.exception(
+                "a defect in compose-init: please report it with this traceback",
+                extra={"exit_code": 1},
+            )
+        else:
+            cause = error.__cause__ if log.isEnabledFor(10) else None
+            log.error("%s", error, extra={"exit_code": code}, exc_info=cause)
+        return code
+
+
+def _dispatch(call: Namespace) -> int:
+    from init.settings import read
+
+    settings = read(os.environ, offline=call.command == "check")
+    live = _configure_logs(settings, call)
+    commands = {"check": _check, "status": _status, "wait": _wait}
+    if call.command in commands:
+        return commands[call.command](settings, call)
+    return _whole_run(settings, call, live=live)
+
+
+def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
+    from init.run import Call, Run
+    from init.view import Lines, Live
+
+    wanted = Call(
+        migrate=not call.seed_only,
+        seed=not call.migrate_only,
+        verify=call.verify,
+        datasets=tuple(call.dataset or ()),
+    )
+    _check_call(settings, call)
+    run = Run(settings, wanted, Lines(), partial(_configure_logs, settings, call))
+    if call.plan:
+        return _plan(run, call)
+    started, clock = time.time(), time.monotonic()
+    if live:
+        run.view = Live()
+    try:
+        if call.wait_only:
+            run.wait_only()
+        else:
+            run.execute()
+    except BaseException as error:
+        run.report.outcome, run.report.exit_code = "failed", _code(error)
+        run.report.error = str(error)
+        raise
+    finally:
+        run.report.seconds = time.monotonic() - clock
+        run.view.close()
+        _conclude(run, settings, call, started)
+    return 0
+
+
+def _check_call(settings: Settings, call: Namespace) -> None:
+    """What the words on the command line need, and the settings do not have."""
+    from init.errors import SettingsError
+
+    if call.migrate_only and settings.alembic_config is None:
+        raise SettingsError(
+            "--migrate-only: there is nothing to migrate; set ALEMBIC_CONFIG to alembic.ini or a folder of revisions"
+        )
+    if (call.seed_only or call.dataset) and settings.manifest is None:
+        raise SettingsError(
+            "there is nothing to seed; set SEED_MANIFEST to the path or URL of seeds.toml"
+        )
+
+
+def _code(error: BaseException) -> int:
+    return exit_code(error)
+
+
+def _plan(run: Run, call: Namespace) -> int:
+    from init.report import to_line
+
+    planned = run.plan()
+    _print(
+        to_line(planned.to_json(), 2) if call.output == "json" else planned.to_text(), run.settings
+    )
+    return CHANGES if planned.changes else 0
+
+
+def _conclude(run: Run, settings: Settings, call: Namespace, started: float) -> None:
+    """Summary, report file and the ledger's row of the run."""
+    from init.report import NOTHING, to_line, write
+
+    redact = Redactor(settings.secrets)
+    document = redact(run.report.to_json())
+    if settings.report is not None:
+        write(settings.report, document)
+    if run.report.outcome != NOTHING and not call.wait_only:
+        _remember(settings, started, document)
+    if call.output == "json":
+        print(to_line(document, 2))
+    elif call.output == "text":
+        print(redact(run.report.to_text()))
+    elif run.report.exit_code == 0:
+        extra = {"seconds": document["seconds"]}
+        if run.report.migrations:
+            extra["revisions"] = len(run.report.migrations)
+        log.info("%s", run.report.outcome, extra=extra)
+
+
+def _remember(settings: Settings, started: float, document: dict[str, Any]) -> None:
+    """The run into the ledger, where there is one; its failure must not hide the run's own."""
+    import psycopg
+
+    from init import state, wait
+    from init.errors import InitError
+
+    if settings.database is None:
+        return
+    try:
+        with wait.connect(settings.database, connect_timeout="2") as connection:
+            state.record_run(connection, started, __version__, document)
+    except (psycopg.Error, InitError, wait.NotYetError) as error:
+        log.debug("the run could not be written to the ledger", extra={"reason": str(error)})
+
+
+def _check(settings: Settings, call: Namespace) -> int:
+    from init.errors import SettingsError
+    from init.report import to_line
+    from seeder import check
+    from seeder.sources import Sources
+
+    if settings.manifest is None:
+        raise SettingsError(
+            "settings are fine; there is no manifest: set SEED_MANIFEST to check the seeds as well"
+        )
+    counts = check(settings.manifest, Sources(settings.object_store))
+    if call.output == "json":
+        _print(
+            to_line({"datasets": [{"name": n, "records": c} for n, c in counts.items()]}, 2),
+            settings,
+        )
+    else:
+        for name, count in counts.items():
+            _print(f"{name}: {count:,} records", settings)
+        _print("settings, manifest and seed files are fine", settings)
+    return 0
+
+
+def _status(settings: Settings, call: Namespace) -> int:
+    from init.report import status_text, to_line
+    from init.run import status
+
+    found = status(settings, partial(_configure_logs, settings, call))
+    _print(to_line(found, 2) if call.output == "json" else status_text(found), settings)
+    return 0
+
+
+def _wait(settings: Settings, call: Namespace) -> int:
+    from init.run import wait_for_revision
+
+    if call.revision is None:
+        from init.wait import for_database
+
+        for_database(settings.need_database(), settings.database_timeout).close()
+    else:
+        wait_for_revision(settings, call.revision, partial(_configure_logs, settings, call))
+    log.info("is there", extra={"revision": call.revision or "PostgreSQL"})
+    return 0
+
+
+def _print(text: str, settings: Settings) -> None:
+    print(Redactor(settings.secrets)(text))
+
+
+def _configure_logs(settings: Settings, call: Namespace) -> bool:
+    """Set logs up as the settings say; returns whether a person watches a terminal."""
+    as_json = settings.log_json if settings.log_json is not None else _json_by_default()
+    # A document on stdout is for a program: logs go elsewhere.
+    stream = (
+        sys.stderr
+        if call.output or call.plan or call.command in {"status", "check"}
+        else sys.stdout
+    )
+    configure(
+        level=settings.log_level,
+        as_json=as_json,
+        service=settings.log_service_name,
+        redact=Redactor(settings.secrets),
+        stream=stream,
+    )
+    return not as_json and sys.stdout.isatty() and not call.output and settings.log_level != "DEBUG"
+
+
+def _json_by_default() -> bool:
+    return not sys.stdout.isatty()
+
+
+if __name__ == "__main__":
+    main()

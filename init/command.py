@@ -1,0 +1,111 @@
+"""The words of the command line."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+
+from init import __version__
+from init.errors import SettingsError
+
+DESCRIPTION = """\
+Waits for PostgreSQL, migrates with Alembic, seeds tables and the application's API, and exits.
+Without a word it does everything; what is done already is left alone.
+"""
+
+EPILOG = """\
+settings come from the environment, each also from a file as NAME_FILE:
+  DATABASE_URL, or POSTGRES_HOST _PORT _DB _USER _PASSWORD
+  ALEMBIC_CONFIG     alembic.ini, or a folder of revisions
+  SEED_MANIFEST      seeds.toml: a path, or s3://bucket/key
+  API_BASE_URL       the application's API, for datasets with an endpoint
+  API_COMMAND        starts a temporary one
+  (docs/settings.md has all of them)
+
+exit codes:
+  0 done, or nothing to do     2 --plan found changes       65 a record is wrong
+  66 a source cannot be read   69 not up in time            70 a migration failed
+  73 unknown revision          75 run again                 76 a target refused a record
+  77 credentials refused       78 settings are wrong        130, 143 interrupted
+"""
+
+
+class Parser(ArgumentParser):
+    """argparse, with our exit code: 2 means that a plan found changes."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Raise instead of exiting."""
+        raise SettingsError(f"the command line is wrong: {message}; see {self.prog} --help")
+
+
+def parse(arguments: list[str]) -> Namespace:
+    """The call that the words mean.
+
+    Raises:
+        SettingsError: words that do not go together, or are not known.
+    """
+    parser = Parser(
+        "compose-init",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"compose-init {__version__}")
+    phases = parser.add_mutually_exclusive_group()
+    phases.add_argument(
+        "--wait-only", action="store_true", help="wait for PostgreSQL, and for an API elsewhere"
+    )
+    phases.add_argument("--migrate-only", action="store_true", help="bring the schema to head")
+    phases.add_argument(
+        "--seed-only", action="store_true", help="bring the seeds to what their files say"
+    )
+    parser.add_argument(
+        "--dataset", action="append", metavar="NAME", help="seed only this one (repeatable)"
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="show what would change, and change nothing"
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="compare with live data even where nothing has changed",
+    )
+    parser.add_argument(
+        "--output",
+        choices=("text", "json"),
+        help="the plan or summary on stdout; logs go to stderr then",
+    )
+    commands = parser.add_subparsers(
+        dest="command", metavar="status | check | wait", title="other commands"
+    )
+    for name, words in (
+        ("status", "revision and head, datasets, the last runs"),
+        ("check", "validate settings, manifest and seed files, offline"),
+        ("wait", "wait for PostgreSQL, or for a revision of the schema"),
+    ):
+        command = commands.add_parser(name, help=words, description=words)
+        if name == "wait":
+            command.add_argument("--revision", metavar="head|ID", help="until the schema is there")
+        else:
+            command.add_argument("--output", choices=("text", "json"), default=None)
+    call = parser.parse_args(arguments)
+    _check(call)
+    return call
+
+
+def _check(call: Namespace) -> None:
+    only = [flag for flag in ("wait_only", "migrate_only") if getattr(call, flag)]
+    if call.dataset and only:
+        raise SettingsError(
+            f"the command line is wrong: --dataset and --{only[0].replace('_', '-')} exclude each other"
+        )
+    if call.plan and call.wait_only:
+        raise SettingsError("the command line is wrong: --plan and --wait-only exclude each other")
+    given = [
+        flag
+        for flag in ("plan", "verify", "dataset", "seed_only", "migrate_only", "wait_only")
+        if getattr(call, flag)
+    ]
+    if call.command and given:
+        raise SettingsError(
+            f"the command line is wrong: {call.command} takes no --{given[0].replace('_', '-')}"
+        )

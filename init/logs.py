@@ -1,0 +1,116 @@
+"""Logs: one JSON object a line in a container, calm lines for a person on a terminal.
+
+Standard logging alone: it is imported anyway, and an unchanged run must not pay for more. What an
+application's migrations and libraries log comes out in the same form. Secrets that the settings hold
+are replaced wherever they appear, tracebacks included.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+MASK = "***"
+
+log = logging.getLogger("compose_init")
+
+
+class Redactor:
+    """Replaces known secrets in text.
+
+    Args:
+        secrets: the secrets; those shorter than four characters are left, they would mask words.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        from urllib.parse import quote
+
+        found = {secret for secret in secrets if len(secret) >= 4}  # noqa: PLR2004
+        forms = (
+            found | {quote(secret, safe="") for secret in found} | {repr(s)[1:-1] for s in found}
+        )
+        self._forms = sorted(forms, key=len, reverse=True)
+
+    def __call__(self, value: Any) -> Any:
+        """The same value with every secret in its text masked."""
+        if isinstance(value, str):
+            for form in self._forms:
+                value = value.replace(form, MASK)
+            return value
+        if isinstance(value, dict):
+            return {self(key): self(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self(item) for item in value]
+        return value
+
+
+class Formatter(logging.Formatter):
+    """Fields that a record was given with `extra` go beside its message."""
+
+    def __init__(self, service: str, redact: Redactor, *, as_json: bool) -> None:
+        super().__init__()
+        self._service = service
+        self._redact = redact
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON, or a line for a person (with a traceback below, where there is one)."""
+        extra = {k: v for k, v in record.__dict__.items() if k not in STANDARD}
+        message = record.getMessage()
+        trace = self.formatException(record.exc_info) if record.exc_info else None
+        if not self._as_json:
+            return str(self._redact(_for_people(record, message, extra, trace)))
+        line = {
+            "timestamp": _timestamp(record.created),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "logger": record.name,
+            "event": message,
+            **extra,
+        }
+        if trace:
+            line["exception"] = trace
+        return json.dumps(self._redact(line), ensure_ascii=False, default=str)
+
+
+def configure(
+    *, level: str, as_json: bool, service: str, redact: Redactor, stream: TextIO | None = None
+) -> None:
+    """Send every log to `stream` (stdout by default), and undo what others configured."""
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(Formatter(service, redact, as_json=as_json))
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    for name, logger in logging.root.manager.loggerDict.items():
+        # An application's env.py may have switched loggers off with fileConfig, or given them handlers.
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False
+            if name == log.name or name.startswith("alembic"):
+                logger.handlers.clear()
+                logger.propagate = True
+    log.setLevel(level)
+    # "Running upgrade a -> b" is said by our own event, with its duration.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _timestamp(seconds: float) -> str:
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+
+
+def _for_people(
+    record: logging.LogRecord, message: str, extra: dict[str, Any], trace: str | None
+) -> str:
+    mark = {"WARNING": "! ", "ERROR": "✗ ", "CRITICAL": "✗ "}.get(record.levelname, "")
+    details = "  ".join(f"{name}={value}" for name, value in extra.items())
+    return (
+        f"{mark}{message}" + (f"  ({details})" if details else "") + (f"\n{trace}" if trace else "")
+    )

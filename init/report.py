@@ -1,0 +1,228 @@
+"""Summary, plan and status: as values, as JSON, and as text for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from init.migrate import Revision
+    from seeder.diff import Change, Plan
+
+SHOWN = 20
+"""How many records of a dataset a plan shows on a terminal; `--output json` has more."""
+
+DONE = "done"
+NOTHING = "nothing to do"
+FAILED = "failed"
+
+
+@dataclass
+class Report:
+    """What a run did, as far as it came."""
+
+    outcome: str = DONE
+    exit_code: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    phases: list[tuple[str, float]] = field(default_factory=list)
+    migrations: list[Revision] = field(default_factory=list)
+    datasets: list[Plan] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the design names it."""
+        return {
+            "outcome": self.outcome,
+            "exit_code": self.exit_code,
+            "seconds": round(self.seconds, 3),
+            **({"error": self.error} if self.error else {}),
+            "phases": [
+                {"name": name, "seconds": round(seconds, 3)} for name, seconds in self.phases
+            ],
+            "migrations": [_revision(revision) for revision in self.migrations],
+            "datasets": [_applied(plan) for plan in self.datasets],
+        }
+
+    def to_text(self) -> str:
+        """A table for people, with one line above it that says it all."""
+        lines = [f"{self.outcome} in {self.seconds:.1f} s"]
+        if self.migrations:
+            lines.append(
+                f"{len(self.migrations)} revisions applied, now at {self.migrations[-1].revision}"
+            )
+        if self.datasets:
+            lines += ["", *_table(self.datasets)]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a run would change."""
+
+    migrations: tuple[Revision, ...]
+    datasets: tuple[Plan, ...]
+
+    @property
+    def changes(self) -> bool:
+        """Whether a run would change anything."""
+        return bool(self.migrations) or any(plan.changes for plan in self.datasets)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the design names it."""
+        return {
+            "changes": self.changes,
+            "migrations": [_revision(revision) for revision in self.migrations],
+            "datasets": [_planned(plan) for plan in self.datasets],
+        }
+
+    def to_text(self) -> str:
+        """For people: pending revisions, then each dataset with its changes, field by field."""
+        if not self.changes and not any(plan.records for plan in self.datasets):
+            return "nothing would change"
+        lines = ["would change:" if self.changes else "nothing would change; edited by hand:"]
+        lines += [f"  migrate  {r.revision}  {r.message}  ({r.file})" for r in self.migrations]
+        for plan in self.datasets:
+            if plan.changes or plan.records:
+                lines += _plan_lines(plan)
+        return "\n".join(lines)
+
+
+def write(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a report; a reader never sees half of one."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(to_line(document, indent=2) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def to_line(document: Any, indent: int | None = None) -> str:
+    """JSON text."""
+    return json.dumps(document, ensure_ascii=False, default=str, indent=indent)
+
+
+def status_text(status: Mapping[str, Any]) -> str:
+    """The status for people."""
+    database = status["database"]
+    at = ", ".join(database["revisions"]) or "no revision"
+    heads = ", ".join(database["heads"]) or "none"
+    lines = [f"schema    {database['state']}: at {at}; this image's head is {heads}"]
+    for dataset in status["datasets"]:
+        lines.append(
+            f"dataset   {dataset['name']}: {dataset['records']} records in {dataset['target']}, applied"
+            f" {dataset['applied_at']}"
+        )
+    for run in status["runs"]:
+        lines.append(
+            f"run       {run['started_at']}: {run['outcome']} (exit code {run['exit_code']}) in {run['seconds']} s,"
+            f" version {run['version']}"
+        )
+    return "\n".join(lines)
+
+
+def _revision(revision: Revision) -> dict[str, Any]:
+    known = {"revision": revision.revision, "message": revision.message, "file": revision.file}
+    return known if revision.seconds is None else {**known, "seconds": revision.seconds}
+
+
+def _applied(plan: Plan) -> dict[str, Any]:
+    return {
+        "name": plan.name,
+        "target": plan.target,
+        "created": plan.create,
+        "updated": plan.update,
+        "deleted": plan.delete,
+        "unchanged": plan.unchanged,
+        "drifted": plan.drift,
+        "conflicts": plan.conflict,
+        "unconfirmed": plan.unconfirmed,
+        "left": plan.left,
+    }
+
+
+def _planned(plan: Plan) -> dict[str, Any]:
+    return {
+        "name": plan.name,
+        "target": plan.target,
+        "create": plan.create,
+        "update": plan.update,
+        "delete": plan.delete,
+        "unchanged": plan.unchanged,
+        "drift": plan.drift,
+        "conflict": plan.conflict,
+        "unconfirmed": plan.unconfirmed,
+        "left": plan.left,
+        "after_migration": plan.after_migration,
+        "records": [
+            {"action": change.action, "key": change.key, "fields": change.fields}
+            for change in plan.records
+        ],
+    }
+
+
+COLUMNS = ("created", "updated", "unchanged", "drifted", "conflicts", "unconfirmed", "left")
+
+
+def _table(plans: list[Plan]) -> list[str]:
+    """Counts by dataset; a column that is zero for all is left out, but for the first three."""
+    rows = [_applied(plan) for plan in plans]
+    shown = [name for name in COLUMNS if name in COLUMNS[:3] or any(row[name] for row in rows)]
+    cells = [["dataset", "target", *shown]]
+    cells += [[row["name"], row["target"], *(f"{row[name]:,}" for name in shown)] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)  # noqa: PLR2004 - names left, numbers right
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def _plan_lines(plan: Plan) -> list[str]:
+    counts = {
+        "create": plan.create,
+        "update": plan.update,
+        "edited by hand": plan.drift,
+        "in conflict": plan.conflict,
+        "unconfirmed": plan.unconfirmed,
+        "left": plan.left,
+    }
+    said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    after = " (once the migrations are applied)" if plan.after_migration else ""
+    lines = [f"  {plan.name} → {plan.target}: {said or 'nothing'}{after}"]
+    for change in plan.records[:SHOWN]:
+        lines += _change_lines(change)
+    omitted = plan.create + plan.update + plan.drift + plan.conflict - SHOWN
+    if omitted > 0 and len(plan.records) > SHOWN:
+        lines.append(f"    … and {omitted:,} more; --output json has them")
+    return lines
+
+
+MARKS = {"create": "+", "update": "~", "deleted": "!", "none": "!"}
+REASONS = {
+    "update": "",
+    "drift": "edited by hand",
+    "conflict": "edited by hand, and changed in the file",
+    "unconfirmed": "the API did not keep what was written",
+}
+
+
+def _change_lines(change: Change) -> list[str]:
+    key = ", ".join(str(value) for value in change.key.values())
+    tail = "  deleted by hand, left so" if change.action == "deleted" else ""
+    lines = [f"    {MARKS[change.action]} {key}{tail}"]
+    for name, detail in sorted(change.fields.items()):
+        reason = REASONS[detail["outcome"]]
+        left = "" if "write" in detail else ", left" if reason else ""
+        note = f"  ({reason}{left or ', overwritten'})" if reason else ""
+        lines.append(
+            f"        {name}: {_short(detail['live'])} → {_short(detail['desired'])}{note}"
+        )
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = to_line(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 - a terminal's line

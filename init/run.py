@@ -1,0 +1,358 @@
+"""A run, as a table of contents.
+
+up to date? ─ yes ─▶ done
+    │ no
+wait ─▶ lock ─▶ migrate ─▶ seed ─▶ unlock ─▶ summary
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from init import __version__, lock, state, wait
+from init.errors import SettingsError
+from init.fingerprint import of_migrations
+from init.logs import log
+from init.report import DONE, NOTHING, Planned, Report
+from init.settings import Settings
+from init.view import View
+
+if TYPE_CHECKING:
+    import httpx
+
+    from init.migrate import History, Migrations
+    from seeder import Options
+    from seeder.sources import Sources
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the command line asks for."""
+
+    migrate: bool = True
+    seed: bool = True
+    verify: bool = False
+    datasets: tuple[str, ...] = ()
+
+    @property
+    def whole_seed(self) -> bool:
+        """Whether every dataset is seeded, so that the phase is complete afterwards."""
+        return self.seed and not self.datasets
+
+
+@dataclass
+class Run:
+    """One execution, from settings to report; `report` says how far it came."""
+
+    settings: Settings
+    call: Call
+    view: View
+    logging: Callable[[], object]
+    report: Report = field(default_factory=Report)
+
+    def execute(self) -> Report:
+        """Do everything that is to be done.
+
+        Raises:
+            InitError, SeedError: what ended the run; phases before stay done.
+        """
+        with self._phase("wait"):
+            connection = self._connect()
+        with connection:
+            if self._up_to_date(connection):
+                self.report.outcome = NOTHING
+                return self.report
+            with self._locked():
+                if self._up_to_date(connection):  # another run did it while this one waited
+                    self.report.outcome = NOTHING
+                    return self.report
+                state.prepare(connection)
+                if self._has_migrations:
+                    with self._phase("migrate"):
+                        self._migrate(connection)
+                elif self.call.migrate:
+                    state.follow(connection, None)
+                if self._has_seeds:
+                    with self._phase("seed"):
+                        self._seed(connection)
+        self.report.outcome = DONE if self.report.phases else NOTHING
+        return self.report
+
+    def plan(self) -> Planned:
+        """What `execute` would change; changes nothing.
+
+        Raises:
+            InitError, SeedError: what would end the run before it changed anything.
+        """
+        with self._connect() as connection:
+            if self._up_to_date(connection):
+                return Planned((), ())
+            history = self._migrations().pending() if self._has_migrations else None
+            pending = history.revisions if history else ()
+            if not self._has_seeds:
+                return Planned(pending, ())
+            plans, _ = self._seed_with(connection, plan=True, schema_behind=bool(pending))
+            return Planned(pending, tuple(plans))
+
+    def wait_only(self) -> Report:
+        """Wait for PostgreSQL, and for the API where one runs elsewhere."""
+        with self._phase("wait"):
+            self._connect().close()
+            api = self.settings.api
+            if api is not None and not api.command:
+                with self._api():
+                    pass
+        return self.report
+
+    # the phases
+
+    def _connect(self) -> wait.Connection:
+        database = self.settings.need_database()
+        try:
+            return wait.connect(
+                database
+            )  # there already, nearly always: no waiting loop is imported
+        except wait.NotYetError as reason:
+            log.info(
+                "waiting for PostgreSQL", extra={"address": database.place, "reason": str(reason)}
+            )
+            return wait.for_database(database, self.settings.database_timeout)
+
+    def _locked(self) -> Any:
+        return lock.held(
+            self.settings.need_database(),
+            database_timeout=self.settings.database_timeout,
+            timeout=self.settings.lock_timeout,
+        )
+
+    def _migrate(self, connection: wait.Connection) -> None:
+        migrations = self._migrations()
+        fingerprint = of_migrations(migrations.config)
+        history = migrations.upgrade(self.view.migrating, self.view.migrated)
+        self.report.migrations = list(history.revisions)
+        state.follow(connection, history.version_table)
+        state.record_phase(
+            connection, "migrate", {"files": fingerprint, "revisions": sorted(history.heads)}
+        )
+        _warn_of_invalid_indexes(connection)
+
+    def _seed(self, connection: wait.Connection) -> None:
+        plans, inputs = self._seed_with(connection)
+        self.report.datasets = plans
+        if self.call.whole_seed:
+            state.record_phase(connection, "seed", inputs)
+
+    def _seed_with(self, connection: wait.Connection, **how: Any) -> Any:
+        from seeder import Options, seed
+
+        with ExitStack() as api:
+            options: Options = Options(
+                only=self.call.datasets,
+                verify=self.call.verify,
+                api=_once(lambda: api.enter_context(self._api())),
+                progress=self.view.seeding,
+                finished=self._finished,
+                **how,
+            )
+            return seed(connection, self._manifest, self._sources(), options)
+
+    def _finished(self, plan: Any) -> None:
+        self.report.datasets.append(plan)
+        self.view.seeded(plan)
+
+    # what there is
+
+    @property
+    def _has_migrations(self) -> bool:
+        return self.call.migrate and self.settings.alembic_config is not None
+
+    @property
+    def _has_seeds(self) -> bool:
+        return self.call.seed and self.settings.manifest is not None
+
+    @property
+    def _manifest(self) -> str:
+        return self.settings.manifest or ""
+
+    def _migrations(self) -> Migrations:
+        return migrations(self.settings, self.logging)
+
+    def _sources(self) -> Sources:
+        from seeder.sources import Sources
+
+        return Sources(self.settings.object_store)
+
+    @contextmanager
+    def _api(self) -> Iterator[httpx.Client]:
+        from init import application
+
+        if self.settings.api is None:
+            raise SettingsError(
+                "settings are wrong:\n  API_BASE_URL: is missing, and a dataset has an endpoint; set it to an API that"
+                " runs, or API_COMMAND to start one"
+            )
+        with application.running(
+            self.settings.api, self.settings.plain, self.settings.api_timeout
+        ) as client:
+            yield client
+
+    # up to date?
+
+    def _up_to_date(self, connection: wait.Connection) -> bool:
+        """Whether the last complete run left everything as this one would; one query."""
+        if self.call.verify or self.call.datasets:
+            return False
+        if not self._has_migrations and not self._has_seeds:
+            return True
+        last = state.read(connection)
+        return last is not None and self._migrated(last) and self._seeded(last)
+
+    def _migrated(self, last: state.State) -> bool:
+        if not self._has_migrations:
+            return True
+        done = last.inputs.get("migrate", {})
+        revisions = sorted(done.get("revisions", []))
+        config = self.settings.alembic_config or Path()
+        return sorted(last.revisions) == revisions and done.get("files") == of_migrations(config)
+
+    def _seeded(self, last: state.State) -> bool:
+        if not self._has_seeds:
+            return True
+        done = last.inputs.get("seed", {})
+        if self._manifest not in done:
+            return False
+        from seeder.errors import SourceError
+
+        try:
+            return all(
+                self._sources().fingerprint(location) == known for location, known in done.items()
+            )
+        except SourceError:
+            return False  # the run itself will say it, by dataset
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        self.view.phase(name)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.report.phases.append((name, time.monotonic() - started))
+
+
+def migrations(settings: Settings, logging: Callable[[], object]) -> Migrations:
+    """The application's migrations, as the settings describe them.
+
+    Raises:
+        SettingsError: there are none.
+    """
+    from init.application import environment
+    from init.migrate import Migrations
+
+    database = settings.need_database()
+    if settings.alembic_config is None:
+        raise SettingsError(
+            f"settings are wrong:\n  ALEMBIC_CONFIG: is missing, and there is no alembic.ini in {Path.cwd()}"
+        )
+    return Migrations(
+        config=settings.alembic_config,
+        url=database.sqlalchemy_url,
+        environ={"DATABASE_URL": database.url, **environment(settings.plain)},
+        lock_timeout=settings.migration_lock_timeout,
+        retry_timeout=settings.lock_timeout,
+        logging=logging,
+    )
+
+
+def status(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
+    """Revision and head, datasets and the last runs, as the design names them."""
+    with wait.for_database(settings.need_database(), settings.database_timeout) as connection:
+        return {
+            "version": __version__,
+            "database": _schema(settings, logging),
+            "datasets": state.datasets(connection),
+            "runs": state.runs(connection, 10),
+        }
+
+
+def _schema(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
+    from init.errors import UnknownRevisionError
+
+    if settings.alembic_config is None:
+        return {"revisions": [], "heads": [], "state": "empty"}
+    found = migrations(settings, logging)
+    try:
+        history = found.pending()
+    except UnknownRevisionError:
+        current, heads = found.current_and_heads()
+        return {"revisions": list(current), "heads": list(heads), "state": "elsewhere"}
+    return {
+        "revisions": list(history.current),
+        "heads": list(history.heads),
+        "state": _where(history),
+    }
+
+
+def _where(history: History) -> str:
+    if not history.revisions:
+        return "at head"
+    return "behind" if history.current else "empty"
+
+
+def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], object]) -> None:
+    """Wait until the database is at a revision, or beyond it; `head` means this image's.
+
+    Raises:
+        NotReadyError: not by the deadline.
+        MigrationError: this image has no such revision.
+    """
+    found = migrations(settings, logging)
+    wanted = found.resolve(revision)
+    started = time.monotonic()
+    wait.for_database(settings.need_database(), settings.database_timeout).close()
+
+    def ask() -> None:
+        history = found.pending()
+        missing = {r.revision for r in history.revisions}.intersection(wanted)
+        if missing:
+            at = ", ".join(history.current) or "no revision"
+            raise wait.NotYetError(
+                f"the database is at {at}, and {', '.join(sorted(missing))} is not applied"
+            )
+
+    left = max(0.1, settings.database_timeout - (time.monotonic() - started))
+    wait.until(
+        ask,
+        what=f"revision {revision}",
+        timeout=left,
+        hint="look at init's log; INIT_DATABASE_TIMEOUT says how long to wait",
+    )
+
+
+def _warn_of_invalid_indexes(connection: wait.Connection) -> None:
+    rows = connection.execute(
+        "SELECT i.indexrelid::regclass::text FROM pg_index i WHERE NOT i.indisvalid"
+        " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)"
+    )
+    for (name,) in rows:
+        log.warning(
+            "an index is INVALID, left by a concurrent build that failed; no query uses it",
+            extra={"index": name, "mend": f"DROP INDEX CONCURRENTLY {name}, and create it again"},
+        )
+
+
+def _once(open_client: Callable[[], httpx.Client]) -> Callable[[], httpx.Client]:
+    """Opened when it is first asked for, and the same one from then on."""
+    opened: list[httpx.Client] = []
+
+    def client() -> httpx.Client:
+        if not opened:
+            opened.append(open_client())
+        return opened[0]
+
+    return client

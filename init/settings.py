@@ -1,0 +1,429 @@
+"""Settings: from the environment alone, validated whole, every fault at once.
+
+Written by hand, since an unchanged run reads them too: a settings library costs such a run more time
+than the rest of our own code together (see docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from init.errors import SettingsError
+
+STORE = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+)
+POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
+KNOWN = (
+    "DATABASE_URL",
+    *POSTGRES,
+    "INIT_DATABASE_TIMEOUT",
+    "INIT_LOCK_TIMEOUT",
+    "INIT_API_TIMEOUT",
+    "INIT_MIGRATION_LOCK_TIMEOUT",
+    "INIT_REPORT",
+    "ALEMBIC_CONFIG",
+    "API_BASE_URL",
+    "API_HEALTH_PATH",
+    "API_COMMAND",
+    "API_TOKEN",
+    "API_HEADERS",
+    "SEED_MANIFEST",
+    "LOG_LEVEL",
+    "LOG_JSON",
+    "LOG_SERVICE_NAME",
+    *STORE,
+)
+OURS = ("INIT_", "SEED_")
+SECRET = {
+    "POSTGRES_PASSWORD",
+    "API_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "DATABASE_URL",
+}
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+MANIFEST = "/seeds/seeds.toml"
+LOOPBACK = "http://127.0.0.1:8000"
+
+URL = re.compile(
+    # Greedy up to the last @: a password may hold @ : / # and % as they are.
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+]*)://(?:(?P<login>.*)@)?(?P<hosts>[^/?#@]*)(?:/(?P<name>[^?#]*))?(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where PostgreSQL is.
+
+    Attributes:
+        parameters: libpq's connection parameters, password included.
+        url: the same for SQLAlchemy and the application, every part quoted.
+        driver: SQLAlchemy's driver, such as psycopg or asyncpg.
+    """
+
+    parameters: Mapping[str, str] = field(repr=False)
+    url: str = field(repr=False)
+    driver: str = "psycopg"
+
+    @property
+    def place(self) -> str:
+        """Host, port and name, for messages."""
+        p = self.parameters
+        return f"{p.get('host', 'localhost')}:{p.get('port', '5432')}/{p.get('dbname', '')}"
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """With the driver named: a bare postgresql:// means psycopg2 to SQLAlchemy before 2.1."""
+        return self.url.replace("postgresql://", f"postgresql+{self.driver}://", 1)
+
+
+@dataclass(frozen=True)
+class Api:
+    """Where the application's API is, or how to start one.
+
+    Attributes:
+        command: words of the command that starts a temporary API; empty for an API elsewhere.
+        headers: sent with every request; they may hold a token.
+    """
+
+    base_url: str
+    health_path: str
+    command: tuple[str, ...]
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the environment says. Timeouts are in seconds."""
+
+    database: Database | None
+    database_timeout: float = 60
+    lock_timeout: float = 300
+    api_timeout: float = 120
+    migration_lock_timeout: float = 2
+    alembic_config: Path | None = None
+    api: Api | None = None
+    manifest: str | None = None
+    report: Path | None = None
+    log_level: str = "INFO"
+    log_json: bool | None = None
+    log_service_name: str = "init"
+    object_store: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    plain: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What came from files, as plain variables: for the application's migrations and its API."""
+
+    def need_database(self) -> Database:
+        """The database's address.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        if self.database is None:
+            raise SettingsError(NO_DATABASE)
+        return self.database
+
+
+NO_DATABASE = (
+    "settings are wrong:\n  DATABASE_URL: is missing; set it, or POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and"
+    " POSTGRES_PASSWORD"
+)
+
+
+def read(environ: Mapping[str, str], *, offline: bool = False) -> Settings:
+    """The settings that an environment holds.
+
+    Args:
+        environ: variables; an empty one counts as not set, since Compose passes those for `${NAME:-}`.
+        offline: the database's address may be missing.
+
+    Raises:
+        SettingsError: with every fault, by variable; never with a secret's value.
+    """
+    return _Reader(environ).read(offline=offline)
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._faults: list[str] = []
+        self._environ = environ
+        self._plain: dict[str, str] = {}
+        self._values = {name: value for name in KNOWN if (value := self._value(name))}
+
+    def read(self, *, offline: bool) -> Settings:
+        self._unknown_names()
+        settings = Settings(
+            database=self._database(offline=offline),
+            database_timeout=self._seconds("INIT_DATABASE_TIMEOUT", 60),
+            lock_timeout=self._seconds("INIT_LOCK_TIMEOUT", 300),
+            api_timeout=self._seconds("INIT_API_TIMEOUT", 120),
+            migration_lock_timeout=self._seconds("INIT_MIGRATION_LOCK_TIMEOUT", 2),
+            alembic_config=self._alembic(),
+            api=self._api(),
+            manifest=self._manifest(),
+            report=self._report(),
+            log_level=self._choice("LOG_LEVEL", "INFO", LEVELS),
+            log_json=self._flag("LOG_JSON"),
+            log_service_name=self._values.get("LOG_SERVICE_NAME", "init"),
+            object_store={name: self._values[name] for name in STORE if name in self._values},
+            secrets=tuple(self._secrets()),
+            plain=self._plain,
+        )
+        if self._faults:
+            raise SettingsError(
+                "\n".join(["settings are wrong:", *(f"  {fault}" for fault in self._faults)])
+            )
+        return settings
+
+    def _fault(self, name: str, problem: str) -> None:
+        self._faults.append(f"{name}: {problem}")
+
+    def _value(self, name: str) -> str:
+        """A variable's value, or that of the file that `NAME_FILE` names."""
+        value, path = self._environ.get(name, ""), self._environ.get(f"{name}_FILE", "")
+        if value and path:
+            self._fault(name, f"is set, and {name}_FILE as well; remove one of them")
+        if value or not path:
+            return value
+        try:
+            self._plain[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            self._fault(f"{name}_FILE", f"{path} cannot be read: {reason}")
+            return ""
+        if not self._plain[name]:
+            self._fault(f"{name}_FILE", f"{path} is empty")
+        return self._plain[name]
+
+    def _unknown_names(self) -> None:
+        known = {*KNOWN, *(f"{name}_FILE" for name in KNOWN)}
+        for name in sorted(self._environ):
+            if name.startswith(OURS) and name not in known:
+                import difflib
+
+                near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+                self._fault(
+                    name, "is not a setting" + (f"; did you mean {near[0]}?" if near else "")
+                )
+
+    def _seconds(self, name: str, default: float) -> float:
+        text = self._values.get(name)
+        if text is None:
+            return default
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = -1
+        if not 0 < seconds < 86_400:  # noqa: PLR2004 - a day
+            self._fault(
+                name, f"must be a number of seconds above 0 and below a day, found {text!r}"
+            )
+            return default
+        return seconds
+
+    def _choice(self, name: str, default: str, known: tuple[str, ...]) -> str:
+        text = self._values.get(name, default).upper()
+        if text not in known:
+            self._fault(name, f"must be one of {', '.join(known)}, found {text!r}")
+        return text
+
+    def _flag(self, name: str) -> bool | None:
+        text = self._values.get(name, "").lower()
+        words = {
+            "1": True,
+            "true": True,
+            "yes": True,
+            "on": True,
+            "0": False,
+            "false": False,
+            "no": False,
+        }
+        words |= {"off": False}
+        if text and text not in words:
+            self._fault(name, f"must be true or false, found {text!r}")
+        return words.get(text)
+
+    def _secrets(self) -> list[str]:
+        secrets = [self._values[name] for name in SECRET if name in self._values]
+        secrets += [
+            value.split(":", 1)[-1].strip()
+            for value in self._values.get("API_HEADERS", "").splitlines()
+        ]
+        if "DATABASE_URL" in self._values and (
+            match := URL.fullmatch(self._values["DATABASE_URL"])
+        ):
+            secrets += _login(match["login"])[1:]
+        return [secret for secret in secrets if secret]
+
+    # the database
+
+    def _database(self, *, offline: bool) -> Database | None:
+        if "DATABASE_URL" in self._values:
+            return self._from_url(self._values["DATABASE_URL"])
+        given = {name: self._values[name] for name in POSTGRES if name in self._values}
+        if not given:
+            if not offline and not any(fault.startswith("DATABASE_URL") for fault in self._faults):
+                self._fault("DATABASE_URL", NO_DATABASE.partition("DATABASE_URL: ")[2])
+            return None
+        for name in ("POSTGRES_HOST", "POSTGRES_USER"):
+            if name not in given:
+                self._fault(
+                    name, "is missing; DATABASE_URL is not set, and other POSTGRES_ variables are"
+                )
+        user = given.get("POSTGRES_USER", "")
+        parameters = {
+            "host": given.get("POSTGRES_HOST", ""),
+            "port": self._port("POSTGRES_PORT", given.get("POSTGRES_PORT", "5432")),
+            "dbname": given.get("POSTGRES_DB", user),
+            "user": user,
+            "password": given.get("POSTGRES_PASSWORD", ""),
+        }
+        return _to_database({name: value for name, value in parameters.items() if value}, "psycopg")
+
+    def _from_url(self, url: str) -> Database | None:
+        """Read an address; a password need not be quoted, it ends at the last @."""
+        match = URL.fullmatch(url)
+        scheme, _, driver = (match["scheme"] if match else "").partition("+")
+        if match is None or scheme not in {"postgresql", "postgres"}:
+            self._fault("DATABASE_URL", "must look like postgresql://user:password@host:5432/name")
+            return None
+        parameters = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+        if driver == "asyncpg" and "ssl" in parameters:
+            parameters["sslmode"] = parameters.pop("ssl")
+        user, *password = _login(match["login"])
+        hosts = (
+            [_host_and_port(part) for part in match["hosts"].split(",")] if match["hosts"] else []
+        )
+        fields = {
+            "host": ",".join(host for host, _ in hosts),
+            "port": ",".join(self._port("DATABASE_URL", port or "5432") for _, port in hosts),
+            "dbname": unquote(match["name"] or "") or user,
+            "user": user,
+            "password": password[0] if password else "",
+        }
+        parameters = {**{name: value for name, value in fields.items() if value}, **parameters}
+        if "host" not in parameters and "service" not in parameters:
+            self._fault(
+                "DATABASE_URL",
+                "names no host; it must look like postgresql://user:password@host:5432/name",
+            )
+        return _to_database(parameters, driver or "psycopg")
+
+    def _port(self, name: str, text: str) -> str:
+        if not text.isdigit() or not 0 < int(text) < 65_536:  # noqa: PLR2004
+            # never the text itself: in an address it may be part of a password
+            self._fault(name, "the port must be a number from 1 to 65535")
+            return "5432"
+        return text
+
+    # the application
+
+    def _alembic(self) -> Path | None:
+        named = self._values.get("ALEMBIC_CONFIG")
+        path = Path(named or "alembic.ini")
+        if path.exists():
+            return path.resolve()
+        if named:
+            self._fault("ALEMBIC_CONFIG", f"{named} is not there; it is read from {Path.cwd()}")
+        return None
+
+    def _api(self) -> Api | None:
+        base, command = self._values.get("API_BASE_URL"), self._command()
+        if base is None and not command:
+            return None
+        base = base or LOOPBACK
+        parts = urlsplit(base)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            self._fault("API_BASE_URL", "must look like http://api:8000")
+        path = self._values.get("API_HEALTH_PATH", "/health")
+        if not path.startswith("/"):
+            self._fault("API_HEALTH_PATH", f"must begin with /, found {path!r}")
+        return Api(base.rstrip("/"), path, command, self._headers())
+
+    def _command(self) -> tuple[str, ...]:
+        import shlex
+
+        try:
+            return tuple(shlex.split(self._values.get("API_COMMAND", "")))
+        except ValueError as error:
+            self._fault("API_COMMAND", f"cannot be split into words: {error}")
+            return ()
+
+    def _headers(self) -> dict[str, str]:
+        headers = {}
+        for number, line in enumerate(self._values.get("API_HEADERS", "").splitlines(), start=1):
+            name, colon, value = line.partition(":")
+            if line.strip() and not (colon and name.strip()):
+                self._fault("API_HEADERS", f"line {number} must look like Name: value")
+            elif line.strip():
+                headers[name.strip()] = value.strip()
+        if "API_TOKEN" in self._values:
+            headers["Authorization"] = f"Bearer {self._values['API_TOKEN']}"
+        return headers
+
+    def _manifest(self) -> str | None:
+        named = self._values.get("SEED_MANIFEST")
+        if named is None:
+            return MANIFEST if Path(MANIFEST).exists() else None
+        scheme, separator, _ = named.partition("://")
+        if separator:
+            if scheme != "s3":
+                self._fault(
+                    "SEED_MANIFEST",
+                    f"{scheme}:// is not built yet in this version; use a path, or s3://",
+                )
+            return named
+        if not Path(named).is_file():
+            self._fault(
+                "SEED_MANIFEST",
+                f"{named} is not a file that is there; is the seeds folder mounted?",
+            )
+        return str(Path(named).absolute())
+
+    def _report(self) -> Path | None:
+        named = self._values.get("INIT_REPORT")
+        if named and not Path(named).absolute().parent.is_dir():
+            self._fault("INIT_REPORT", f"the folder of {named} is not there")
+        return Path(named).absolute() if named else None
+
+
+def _login(login: str | None) -> list[str]:
+    user, colon, password = (login or "").partition(":")
+    return [unquote(user), *([unquote(password)] if colon else [])]
+
+
+def _host_and_port(part: str) -> tuple[str, str]:
+    if part.startswith("["):  # an IPv6 address
+        host, _, rest = part[1:].partition("]")
+        return host, rest.removeprefix(":")
+    host, _, port = part.partition(":")
+    return unquote(host), port
+
+
+def _to_database(parameters: dict[str, str], driver: str) -> Database:
+    rest = dict(parameters)
+    user, password = rest.pop("user", ""), rest.pop("password", "")
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    hosts, ports = rest.pop("host", ""), rest.pop("port", "")
+    name = quote(rest.pop("dbname", ""), safe="")
+    if hosts.startswith("/") or "," in hosts:  # a socket's folder, or several servers
+        rest |= {"host": hosts, "port": ports} if ports else {"host": hosts}
+        place = ""
+    else:
+        place = (f"[{hosts}]" if ":" in hosts else hosts) + (f":{ports}" if ports else "")
+    if driver == "asyncpg" and "sslmode" in rest:
+        rest["ssl"] = rest.pop("sslmode")
+    query = "&".join(f"{key}={quote(value, safe='')}" for key, value in rest.items())
+    url = f"postgresql://{login}{'@' if login else ''}{place}/{name}{'?' if query else ''}{query}"
+    return Database(parameters, url, driver)

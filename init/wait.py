@@ -1,0 +1,170 @@
+"""One waiting loop; the database and the API are what it asks.
+
+"Not there yet" is asked again, first after 50 ms, with jitter, up to a second apart, until a monotonic
+deadline. What waiting cannot mend ends the loop at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+
+from init.errors import CredentialsRefused, InitError, NotReadyError, SettingsError
+from init.settings import Database
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+Connection = psycopg.Connection[Any]
+
+APPLICATION = "compose-init"
+
+# libpq reports a refused connection as text alone, without an SQLSTATE. These are PostgreSQL's and
+# libpq's own English messages; what is in none of them is asked again until the deadline.
+REFUSED = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry|authentication failed"
+    r"|role \"[^\"]*\" is not permitted to log in|role \"[^\"]*\" does not exist"
+    r"|certificate (?:authentication|verify) failed|permission denied for database",
+)
+WRONG = re.compile(
+    r"database \"[^\"]*\" does not exist|server does not support SSL|SSL error|root certificate file"
+    r"|certificate file|private key file|invalid (?:sslmode|port|connection option|URI|integer value)"
+    r"|missing \"=\"|unrecognized configuration parameter|SCRAM authentication requires"
+    r"|server certificate for|could not load",
+)
+
+
+class NotYetError(Exception):
+    """What is waited for is not there yet, and why."""
+
+
+def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str) -> T:
+    """The first answer that `ask` gives.
+
+    Args:
+        ask: raises `NotYetError` to be asked again.
+        what: what messages call it.
+        timeout: seconds until the deadline.
+        hint: what to look at when it does not come up.
+
+    Raises:
+        NotReadyError: no answer by the deadline; the message has the last reason.
+    """
+    from tenacity import (
+        RetryError,
+        Retrying,
+        retry_if_exception_type,
+        stop_after_delay,
+        wait_exponential_jitter,
+    )
+
+    loop = Retrying(
+        retry=retry_if_exception_type(NotYetError),
+        stop=stop_after_delay(timeout),
+        wait=wait_exponential_jitter(initial=0.05, max=1, exp_base=1.5, jitter=0.05),
+    )
+    try:
+        return loop(ask)
+    except RetryError as error:
+        reason = error.last_attempt.exception()
+        raise NotReadyError(
+            f"{what} did not come up within {timeout:g} s: {reason}; {hint}"
+        ) from None
+
+
+def connect(database: Database, **options: Any) -> Connection:
+    """One attempt to connect, in autocommit.
+
+    Raises:
+        NotYetError: not there yet.
+        CredentialsRefused: wrong user or password, or not let in.
+        SettingsError: the address itself is wrong, or TLS cannot be had.
+    """
+    try:
+        return psycopg.connect(
+            **{
+                "connect_timeout": "5",
+                **database.parameters,
+                "application_name": APPLICATION,
+                **options,
+            },
+            autocommit=True,
+        )
+    except psycopg.OperationalError as error:
+        raise _translate(database, error) from None
+    except psycopg.ProgrammingError as error:
+        raise SettingsError(
+            f"the database's address is wrong: {' '.join(str(error).split())}"
+        ) from None
+
+
+def for_database(database: Database, timeout: float, **options: Any) -> Connection:
+    """A connection to PostgreSQL, as soon as it takes one.
+
+    Raises:
+        NotReadyError: not by the deadline.
+        CredentialsRefused, SettingsError: at once; waiting does not mend them.
+    """
+    return until(
+        lambda: connect(database, **options),
+        what=f"PostgreSQL at {database.place}",
+        timeout=timeout,
+        hint="is it running, and is the address right? INIT_DATABASE_TIMEOUT says how long to wait",
+    )
+
+
+def for_api(
+    client: httpx.Client, path: str, timeout: float, alive: Callable[[], None] = lambda: None
+) -> None:
+    """Wait until the API's health answers with success.
+
+    Args:
+        client: with the API's base URL.
+        path: of its health.
+        timeout: seconds.
+        alive: raises where the API cannot come up any more.
+
+    Raises:
+        NotReadyError: not by the deadline.
+        CredentialsRefused: it answered 401 or 403.
+    """
+    import httpx
+
+    def ask() -> None:
+        alive()
+        try:
+            answer = client.get(path, timeout=5)
+        except httpx.TransportError as error:
+            raise NotYetError(f"{type(error).__name__}: {error}") from None
+        if answer.status_code in {401, 403}:
+            raise CredentialsRefused(
+                f"the API refused its health check {path} with {answer.status_code}; check API_TOKEN or API_HEADERS"
+            )
+        if not answer.is_success:
+            said = " ".join(answer.text.split())[:200]
+            raise NotYetError(f"{path} answered {answer.status_code} {said}")
+
+    until(
+        ask,
+        what=f"the API at {client.base_url}",
+        timeout=timeout,
+        hint="look at its own log; API_HEALTH_PATH and INIT_API_TIMEOUT can be set",
+    )
+
+
+def _translate(database: Database, error: psycopg.OperationalError) -> InitError | NotYetError:
+    text = " ".join(str(error).split()).removeprefix("connection failed: ")
+    if REFUSED.search(text):
+        return CredentialsRefused(
+            f"PostgreSQL at {database.place} refused the credentials: {text}; check user and password (a password"
+            " given to the postgres image counts only when its volume is new)"
+        )
+    if WRONG.search(text):
+        return SettingsError(
+            f"PostgreSQL at {database.place} cannot be used: {text}; waiting does not mend this"
+        )
+    return NotYetError(text)

@@ -1,0 +1,230 @@
+"""`seeds.toml` to datasets: strict, and every fault at once.
+
+text ─▶ tomllib ─▶ pydantic (types, unknown keys) ─▶ rules across keys ─▶ Manifest
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from seeder.errors import ManifestError, nearest
+
+Name = Annotated[str, Field(min_length=1)]
+Pointer = Annotated[str, Field(pattern=r"^(/.*)?$")]
+Request = Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) /\S*$")]
+OnDrift = Literal["keep", "overwrite", "fail"]
+
+
+class Model(BaseModel):
+    """Frozen, strict, and no unknown keys: a misspelt option must not pass for a default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+
+class Nest(Model):
+    """Children of a record, from another array of the same document.
+
+    Attributes:
+        records: JSON Pointer to the array of children.
+        match: child field -> record field that must be equal.
+        by: child field whose value becomes the key of an object; a list without it.
+    """
+
+    records: Pointer
+    match: Annotated[dict[Name, Name], Field(min_length=1)]
+    by: Name | None = None
+
+
+class Ref(Model):
+    """A natural key in the file, an id in the target."""
+
+    from_: Name = Field(alias="from")
+    table: Name
+    match: Name
+    take: Name
+
+
+class Confirm(Model):
+    """One request that reads back what was written; its answer may go `into` one field."""
+
+    request: Request
+    into: Name | None = None
+    by: Name | None = None
+
+
+class Http(Model):
+    """How an endpoint's records are listed, created, updated and read back."""
+
+    create: Request | None = None
+    update: Request | None = None
+    delete: Request | None = None
+    list_: Request | None = Field(default=None, alias="list")
+    items: Pointer = ""
+    confirm: tuple[Confirm, ...] = ()
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+
+
+class Dataset(Model):
+    """An ordered set of records with a key, one source and one target."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    source: Name
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    records: Pointer = ""
+    table: Name | None = None
+    endpoint: Annotated[str, Field(pattern=r"^/\S*$")] | None = None
+    key: Annotated[tuple[Name, ...], Field(min_length=1)]
+    on_drift: OnDrift = "keep"
+    prune: bool = False
+    max_prune: Annotated[float, Field(gt=0, le=1)] = 0.1
+    ignore: tuple[Name, ...] = ()
+    drop_null: bool = False
+    nest: dict[Name, Nest] = {}
+    refs: dict[Name, Ref] = {}
+    http: Http = Field(default_factory=lambda: Http.model_validate({}))
+
+    @property
+    def target(self) -> str:
+        """The target as people call it: `table monsters` or `endpoint /monsters`."""
+        return f"table {self.table}" if self.table else f"endpoint {self.endpoint}"
+
+    @model_validator(mode="after")
+    def _rules_across_keys(self) -> Dataset:
+        broken = [
+            *self._target_faults(),
+            *(f"key {name} is in ignore as well" for name in self.key if name in self.ignore),
+            *(f"nest.{name} has the name of a key" for name in self.nest if name in self.key),
+            *(f"nest.{name} is in refs as well" for name in self.nest if name in self.refs),
+        ]
+        if self.prune:
+            broken.append(
+                "prune is not built yet in this version: remove it; records that leave the file"
+                " are left in the target and no longer owned"
+            )
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self
+
+    def _target_faults(self) -> list[str]:
+        if (self.table is None) == (self.endpoint is None):
+            return ["needs exactly one of table and endpoint"]
+        if self.table is not None:
+            return (
+                ["http is for an endpoint, this dataset has a table"]
+                if "http" in self.model_fields_set
+                else []
+            )
+        missing = [
+            name
+            for name, value in (("list", self.http.list_), ("create", self.http.create))
+            if value is None
+        ]
+        return [
+            f'http.{name} is missing: say how, as in {name} = "{EXAMPLES[name]}"'
+            for name in missing
+        ]
+
+
+EXAMPLES = {"list": "GET /monsters", "create": "POST /monsters"}
+
+
+class Manifest(Model):
+    """All datasets, in the order in which they are seeded."""
+
+    datasets: tuple[Dataset, ...]
+
+
+def parse(text: str, name: str) -> Manifest:
+    """The manifest that `text` holds.
+
+    Args:
+        text: TOML.
+        name: what messages call it, usually its path.
+
+    Raises:
+        ManifestError: with every fault, by dataset and key.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(f"{name} is not valid TOML: {error}") from None
+    faults = [
+        f"unknown key {key}{nearest(key, ['defaults', 'dataset'])}"
+        for key in document
+        if key not in {"defaults", "dataset"}
+    ]
+    defaults, tables = document.get("defaults", {}), document.get("dataset", [])
+    if not isinstance(defaults, dict) or not isinstance(tables, list):
+        raise ManifestError(f"{name}: datasets are written [[dataset]], defaults [defaults]")
+    datasets = [
+        dataset
+        for position, table in enumerate(tables)
+        if (dataset := _dataset(table, position, defaults, faults))
+    ]
+    names = [dataset.name for dataset in datasets]
+    faults += [
+        f"dataset {n}: the name is there twice" for n in dict.fromkeys(names) if names.count(n) > 1
+    ]
+    if faults:
+        raise ManifestError("\n".join([f"{name} is wrong:", *(f"  {fault}" for fault in faults)]))
+    return Manifest(datasets=tuple(datasets))
+
+
+def _dataset(
+    table: Any, position: int, defaults: Mapping[str, Any], faults: list[str]
+) -> Dataset | None:
+    label = (
+        f"dataset {table['name']}"
+        if isinstance(table, dict) and "name" in table
+        else (f"dataset number {position + 1}")
+    )
+    if not isinstance(table, dict):
+        faults.append(f"{label}: is not a table")
+        return None
+    merged = {key: value for key, value in defaults.items() if key not in table} | table
+    if "confirm" in merged.get("http", {}):
+        # A confirming request without options may be written as a plain string.
+        http = dict(merged["http"])
+        http["confirm"] = _lists_to_tuples(
+            [{"request": c} if isinstance(c, str) else c for c in _as_list(http["confirm"])]
+        )
+        merged = {**merged, "http": http}
+    try:
+        return Dataset.model_validate(_lists_to_tuples(merged))
+    except ValidationError as error:
+        faults.extend(f"{label}: {_say(fault)}" for fault in error.errors())
+        return None
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _lists_to_tuples(value: Any) -> Any:
+    """TOML has lists where frozen values have tuples; strict validation tells them apart."""
+    if isinstance(value, list):
+        return tuple(_lists_to_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _lists_to_tuples(item) for key, item in value.items()}
+    return value
+
+
+def _say(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {where}{nearest(str(fault['loc'][-1]), _known(fault['loc']))}"
+    if fault["type"] == "missing":
+        return f"{where} is missing"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _known(where: tuple[Any, ...]) -> list[str]:
+    models: dict[Any, type[Model]] = {"nest": Nest, "refs": Ref, "http": Http, "confirm": Confirm}
+    inside = [models[part] for part in where[:-1] if part in models]
+    model = inside[-1] if inside else Dataset
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,182 @@
+"""Bytes to raw records: decompress, decode, and follow the JSON Pointer to the array.
+
+The values of a record stay raw JSON text until PostgreSQL or the API reads them, so that a number
+keeps every digit that the file gives it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from msgspec import DecodeError, Raw, ValidationError
+from msgspec.json import decode
+
+from seeder.errors import Fault, RecordError, SourceError
+
+MAX_BYTES = 2 * 1024**3
+"""How large a source may become when it is decompressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One object of a source: where it stands, and its fields as raw JSON."""
+
+    where: str
+    fields: dict[str, Raw]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A decoded source; arrays are read from it by JSON Pointer (RFC 6901)."""
+
+    name: str
+    data: bytes
+    lines: bool
+
+    def array(self, pointer: str) -> list[RawRecord]:
+        """The records of the array at `pointer`.
+
+        Raises:
+            RecordError: no array there, or elements that are not objects.
+        """
+        if self.lines:
+            return self._from_lines(pointer)
+        raw = self._follow(pointer)
+        prefix = f"{self.name}#{pointer}"
+        try:
+            objects = decode(raw, type=list[dict[str, Raw]])
+        except ValidationError:
+            raise RecordError(
+                f"{self.name} has records of the wrong shape", self._misshapen(raw, prefix)
+            ) from None
+        except DecodeError as error:
+            raise self._malformed(error) from None
+        return [
+            RawRecord(f"{prefix}/{position}", fields) for position, fields in enumerate(objects)
+        ]
+
+    def _follow(self, pointer: str) -> Raw:
+        raw = Raw(self.data)
+        try:
+            decode(self.data, type=Raw)  # the whole of it, so that positions count from the start
+            for token in _tokens(pointer):
+                raw = decode(raw, type=dict[str, Raw])[token]
+        except ValidationError:
+            raise RecordError(
+                "the manifest's pointer does not fit", [self._no_array(pointer)]
+            ) from None
+        except KeyError:
+            raise RecordError(
+                "the manifest's pointer does not fit", [self._no_array(pointer)]
+            ) from None
+        except DecodeError as error:
+            raise self._malformed(error) from None
+        return raw
+
+    def _from_lines(self, pointer: str) -> list[RawRecord]:
+        if pointer:
+            raise RecordError("the manifest's pointer does not fit", [self._no_array(pointer)])
+        records, faults = [], []
+        for number, line in enumerate(self.data.splitlines(), start=1):
+            if not line.strip():
+                continue
+            where = f"{self.name}:{number}"
+            try:
+                records.append(RawRecord(where, decode(line, type=dict[str, Raw])))
+            except DecodeError as error:
+                faults.append(Fault(where, "", "", f"is not a JSON object: {error}"))
+        if faults:
+            raise RecordError(f"{self.name} has lines that are wrong", faults)
+        return records
+
+    def _no_array(self, pointer: str) -> Fault:
+        there = "lines of JSON objects have no pointer" if self.lines else self._what_is_there()
+        return Fault(f"{self.name}#{pointer}", "", "", f"there is no array of records; {there}")
+
+    def _what_is_there(self) -> str:
+        try:
+            names = decode(self.data, type=dict[str, Raw])
+        except DecodeError:
+            return "the document is not an object"
+        return "the document has " + (", ".join(f"/{name}" for name in names) or "no fields")
+
+    def _misshapen(self, raw: Raw, prefix: str) -> list[Fault]:
+        try:
+            elements = decode(raw, type=list[Raw])
+        except ValidationError:
+            return [self._no_array(prefix.partition("#")[2])]
+        return [
+            Fault(f"{prefix}/{position}", "", "", "is not a JSON object: a record must be one")
+            for position, element in enumerate(elements)
+            if not bytes(element).lstrip().startswith(b"{")
+        ]
+
+    def _malformed(self, error: DecodeError) -> RecordError:
+        where = self.name
+        text = str(error)
+        _, _, offset = text.partition("(byte ")
+        if offset:
+            before = self.data[: int(offset.rstrip(")"))]
+            line = before.count(b"\n") + 1
+            column = len(before) - before.rfind(b"\n")
+            where, text = f"{where}:{line}:{column}", text.partition(" (byte")[0]
+        problem = f"is not valid JSON: {text.removeprefix('JSON is malformed: ')}"
+        return RecordError("a seed file cannot be read", [Fault(where, "", "", problem)])
+
+
+def open_document(name: str, data: bytes) -> Document:
+    """A source's document, decompressed by its content and decoded by its name.
+
+    Args:
+        name: file name; `.ndjson` and `.jsonl` hold one object a line.
+        data: the bytes as they were read; gzip and zstd are known by their first bytes.
+
+    Raises:
+        SourceError: it cannot be decompressed, or is too large.
+    """
+    bare = name.removesuffix(".gz").removesuffix(".zst")
+    return Document(name, _decompress(name, data), bare.endswith((".ndjson", ".jsonl")))
+
+
+def _decompress(name: str, data: bytes) -> bytes:
+    try:
+        if data.startswith(b"\x1f\x8b"):
+            data = b"".join(_bounded(name, _gunzip(data)))
+        elif data.startswith(b"\x28\xb5\x2f\xfd"):
+            import zstandard
+
+            try:
+                data = b"".join(_bounded(name, zstandard.ZstdDecompressor().read_to_iter(data)))
+            except zstandard.ZstdError as error:
+                raise SourceError(
+                    f"{name} cannot be decompressed: {error}; put it there again"
+                ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"{name} cannot be decompressed: {error}; put it there again") from None
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _gunzip(data: bytes) -> Iterator[bytes]:
+    import io
+
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
+        while chunk := unpacked.read(1 << 20):
+            yield chunk
+
+
+def _bounded(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > MAX_BYTES:
+            raise SourceError(
+                f"{name} is larger than {MAX_BYTES >> 20} MiB when decompressed: split it"
+            )
+        yield chunk
+
+
+def _tokens(pointer: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]

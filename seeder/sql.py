@@ -1,0 +1,23 @@
+"""The named statements of `sql/*.sql`.
+
+    -- name: record_applied
+    INSERT INTO …;
+
+The files hold SQL alone, with psycopg's `%(name)s` for values; what differs by dataset (columns,
+types) is put in with `psycopg.sql` where it is used.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import LiteralString, cast
+
+
+@cache
+def statements(name: str) -> dict[str, LiteralString]:
+    """All statements of `sql/NAME.sql`, by their names."""
+    text = files("seeder").joinpath("sql", f"{name}.sql").read_text()
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], cast("list[LiteralString]", parts[1::2]), strict=True))

@@ -1,0 +1,81 @@
+-- A table as a target. {…} are identifiers and types from the catalog.
+
+-- name: columns
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attidentity <> '', a.attgenerated <> ''
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum;
+
+-- name: tables
+SELECT relname FROM pg_class
+WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)
+  AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace);
+
+-- name: lookup
+SELECT v.value, to_jsonb(t.{take})
+FROM jsonb_array_elements(%(values)s::jsonb) AS v (value)
+JOIN {table} t ON to_jsonb(t.{match}) = v.value;
+
+-- name: raw
+CREATE TEMP TABLE raw (position integer, shape integer, document jsonb);
+
+-- name: desired
+CREATE TEMP TABLE desired (position integer, key jsonb, document jsonb, missing text[]);
+
+-- name: type
+-- The named fields alone, read by PostgreSQL as the columns' types, and back as canonical jsonb.
+INSERT INTO pg_temp.desired
+SELECT r.position, jsonb_build_array({key}),
+       to_jsonb(d), %(missing)s::text[]
+FROM pg_temp.raw r
+CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
+CROSS JOIN LATERAL (SELECT {fields}) AS d
+WHERE r.shape = %(shape)s;
+
+-- name: live
+CREATE TEMP VIEW live AS
+SELECT jsonb_build_array({key}) AS key, to_jsonb(r) AS document
+FROM (SELECT {fields} FROM {table} t) r;
+
+-- name: insert
+INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
+SELECT {fields}
+FROM pg_temp.plan w
+JOIN pg_temp.raw r ON r.position = w.position
+CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
+WHERE w.action = 'create' AND r.shape = %(shape)s
+  AND (%(positions)s::int[] IS NULL OR w.position = ANY (%(positions)s))
+ORDER BY w.position;
+
+-- name: written_fields
+SELECT DISTINCT f.key FROM pg_temp.plan w CROSS JOIN LATERAL jsonb_each(w.fields) f
+WHERE w.action = 'update' AND f.value ? 'write' ORDER BY f.key;
+
+-- name: update
+UPDATE {table} t SET {assignments}
+FROM pg_temp.plan w
+JOIN pg_temp.raw r ON r.position = w.position
+CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
+WHERE w.action = 'update' AND {match}
+  AND (%(positions)s::int[] IS NULL OR w.position = ANY (%(positions)s));
+
+-- name: positions
+SELECT position FROM pg_temp.plan WHERE action = %(action)s ORDER BY position;
+
+-- name: probe
+-- Reads the records at these positions as the columns' types; fails where one does not fit.
+SELECT count(row_to_json(p)) FROM pg_temp.raw r
+CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
+WHERE r.shape = %(shape)s AND r.position = ANY (%(positions)s);
+
+-- name: probe_field
+SELECT count(row_to_json(p)) FROM jsonb_to_record(%(document)s::jsonb) AS p ({typed});
+
+-- name: sequence
+SELECT pg_get_serial_sequence(%(table)s, %(column)s);
+
+-- name: follow
+SELECT setval(%(sequence)s::regclass, m.highest)
+FROM (SELECT max({column})::bigint AS highest FROM {table}) m
+WHERE m.highest > coalesce(pg_sequence_last_value(%(sequence)s::regclass), 0);

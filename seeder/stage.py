@@ -1,0 +1,196 @@
+"""Raw records to desired ones: what the seed file says, in the shape of the target.
+
+raw records ─▶ nest children ─▶ drop ─▶ resolve references ─▶ check keys ─▶ desired
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Raw
+from msgspec.json import decode, encode
+
+from seeder.errors import Fault, RecordError, quote
+from seeder.manifest import Dataset, Nest, Ref
+from seeder.records import Document, RawRecord
+
+Scalar = str | int | float | bool | None
+Lookup = Callable[[Ref, list[Scalar]], Mapping[Scalar, list[Any]]]
+"""Given a reference and the values a file holds: for each value, the ids that the target has."""
+
+NULL = Raw(b"null")
+PENDING = object()
+"""Stands for an id that an earlier dataset of the same plan will create."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A record as the target should hold it.
+
+    Attributes:
+        position: in the file, from 0.
+        where: file and JSON Pointer, for messages.
+        key: the values of the key fields.
+        document: field -> raw JSON.
+    """
+
+    position: int
+    where: str
+    key: tuple[Scalar, ...]
+    document: dict[str, Raw]
+
+
+def stage(dataset: Dataset, document: Document, lookup: Lookup) -> list[Desired]:
+    """The desired records of a dataset.
+
+    Raises:
+        RecordError: keys missing or twice, references or parents not found; all of them.
+    """
+    raw = document.array(dataset.records)
+    faults: list[Fault] = []
+    bodies = [dict(record.fields) for record in raw]
+    for name, nest in dataset.nest.items():
+        _nest(name, nest, document, bodies, faults, drop_null=dataset.drop_null)
+    for body in bodies:
+        _drop(dataset, body)
+    for name, ref in dataset.refs.items():
+        _resolve(name, ref, raw, bodies, lookup, faults)
+    staged = [
+        desired
+        for position, (record, body) in enumerate(zip(raw, bodies, strict=True))
+        if (desired := _keyed(dataset, position, record, body, faults))
+    ]
+    _no_key_twice(dataset, staged, faults)
+    if faults:
+        raise RecordError(f"dataset {dataset.name} has records that are wrong", faults)
+    return staged
+
+
+def label(names: Iterable[str], values: Iterable[object]) -> str:
+    """A key as a person reads it: `slug goblin, lang en`."""
+    return ", ".join(f"{name} {quote(value)}" for name, value in zip(names, values, strict=True))
+
+
+def _nest(
+    name: str,
+    nest: Nest,
+    document: Document,
+    bodies: list[dict[str, Raw]],
+    faults: list[Fault],
+    *,
+    drop_null: bool,
+) -> None:
+    """Give every record its children, as an object by `nest.by`, or as a list."""
+    families: dict[tuple[Scalar, ...], list[tuple[RawRecord, dict[str, Raw]]]] = defaultdict(list)
+    for child in document.array(nest.records):
+        parent = tuple(_scalar(child.fields.get(field, NULL)) for field in nest.match)
+        families[parent].append((child, _without_match(nest, child, drop_null=drop_null)))
+    for body in bodies:
+        own = tuple(_scalar(body.get(field, NULL)) for field in nest.match.values())
+        family = families.pop(own, [])
+        if nest.by is None:
+            body[name] = Raw(encode([fields for _, fields in family]))
+        else:
+            body[name] = Raw(encode(_by(nest, nest.by, family, faults)))
+    for parent, orphans in families.items():
+        wanted = label(nest.match.values(), parent)
+        faults.extend(
+            Fault(child.where, "", name, f"its parent is not there: no record has {wanted}")
+            for child, _ in orphans
+        )
+
+
+def _without_match(nest: Nest, child: RawRecord, *, drop_null: bool) -> dict[str, Raw]:
+    return {
+        field: value
+        for field, value in child.fields.items()
+        if field not in nest.match and not (drop_null and value == NULL)
+    }
+
+
+def _by(
+    nest: Nest, by: str, family: list[tuple[RawRecord, dict[str, Raw]]], faults: list[Fault]
+) -> dict[str, dict[str, Raw]]:
+    children: dict[str, dict[str, Raw]] = {}
+    for child, fields in family:
+        value = _scalar(fields.pop(by, NULL))
+        if not isinstance(value, str):
+            problem = f"must be text, {nest.records} is nested by it; found {quote(value)}"
+            faults.append(Fault(child.where, "", by, problem))
+        elif value in children:
+            faults.append(
+                Fault(child.where, "", by, f"{quote(value)} is there twice for one parent")
+            )
+        else:
+            children[value] = fields
+    return children
+
+
+def _drop(dataset: Dataset, body: dict[str, Raw]) -> None:
+    for field in dataset.ignore:
+        body.pop(field, None)
+    if dataset.drop_null:
+        for field in [field for field, value in body.items() if value == NULL]:
+            del body[field]
+
+
+def _resolve(
+    name: str,
+    ref: Ref,
+    raw: list[RawRecord],
+    bodies: list[dict[str, Raw]],
+    lookup: Lookup,
+    faults: list[Fault],
+) -> None:
+    """Replace the natural key in `ref.from_` by the id that the target has for it, in `name`."""
+    wanted = [_scalar(body[ref.from_]) if ref.from_ in body else None for body in bodies]
+    distinct: list[Scalar] = [value for value in dict.fromkeys(wanted) if value is not None]
+    found = lookup(ref, distinct) if distinct else {}
+    for record, body, value in zip(raw, bodies, wanted, strict=True):
+        if body.pop(ref.from_, None) is None:
+            continue
+        ids = found.get(value, [])
+        if value is None or ids == [PENDING]:
+            body[name] = NULL
+        elif len(ids) == 1:
+            body[name] = Raw(encode(ids[0]))
+        else:
+            there = "no row has it" if not ids else f"{len(ids)} rows have it"
+            problem = f"refers to {ref.table}.{ref.match} {quote(value)}, but {there}"
+            faults.append(Fault(record.where, "", ref.from_, problem))
+
+
+def _keyed(
+    dataset: Dataset, position: int, record: RawRecord, body: dict[str, Raw], faults: list[Fault]
+) -> Desired | None:
+    """The record with its key; None, and a fault for each field, where the key is not whole."""
+    values: list[Scalar] = []
+    for field in dataset.key:
+        raw = body.get(field, NULL)
+        value = _scalar(raw)
+        if value is None:
+            problem = "is missing" if field not in body else "must be text or a number"
+            found = "" if field not in body else f"; found {quote(bytes(raw).decode())}"
+            faults.append(
+                Fault(record.where, "", field, f"{problem}, it is part of the key{found}")
+            )
+        values.append(value)
+    return Desired(position, record.where, tuple(values), body) if None not in values else None
+
+
+def _no_key_twice(dataset: Dataset, staged: list[Desired], faults: list[Fault]) -> None:
+    first: dict[tuple[Scalar, ...], Desired] = {}
+    for record in staged:
+        before = first.setdefault(record.key, record)
+        if before is not record:
+            problem = f"the key is there twice; {before.where} has it as well: remove one"
+            faults.append(Fault(record.where, label(dataset.key, record.key), "", problem))
+
+
+def _scalar(raw: Raw) -> Scalar:
+    """The value, where it is text, a number or a truth value; None for null and all else."""
+    value = decode(raw)
+    return None if isinstance(value, list | dict) else value

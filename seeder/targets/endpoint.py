@@ -1,0 +1,449 @@
+"""An endpoint of the application's API as a target.
+
+    GET list ─▶ live records, by key ─▶ (details of those that changed) ─▶ pg_temp.live
+    pg_temp.plan ─▶ POST, PUT or PATCH, some at once ─▶ read back ─▶ the ledger, in small batches
+
+The list need not show all of a record: what it leaves out is read with the `confirm` requests, for
+the records that the seed changed, or for all with `verify`. A field that no answer shows is compared
+with the ledger alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+from urllib.parse import quote as quote_url
+
+import httpx
+from msgspec import DecodeError
+from msgspec.json import decode, encode
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from seeder.diff import Change, Plan
+from seeder.errors import (
+    CredentialsError,
+    Fault,
+    InterruptedTargetError,
+    ManifestError,
+    RefusedError,
+    quote,
+)
+from seeder.ledger import Connection, Ledger
+from seeder.manifest import Confirm, Dataset
+from seeder.sql import statements
+from seeder.stage import Desired, label
+from seeder.targets import Progress
+
+Json = Any
+Key = tuple[Any, ...]
+
+ATTEMPTS = 4
+"""How often a request that is safe to repeat is tried."""
+
+BATCH = 64
+"""How many confirmed records the ledger takes in one transaction, at most."""
+
+
+class _AnswerError(Exception):
+    """The API answered a request for one record with an error that is the record's own."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What became of one record: what the API shows of it, or why it was refused."""
+
+    change: Change
+    observed: dict[str, Json]
+    missing: tuple[str, ...] = ()
+    refused: str = ""
+
+
+class EndpointTarget:
+    """One dataset's endpoint.
+
+    Args:
+        connection: in autocommit; the plan and the ledger are there.
+        dataset: with an endpoint.
+        client: a client with the API's base URL and authentication; shared by threads.
+    """
+
+    def __init__(self, connection: Connection, dataset: Dataset, client: httpx.Client) -> None:
+        self._connection = connection
+        self._dataset = dataset
+        self._client = client
+        self._desired: list[Desired] = []
+        self._live: dict[Key, dict[str, Json]] = {}
+
+    def show(self, desired: list[Desired], ledger: Ledger, *, verify: bool) -> None:
+        """List the API's records, and show both sides of the comparison.
+
+        Raises:
+            RefusedError: the list cannot be had or understood.
+            CredentialsError, InterruptedTargetError: as the API answers.
+        """
+        del ledger  # pg_temp.applied shows what matters of it
+        self._desired = desired
+        self._show_desired(desired)
+        listed = self._list()
+        self._live = dict(listed)
+        by_key = {record.key: record for record in desired}
+        twice = self._twice(listed)
+        detailed = {record.position for record in desired} if verify else self._changed()
+        rows = []
+        with self._threads() as threads:
+            complete = threads.map(
+                lambda pair: self._complete(pair, by_key.get(pair[0]), detailed), self._live.items()
+            )
+            for key, record in complete:
+                wanted = by_key.get(key)
+                document = _project(record, _decode_fields(wanted)) if wanted else {}
+                rows += [(encode(key).decode(), encode(document).decode())] * twice.get(key, 1)
+        self._connection.execute(statements("endpoint")["live"])
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy("COPY pg_temp.live FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
+
+    def apply(self, plan: Plan, ledger: Ledger, progress: Progress) -> Plan:
+        """Send what the plan says, confirm it, and let the ledger follow each answer.
+
+        Raises:
+            RefusedError: the API refused records; the others were written.
+            CredentialsError, InterruptedTargetError: as the API answers; what was confirmed stays.
+        """
+        ledger.record_plan(self._dataset.name, unwritten_only=True)
+        total = plan.create + plan.update
+        refused: list[Fault] = []
+        done = unconfirmed = 0
+        for batch in self._send_all():
+            accepted = [written for written in batch if not written.refused]
+            ledger.record_observed(
+                self._dataset.name,
+                [(w.change.position, encode(w.observed).decode()) for w in accepted],
+            )
+            refused += [self._fault(written) for written in batch if written.refused]
+            unconfirmed += sum(bool(written.missing) for written in accepted)
+            done += len(batch)
+            progress(done, total)
+        if refused:
+            refused.sort(key=lambda fault: fault.where)
+            raise RefusedError(
+                f"{self._dataset.target} refused {len(refused)} of {total} records; the others are written",
+                refused,
+            )
+        return plan.with_unconfirmed(unconfirmed)
+
+    # live
+
+    def _list(self) -> list[tuple[Key, dict[str, Json]]]:
+        request = self._dataset.http.list_ or ""
+        try:
+            answer = self._request(request, {}, {}, None)
+        except _AnswerError as error:
+            raise RefusedError(
+                f"dataset {self._dataset.name}: the API's records cannot be listed",
+                [Fault(request, "", "", error.problem)],
+            ) from None
+        records = _follow(answer, self._dataset.http.items)
+        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+            raise RefusedError(
+                f"dataset {self._dataset.name}: the API's records cannot be listed",
+                [
+                    Fault(
+                        request,
+                        "",
+                        "",
+                        "did not answer with an array of objects; is http.items right?",
+                    )
+                ],
+            )
+        faults = [
+            Fault(
+                f"{request} [{number}]",
+                "",
+                field,
+                "is part of the key, and the API does not show it",
+            )
+            for number, record in enumerate(records)
+            for field in self._dataset.key
+            if field not in record
+        ]
+        if faults:
+            raise RefusedError(
+                f"dataset {self._dataset.name}: the API's records have no key", faults
+            )
+        return [(tuple(record[field] for field in self._dataset.key), record) for record in records]
+
+    def _twice(self, listed: list[tuple[Key, dict[str, Json]]]) -> dict[Key, int]:
+        counts: dict[Key, int] = {}
+        for key, _ in listed:
+            counts[key] = counts.get(key, 0) + 1
+        return counts
+
+    def _show_desired(self, desired: list[Desired]) -> None:
+        self._connection.execute(statements("endpoint")["desired"])
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy("COPY pg_temp.desired FROM STDIN") as copy,
+        ):
+            for record in desired:
+                key, document = encode(record.key).decode(), encode(record.document).decode()
+                copy.write_row((record.position, key, document, []))
+
+    def _changed(self) -> set[int]:
+        """Positions whose seed is not what was last applied."""
+        rows = self._connection.execute(statements("endpoint")["changed"]).fetchall()
+        return {row[0] for row in rows}
+
+    def _complete(
+        self, pair: tuple[Key, dict[str, Json]], wanted: Desired | None, detailed: set[int]
+    ) -> tuple[Key, dict[str, Json]]:
+        """A live record with what the list does not show of it, where that matters."""
+        key, record = pair
+        hidden = wanted is not None and any(field not in record for field in wanted.document)
+        if wanted is None or not hidden or wanted.position not in detailed:
+            return pair
+        try:
+            return key, self._read_back(wanted, record)
+        except _AnswerError as error:
+            raise RefusedError(
+                f"dataset {self._dataset.name}: a record cannot be read back",
+                [Fault(wanted.where, label(self._dataset.key, key), "", error.problem)],
+            ) from None
+
+    def _read_back(self, wanted: Desired, record: Mapping[str, Json]) -> dict[str, Json]:
+        whole = dict(record)
+        for confirm in self._dataset.http.confirm:
+            answer = self._request(confirm.request, _decode_fields(wanted), whole, None)
+            whole.update(_into(confirm, answer))
+        return whole
+
+    # writing
+
+    def _send_all(self) -> Iterator[list[_Written]]:
+        """Every change, some at once; batches of what is done, as it is done."""
+        changes = iter(self._changes())
+        threads = self._threads()
+        try:
+            running: set[Future[_Written]] = set()
+            while True:
+                room = 2 * self._dataset.http.concurrency - len(running)
+                running |= {threads.submit(self._send, change) for change in islice(changes, room)}
+                if not running:
+                    return
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from self._collect(finished)
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def _collect(self, finished: set[Future[_Written]]) -> Iterator[list[_Written]]:
+        """What went well first, so that the ledger has it before an error ends the dataset."""
+        good = [future.result() for future in finished if future.exception() is None]
+        for start in range(0, len(good), BATCH):
+            yield good[start : start + BATCH]
+        for future in finished:
+            future.result()
+
+    def _changes(self) -> list[Change]:
+        rows = self._connection.execute(statements("endpoint")["writes"]).fetchall()
+        return [
+            Change(position, action, dict(zip(self._dataset.key, key, strict=True)), fields)
+            for position, key, action, fields in rows
+        ]
+
+    def _send(self, change: Change) -> _Written:
+        wanted = self._desired[change.position]
+        live = self._live.get(wanted.key, {})
+        try:
+            answer = (
+                self._create(wanted)
+                if change.action == "create"
+                else self._update(change, wanted, live)
+            )
+        except _AnswerError as error:
+            return _Written(change, {}, refused=error.problem)
+        shown = {**live, **answer} if isinstance(answer, dict) else dict(live)
+        fields = _decode_fields(wanted)
+        confirmed = bool(self._dataset.http.confirm)
+        if confirmed:
+            try:
+                shown = self._read_back(wanted, shown)
+            except _AnswerError as error:
+                return _Written(
+                    change, {}, refused=f"cannot be read back after writing: {error.problem}"
+                )
+        seen = shown if confirmed else answer if isinstance(answer, dict) else {}
+        observed = _project(seen, fields)
+        kept = {name for name, detail in change.fields.items() if "write" not in detail}
+        missing = tuple(
+            path
+            for name, value in fields.items()
+            if confirmed and name not in kept and name in observed
+            for path in _differences(name, value, observed[name])
+        )
+        return _Written(change, {k: v for k, v in observed.items() if k not in kept}, missing)
+
+    def _create(self, wanted: Desired) -> Json:
+        return self._request(
+            self._dataset.http.create or "", _decode_fields(wanted), {}, encode(wanted.document)
+        )
+
+    def _update(self, change: Change, wanted: Desired, live: Mapping[str, Json]) -> Json:
+        request = self._dataset.http.update
+        if request is None:
+            raise ManifestError(
+                f"dataset {self._dataset.name}: a record has changed and http.update is missing: say how,"
+                ' as in update = "PUT /monsters/{live.id}"'
+            )
+        body: dict[str, Any] = dict(wanted.document)
+        for name, detail in change.fields.items():
+            if "write" not in detail:
+                body[name] = detail["live"]
+        if request.startswith("PATCH "):
+            body = {name: body[name] for name, detail in change.fields.items() if "write" in detail}
+        return self._request(request, _decode_fields(wanted), live, encode(body))
+
+    def _fault(self, written: _Written) -> Fault:
+        wanted = self._desired[written.change.position]
+        return Fault(wanted.where, label(self._dataset.key, wanted.key), "", written.refused)
+
+    # one request
+
+    def _request(
+        self,
+        template: str,
+        record: Mapping[str, Json],
+        live: Mapping[str, Json],
+        body: bytes | None,
+    ) -> Json:
+        """Send one request and decode its answer.
+
+        Raises:
+            _AnswerError: a 4xx, or an answer that is not JSON.
+            CredentialsError: 401 or 403.
+            InterruptedTargetError: the API is away, or fails by itself.
+        """
+        method, _, path = template.partition(" ")
+        url = _fill(path, record, live)
+        send = self._sender(method, url, body)
+        repeatable = method in {"GET", "PUT", "DELETE"}
+        attempts = Retrying(
+            retry=retry_if_exception_type(InterruptedTargetError),
+            stop=stop_after_attempt(ATTEMPTS if repeatable else 1),
+            wait=wait_exponential_jitter(initial=0.1, max=2),
+            reraise=True,
+        )
+        return attempts(send)
+
+    def _sender(self, method: str, url: str, body: bytes | None) -> Callable[[], Json]:
+        def send() -> Json:
+            try:
+                answer = self._client.request(
+                    method,
+                    url,
+                    content=body,
+                    headers={"Content-Type": "application/json"} if body is not None else None,
+                )
+            except (httpx.TransportError, RuntimeError) as error:
+                # RuntimeError: the client was closed, because the run is ending
+                raise InterruptedTargetError(
+                    f"{method} {url}: the API went away ({error or type(error).__name__}); run again, and it"
+                    " goes on where it stopped"
+                ) from None
+            return _read(answer, method, url)
+
+        return send
+
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._dataset.http.concurrency, "endpoint")
+
+
+def _read(answer: httpx.Response, method: str, url: str) -> Json:
+    said = quote(answer.text)
+    status = answer.status_code
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise CredentialsError(
+            f"{method} {url}: the API answered {status}: {said}; check API_TOKEN or API_HEADERS"
+        )
+    if answer.is_server_error or status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise InterruptedTargetError(
+            f"{method} {url}: the API answered {status}: {said}; run again when it is well"
+        )
+    if not answer.is_success:
+        raise _AnswerError(f"{method} {url}: the API answered {status}: {said}")
+    if not answer.content:
+        return None
+    try:
+        return decode(answer.content)
+    except DecodeError:
+        raise _AnswerError(
+            f"{method} {url}: the API answered {status} with what is not JSON: {said}"
+        ) from None
+
+
+def _fill(template: str, record: Mapping[str, Json], live: Mapping[str, Json]) -> str:
+    """The path with `{field}` of the record and `{live.field}` of the API's own record put in."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        fields = live if name.startswith("live.") else record
+        bare = name.removeprefix("live.")
+        if fields.get(bare) is None:
+            whose = "the API's record" if fields is live else "the record"
+            raise _AnswerError(
+                f"{template}: {whose} has no {bare}, the request's template names it"
+            )
+        return quote_url(str(fields[bare]), safe="")
+
+    return re.sub(r"\{([^{}]+)\}", value, template)
+
+
+def _decode_fields(wanted: Desired) -> dict[str, Json]:
+    return {name: decode(value) for name, value in wanted.document.items()}
+
+
+def _into(confirm: Confirm, answer: Json) -> dict[str, Json]:
+    if confirm.into is None:
+        return answer if isinstance(answer, dict) else {}
+    if confirm.by is None or not isinstance(answer, list):
+        return {confirm.into: answer}
+    by = confirm.by
+    rows = (row for row in answer if isinstance(row, dict) and by in row)
+    return {confirm.into: {str(row[by]): {k: v for k, v in row.items() if k != by} for row in rows}}
+
+
+def _follow(answer: Json, pointer: str) -> Json:
+    for token in pointer.split("/")[1:]:
+        answer = answer.get(token) if isinstance(answer, dict) else None
+    return answer
+
+
+def _project(live: Json, desired: Json) -> Json:
+    """What `live` holds of the fields that `desired` names, at every depth."""
+    if isinstance(live, dict) and isinstance(desired, dict):
+        return {
+            name: _project(live[name], value) for name, value in desired.items() if name in live
+        }
+    if isinstance(live, list) and isinstance(desired, list) and len(live) == len(desired):
+        return [_project(*pair) for pair in zip(live, desired, strict=True)]
+    return live
+
+
+def _differences(path: str, desired: Json, observed: Json) -> Iterator[str]:
+    """Paths of `desired` that the API does not show as they were written."""
+    if isinstance(desired, dict) and isinstance(observed, dict):
+        for name, value in desired.items():
+            yield from _differences(f"{path}.{name}", value, observed.get(name))
+    elif desired != observed:
+        yield path

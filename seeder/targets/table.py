@@ -1,0 +1,432 @@
+"""A table as a target: PostgreSQL does the typing, the comparison and the writing.
+
+    desired ─▶ COPY ─▶ pg_temp.raw (jsonb) ─▶ jsonb_to_record ─▶ pg_temp.desired
+    the table ─────────────────────────────────────────────────▶ pg_temp.live   (a view)
+    pg_temp.plan ─▶ one INSERT a shape, one UPDATE ─▶ the table
+
+A shape is a set of fields: only the fields that a record names are compared or written, so that
+records with other fields need other statements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import psycopg
+from msgspec.json import encode
+from psycopg import sql
+
+from seeder.diff import Plan
+from seeder.errors import (
+    SHOWN,
+    CredentialsError,
+    Fault,
+    InterruptedTargetError,
+    ManifestError,
+    RecordError,
+    RefusedError,
+    nearest,
+    quote,
+)
+from seeder.ledger import Connection, Ledger
+from seeder.manifest import Dataset, Ref
+from seeder.sql import statements
+from seeder.stage import Desired, Scalar, label
+from seeder.targets import Progress
+
+Shape = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the application's table, as the catalog describes it."""
+
+    name: str
+    type: str
+    identity: bool
+    generated: bool
+
+
+def columns(connection: Connection, table: str) -> dict[str, Column]:
+    """The columns of a table, by name; empty where there is no such table."""
+    rows = connection.execute(statements("table")["columns"], {"table": regclass(table)})
+    return {row[0]: Column(*row) for row in rows}
+
+
+def regclass(table: str) -> str:
+    """A table's name, `schema.table` or `table`, as `to_regclass` reads it to the letter."""
+    if '"' in table:
+        return table
+    return ".".join('"{}"'.format(part.replace('"', '""')) for part in table.split("."))
+
+
+def lookup(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Scalar, list[object]]:
+    """The ids that a table has for natural keys.
+
+    Raises:
+        ManifestError: the table or a column of the reference is not there.
+    """
+    known = columns(connection, ref.table)
+    if not known:
+        raise ManifestError(
+            f"refs: there is no table {ref.table}{_near_table(connection, ref.table)}"
+        )
+    for name in (ref.match, ref.take):
+        if name not in known:
+            raise ManifestError(
+                f"refs: table {ref.table} has no column {name}{nearest(name, list(known))}"
+            )
+    query = sql.SQL(statements("table")["lookup"]).format(
+        match=sql.Identifier(ref.match), take=sql.Identifier(ref.take), table=_table(ref.table)
+    )
+    found: dict[Scalar, list[object]] = {}
+    for value, taken in connection.execute(query, {"values": encode(values).decode()}):
+        found.setdefault(value, []).append(taken)
+    return found
+
+
+class TableTarget:
+    """One dataset's table, inside a transaction that the caller holds.
+
+    Raises:
+        ManifestError: the table or a key column is not there.
+    """
+
+    def __init__(self, connection: Connection, dataset: Dataset) -> None:
+        self._connection = connection
+        self._dataset = dataset
+        self._name = dataset.table or ""
+        self._table = _table(self._name)
+        self._columns = columns(connection, self._name)
+        self._desired: list[Desired] = []
+        self._shapes: list[Shape] = []
+        self._check_manifest()
+
+    def show(self, desired: list[Desired], ledger: Ledger, *, verify: bool) -> None:
+        """Type the desired records as the table would, and show the live ones beside them.
+
+        Raises:
+            RecordError: unknown fields, or values that a column's type does not take; all of them.
+        """
+        del ledger, verify  # a table shows all of itself at any time
+        self._desired = desired
+        self._check_fields(desired)
+        self._shapes = list(dict.fromkeys(tuple(record.document) for record in desired))
+        self._copy(desired)
+        try:
+            with self._connection.transaction():
+                self._type()
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            # class 22, and 23 for a domain's CHECK: find which records, and say it by field
+            raise RecordError(self._wrong, self._untypable() or [self._unplaced(error)]) from None
+        self._show_live()
+
+    def apply(self, plan: Plan, ledger: Ledger, progress: Progress) -> Plan:
+        """Insert, update, let sequences follow, and write the ledger.
+
+        Raises:
+            RefusedError: a constraint or trigger refused records; they are named.
+            CredentialsError: the role lacks a privilege.
+            InterruptedTargetError: somebody changed the same rows at the same moment.
+        """
+        try:
+            with self._connection.transaction():
+                self._write(plan)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise CredentialsError(
+                f"{self._dataset.target}: {error.diag.message_primary}; GRANT the role what is missing"
+            ) from None
+        except psycopg.errors.SerializationFailure:
+            raise InterruptedTargetError(
+                f"{self._dataset.target}: rows were changed by somebody else while they were being"
+                " compared; nothing was written: run again"
+            ) from None
+        except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException) as error:
+            faults = self._refused(plan) or [self._unplaced(error)]
+            raise RefusedError(f"{self._dataset.target} refused records", faults) from None
+        ledger.record_plan(self._dataset.name, unwritten_only=False)
+        progress(plan.create + plan.update, plan.create + plan.update)
+        return plan
+
+    # what is asked of the manifest and of the fields
+
+    def _check_manifest(self) -> None:
+        if not self._columns:
+            near = _near_table(self._connection, self._name)
+            raise ManifestError(
+                f"dataset {self._dataset.name}: there is no table {self._name}{near}; does a migration create it?"
+            )
+        for field in [*self._dataset.key, *self._dataset.refs]:
+            if field not in self._columns:
+                raise ManifestError(
+                    f"dataset {self._dataset.name}: table {self._name} has no column"
+                    f" {field}{nearest(field, list(self._columns))}"
+                )
+
+    @property
+    def _wrong(self) -> str:
+        return f"dataset {self._dataset.name} has records that are wrong"
+
+    def _check_fields(self, desired: list[Desired]) -> None:
+        first: dict[str, tuple[Desired, int]] = {}
+        for record in desired:
+            for field in record.document:
+                if field not in self._columns or self._columns[field].generated:
+                    known, count = first.get(field, (record, 0))
+                    first[field] = (known, count + 1)
+        faults = [
+            Fault(record.where, self._label(record), field, self._why_not(field) + _also(count))
+            for field, (record, count) in first.items()
+        ]
+        if faults:
+            raise RecordError(self._wrong, faults)
+
+    def _why_not(self, field: str) -> str:
+        if field in self._columns:
+            return f"table {self._name} computes this column itself: remove it, or put it in ignore"
+        near = nearest(field, list(self._columns))
+        return f"table {self._name} has no such column{near}: correct it, or put it in ignore"
+
+    def _label(self, record: Desired) -> str:
+        return label(self._dataset.key, record.key)
+
+    # reading
+
+    def _copy(self, desired: list[Desired]) -> None:
+        numbers = {shape: number for number, shape in enumerate(self._shapes)}
+        self._connection.execute(statements("table")["raw"])
+        cursor = self._connection.cursor()
+        try:
+            with cursor.copy("COPY pg_temp.raw FROM STDIN") as copy:
+                for record in desired:
+                    shape = numbers[tuple(record.document)]
+                    copy.write_row((record.position, shape, encode(record.document).decode()))
+        except psycopg.DataError as error:
+            # "COPY raw, line 3, column document: …": JSON that jsonb cannot hold, such as \u0000
+            line = re.search(r"line (\d+)", error.diag.context or "")
+            record = desired[int(line[1]) - 1] if line else desired[0]
+            problem = f"{error.diag.message_primary} {error.diag.message_detail or ''}".strip()
+            raise RecordError(
+                self._wrong, [Fault(record.where, self._label(record), "", problem)]
+            ) from None
+
+    def _type(self) -> None:
+        self._connection.execute(statements("table")["desired"])
+        every = {field for shape in self._shapes for field in shape}
+        for number, shape in enumerate(self._shapes):
+            query = sql.SQL(statements("table")["type"]).format(
+                key=self._key("p"), fields=_identifiers("p", shape), typed=self._typed(shape)
+            )
+            missing = sorted(every.difference(shape))
+            self._connection.execute(query, {"shape": number, "missing": missing})
+
+    def _show_live(self) -> None:
+        every = list(
+            dict.fromkeys([*self._dataset.key, *(f for shape in self._shapes for f in shape)])
+        )
+        query = sql.SQL(statements("table")["live"]).format(
+            key=self._key("r"), fields=_identifiers("t", every), table=self._table
+        )
+        self._connection.execute(query)
+
+    def _typed(self, fields: Sequence[str]) -> sql.Composed:
+        """`AS p(…)` for jsonb_to_record: columns and types, with their length or precision."""
+        return sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(field), sql.SQL(self._columns[field].type))
+            for field in fields
+        )
+
+    def _key(self, alias: str) -> sql.Composed:
+        return _identifiers(alias, self._dataset.key)
+
+    # writing
+
+    def _write(self, plan: Plan) -> None:
+        created = (
+            sum(self._insert(number, None) for number in range(len(self._shapes)))
+            if plan.create
+            else 0
+        )
+        updated = self._update(plan, None) if plan.update else 0
+        if (created, updated) != (plan.create, plan.update):
+            raise RefusedError(
+                f"{self._dataset.target} took other rows than it was given",
+                [
+                    Fault(
+                        self._dataset.target,
+                        "",
+                        "",
+                        f"planned {plan.create} to create and {plan.update} to update, and the table took"
+                        f" {created} and {updated}: a trigger, a rule or row-level security holds some back",
+                    )
+                ],
+            )
+        if created:
+            self._follow_sequences()
+
+    def _insert(self, number: int, positions: Sequence[int] | None) -> int:
+        shape = self._shapes[number]
+        query = sql.SQL(statements("table")["insert"]).format(
+            table=self._table,
+            columns=_identifiers(None, shape),
+            fields=_identifiers("p", shape),
+            typed=self._typed(shape),
+        )
+        return self._connection.execute(query, {"shape": number, "positions": positions}).rowcount
+
+    def _update(self, plan: Plan, positions: Sequence[int] | None) -> int:
+        del plan
+        written = [
+            str(row[0]) for row in self._connection.execute(statements("table")["written_fields"])
+        ]
+        fields = list(dict.fromkeys([*self._dataset.key, *written]))
+        query = sql.SQL(statements("table")["update"]).format(
+            table=self._table,
+            assignments=sql.SQL(", ").join(
+                sql.SQL(
+                    "{column} = CASE WHEN w.fields -> {name} ? 'write' THEN p.{column} ELSE t.{column} END"
+                ).format(column=sql.Identifier(field), name=sql.Literal(field))
+                for field in written
+            ),
+            typed=self._typed(fields),
+            match=sql.SQL(" AND ").join(
+                sql.SQL("t.{column} = p.{column}").format(column=sql.Identifier(field))
+                for field in self._dataset.key
+            ),
+        )
+        return self._connection.execute(query, {"positions": positions}).rowcount
+
+    def _follow_sequences(self) -> None:
+        """Let identity and serial sequences go on after explicit ids."""
+        named = {field for shape in self._shapes for field in shape}
+        for field in sorted(named):
+            query = sql.SQL(statements("table")["follow"]).format(
+                column=sql.Identifier(field), table=self._table
+            )
+            found = self._connection.execute(
+                statements("table")["sequence"], {"table": regclass(self._name), "column": field}
+            ).fetchone()
+            if found and found[0]:
+                self._connection.execute(query, {"sequence": found[0]})
+
+    # finding the records at fault
+
+    def _untypable(self) -> list[Fault]:
+        faults: list[Fault] = []
+        for number, shape in enumerate(self._shapes):
+            of_shape = [r.position for r in self._desired if tuple(r.document) == shape]
+            query = sql.SQL(statements("table")["probe"]).format(typed=self._typed(shape))
+            for position, _ in self._search(
+                of_shape,
+                partial(self._probe, query, number),
+            ):
+                faults.extend(self._untypable_fields(self._desired[position]))
+        return sorted(faults, key=lambda fault: _natural(fault.where))
+
+    def _untypable_fields(self, record: Desired) -> list[Fault]:
+        faults = []
+        for field, value in record.document.items():
+            query = sql.SQL(statements("table")["probe_field"]).format(typed=self._typed([field]))
+            document = encode({field: value}).decode()
+            error = self._try(partial(self._connection.execute, query, {"document": document}))
+            if error:
+                found, expected = quote(bytes(value).decode()), self._columns[field].type
+                problem = f"expected {expected}, found {found}: {_reason(error)}"
+                faults.append(Fault(record.where, self._label(record), field, problem))
+        return faults
+
+    def _refused(self, plan: Plan) -> list[Fault]:
+        """The records that the table refuses, found by writing halves and rolling back."""
+        faults: list[Fault] = []
+        shape_of = {shape: number for number, shape in enumerate(self._shapes)}
+        for action, write in (
+            ("create", lambda some: self._insert_all(some, shape_of)),
+            ("update", lambda some: self._update(plan, some)),
+        ):
+            rows = self._connection.execute(statements("table")["positions"], {"action": action})
+            for position, error in self._search([row[0] for row in rows], write):
+                record = self._desired[position]
+                faults.append(
+                    Fault(
+                        record.where,
+                        self._label(record),
+                        error.diag.column_name or "",
+                        _reason(error),
+                    )
+                )
+        return faults
+
+    def _insert_all(self, positions: Sequence[int], shape_of: dict[Shape, int]) -> None:
+        for number in dict.fromkeys(shape_of[tuple(self._desired[p].document)] for p in positions):
+            self._insert(number, positions)
+
+    def _search(
+        self, positions: list[int], attempt: Callable[[list[int]], object]
+    ) -> list[tuple[int, psycopg.Error]]:
+        """The first records at which `attempt` fails, by halving; nothing that it does stays."""
+        found: list[tuple[int, psycopg.Error]] = []
+        waiting = [positions]
+        while waiting and len(found) <= SHOWN:
+            some = waiting.pop(0)
+            error = self._try(partial(attempt, some)) if some else None
+            if error is None:
+                continue
+            if len(some) == 1:
+                found.append((some[0], error))
+            else:
+                middle = len(some) // 2
+                waiting[:0] = [some[:middle], some[middle:]]
+        return found
+
+    def _try(self, attempt: Callable[[], object]) -> psycopg.Error | None:
+        error: psycopg.Error | None = None
+        with suppress(psycopg.Rollback), self._connection.transaction():
+            try:
+                with self._connection.transaction():
+                    attempt()
+                    self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            except psycopg.Error as refused:
+                error = refused
+            raise psycopg.Rollback
+        return error
+
+    def _probe(self, query: sql.Composed, shape: int, positions: list[int]) -> None:
+        self._connection.execute(query, {"positions": positions, "shape": shape})
+
+    def _unplaced(self, error: psycopg.Error) -> Fault:
+        """For what fails only together, such as two rows that exclude each other."""
+        return Fault(self._dataset.target, "", error.diag.column_name or "", _reason(error))
+
+
+def _reason(error: psycopg.Error) -> str:
+    """PostgreSQL's own words, without the row itself: it may hold a secret."""
+    detail = error.diag.message_detail or ""
+    if detail.startswith("Failing row contains"):
+        detail = ""
+    return " ".join(f"{error.diag.message_primary or error} {quote(detail)}".split())
+
+
+def _also(count: int) -> str:
+    return f"; {count} records have it" if count > 1 else ""
+
+
+def _natural(where: str) -> list[object]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", where)]
+
+
+def _table(name: str) -> sql.SQL:
+    return sql.SQL(regclass(name))  # quoted by regclass
+
+
+def _identifiers(alias: str | None, names: Sequence[str]) -> sql.Composed:
+    parts = ((alias, name) if alias else (name,) for name in names)
+    return sql.SQL(", ").join(sql.Identifier(*part) for part in parts)
+
+
+def _near_table(connection: Connection, name: str) -> str:
+    rows = connection.execute(statements("table")["tables"]).fetchall()
+    return nearest(name, [str(row[0]) for row in rows])
