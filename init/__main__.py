@@ -7,11 +7,12 @@ import signal
 import sys
 import time
 from functools import partial
+from logging import DEBUG, ERROR, WARNING
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from init import __version__
 from init.errors import CHANGES, Interrupted, exit_code
-from init.logs import Redactor, configure, log
+from init.logs import Redactor, configure, event, log
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -46,21 +47,25 @@ def _run(arguments: list[str]) -> int:
 
         return _dispatch(parse(arguments))
     except Interrupted as interrupted:
-        log.warning(
+        event(
             "interrupted: what was under way is rolled back, the lock is released",
-            extra={"signal": interrupted.signal.name, "exit_code": interrupted.exit_code},
+            WARNING,
+            signal=interrupted.signal.name,
+            exit_code=interrupted.exit_code,
         )
         return interrupted.exit_code
     except Exception as error:  # noqa: BLE001 - the only one; every error leaves by here
         code = exit_code(error)
         if code == 1:
-            log.exception(
+            event(
                 "a defect in compose-init: please report it with this traceback",
-                extra={"exit_code": 1},
+                ERROR,
+                exit_code=1,
+                cause=error,
             )
         else:
-            cause = error.__cause__ if log.isEnabledFor(10) else None
-            log.error("%s", error, extra={"exit_code": code}, exc_info=cause)
+            cause = error.__cause__ if log.isEnabledFor(DEBUG) else None
+            event(str(error), ERROR, exit_code=code, cause=cause)
         return code
 
 
@@ -151,10 +156,10 @@ def _conclude(run: Run, settings: Settings, call: Namespace, started: float) -> 
     elif call.output == "text":
         print(redact(run.report.to_text()))
     elif run.report.exit_code == 0:
-        extra = {"seconds": document["seconds"]}
+        fields = {"seconds": document["seconds"]}
         if run.report.migrations:
-            extra["revisions"] = len(run.report.migrations)
-        log.info("%s", run.report.outcome, extra=extra)
+            fields["revisions"] = len(run.report.migrations)
+        event(run.report.outcome, **fields)
 
 
 def _remember(settings: Settings, started: float, document: dict[str, Any]) -> None:
@@ -170,7 +175,7 @@ def _remember(settings: Settings, started: float, document: dict[str, Any]) -> N
         with wait.connect(settings.database, connect_timeout="2") as connection:
             state.record_run(connection, started, __version__, document)
     except (psycopg.Error, InitError, wait.NotYetError) as error:
-        log.debug("the run could not be written to the ledger", extra={"reason": str(error)})
+        event("the run could not be written to the ledger", DEBUG, reason=str(error))
 
 
 def _check(settings: Settings, call: Namespace) -> int:
@@ -214,7 +219,7 @@ def _wait(settings: Settings, call: Namespace) -> int:
         for_database(settings.need_database(), settings.database_timeout).close()
     else:
         wait_for_revision(settings, call.revision, partial(_configure_logs, settings, call))
-    log.info("is there", extra={"revision": call.revision or "PostgreSQL"})
+    event("is there", revision=call.revision or "PostgreSQL")
     return 0
 
 

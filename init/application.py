@@ -10,12 +10,13 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from logging import DEBUG, WARNING
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from init import wait
 from init.errors import NotReadyError, SettingsError
-from init.logs import log
+from init.logs import event
 from init.settings import Api
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def running(api: Api, plain: Mapping[str, str], timeout: float) -> Iterator[http
             return
         with _Temporary(api, plain) as process:
             wait.for_api(client, api.health_path, timeout, process.check)
-            log.info("the temporary API is up", extra={"address": api.base_url})
+            event("the temporary API is up", address=api.base_url)
             yield client
 
 
@@ -73,7 +74,7 @@ class _Temporary:
 
     def __enter__(self) -> Self:
         self._port_is_free()
-        log.info("starting the temporary API", extra={"command": " ".join(self._api.command)})
+        event("starting the temporary API", command=" ".join(self._api.command))
         try:
             self._process: subprocess.Popen[str] = subprocess.Popen(  # noqa: S603 - the user's own command
                 self._api.command,
@@ -103,13 +104,11 @@ class _Temporary:
         try:
             self._process.wait(GRACE)
         except subprocess.TimeoutExpired:
-            log.warning(
-                "the temporary API did not end in time and is killed", extra={"seconds": GRACE}
-            )
+            event("the temporary API did not end in time and is killed", WARNING, seconds=GRACE)
         self._signal(signal.SIGKILL)  # the whole group: workers that outlive their parent
         self._process.wait()
         self._reader.join(1)
-        log.info("the temporary API is stopped")
+        event("the temporary API is stopped")
 
     def check(self) -> None:
         """Raise `NotReadyError` with its last words where it has ended by itself."""
@@ -135,7 +134,7 @@ class _Temporary:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for above
         for line in self._process.stdout:
             self._last.append(line.rstrip())
-            log.debug("the temporary API says", extra={"line": line.rstrip()})
+            event("the temporary API says", DEBUG, line=line.rstrip())
 
     def _port_is_free(self) -> None:
         parts = urlsplit(self._api.base_url)

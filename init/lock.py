@@ -13,7 +13,7 @@ import psycopg
 
 from init import wait
 from init.errors import LockError, NotReadyError, SettingsError
-from init.logs import log
+from init.logs import event
 from init.settings import Database
 
 KEY = int.from_bytes(b"compinit", "big")
@@ -57,7 +57,7 @@ def _take(connection: wait.Connection, timeout: float) -> None:
             return
         holder = _holder(connection)
         if not told:
-            log.info("another run holds the lock, waiting for it", extra={"holder": holder})
+            event("another run holds the lock, waiting for it", holder=holder)
             told = True
         raise wait.NotYetError(holder)
 

@@ -14,10 +14,17 @@ import time
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 MASK = "***"
 
 log = logging.getLogger("compose_init")
+
+
+def event(message: str, level: int = logging.INFO, **fields: Any) -> None:
+    """Log an event with its fields: beside it in JSON, in brackets for people.
+
+    `cause`, an exception, is written with its traceback.
+    """
+    log.log(level, "%s", message, extra={"fields": fields}, exc_info=fields.pop("cause", None))
 
 
 class Redactor:
@@ -50,7 +57,7 @@ class Redactor:
 
 
 class Formatter(logging.Formatter):
-    """Fields that a record was given with `extra` go beside its message."""
+    """The fields of an `event` go beside its message."""
 
     def __init__(self, service: str, redact: Redactor, *, as_json: bool) -> None:
         super().__init__()
@@ -60,18 +67,18 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON, or a line for a person (with a traceback below, where there is one)."""
-        extra = {k: v for k, v in record.__dict__.items() if k not in STANDARD}
+        fields = getattr(record, "fields", {})
         message = record.getMessage()
         trace = self.formatException(record.exc_info) if record.exc_info else None
         if not self._as_json:
-            return str(self._redact(_for_people(record, message, extra, trace)))
+            return str(self._redact(_for_people(record, message, fields, trace)))
         line = {
             "timestamp": _timestamp(record.created),
             "level": record.levelname.lower(),
             "service": self._service,
             "logger": record.name,
             "event": message,
-            **extra,
+            **fields,
         }
         if trace:
             line["exception"] = trace
@@ -97,8 +104,13 @@ def configure(
                 logger.handlers.clear()
                 logger.propagate = True
     log.setLevel(level)
-    # "Running upgrade a -> b" is said by our own event, with its duration.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # "Running upgrade a -> b" is said by our own event, with its duration. A filter, since an env.py
+    # that calls fileConfig sets levels and handlers anew, and leaves filters alone.
+    logging.getLogger("alembic.runtime.migration").filters[:] = [_warnings_only]
+
+
+def _warnings_only(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
 
 
 def _timestamp(seconds: float) -> str:
@@ -107,10 +119,10 @@ def _timestamp(seconds: float) -> str:
 
 
 def _for_people(
-    record: logging.LogRecord, message: str, extra: dict[str, Any], trace: str | None
+    record: logging.LogRecord, message: str, fields: dict[str, Any], trace: str | None
 ) -> str:
     mark = {"WARNING": "! ", "ERROR": "✗ ", "CRITICAL": "✗ "}.get(record.levelname, "")
-    details = "  ".join(f"{name}={value}" for name, value in extra.items())
+    details = "  ".join(f"{name}={value}" for name, value in fields.items())
     return (
         f"{mark}{message}" + (f"  ({details})" if details else "") + (f"\n{trace}" if trace else "")
     )

@@ -27,7 +27,7 @@ from init.errors import (
     UnknownRevisionError,
 )
 from init.fingerprint import files
-from init.logs import log
+from init.logs import event
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -58,7 +58,7 @@ class History:
         current: the revisions the database is at; empty where it has none.
         heads: the revisions the image ends at.
         revisions: pending ones, or those that were applied, in order.
-        version_table: schema and name of the application's version table, where there is one.
+        version_table: schema (or "", for the search path) and name of the application's version table.
     """
 
     current: tuple[str, ...]
@@ -151,7 +151,7 @@ class Migrations:
             retry=retry_if_exception_type(LockError),
             stop=stop_after_delay(self.retry_timeout),
             wait=wait_random_exponential(multiplier=0.5, max=10),
-            before_sleep=lambda _: log.info("a table is locked by another session, trying again"),
+            before_sleep=lambda _: event("a table is locked by another session, trying again"),
             reraise=True,
         )
         applied: list[Revision] = []
@@ -199,7 +199,7 @@ class Migrations:
                     raise MigrationError(
                         f"{self.config}: env.py ran and did not call context.run_migrations(); nothing was migrated"
                     )
-                return self._located(config, script, found[-1])
+                return found[-1]
         except InitError:
             if together[
                 0
@@ -217,28 +217,6 @@ class Migrations:
         )
         table = (context.version_table_schema or "", context.version_table)
         return History(tuple(current), tuple(script.get_heads()), revisions, table)
-
-    def _located(self, config: Config, script: ScriptDirectory, history: History) -> History:
-        """The history with its version table's schema, found on the application's own connection."""
-        schema, table = history.version_table or ("", "alembic_version")
-        if schema:
-            return history
-        found: list[str] = []
-
-        def look(_: tuple[str, ...], context: MigrationContext) -> list[Any]:
-            from sqlalchemy import text
-
-            query = text(
-                "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass(quote_ident(:t))"
-            )
-            if context.connection is not None:
-                found.append(
-                    str(context.connection.execute(query, {"t": table}).scalar_one()).strip('"')
-                )
-            return []
-
-        self._run_env(config, script, look, dont_mutate=True)
-        return History(history.current, history.heads, history.revisions, (found[-1], table))
 
     def _run_env(
         self, config: Config, script: ScriptDirectory, steps: Callable[..., Any], **options: Any

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from logging import WARNING
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from init import __version__, lock, state, wait
 from init.errors import SettingsError
 from init.fingerprint import of_migrations
-from init.logs import log
+from init.logs import event
 from init.report import DONE, NOTHING, Planned, Report
 from init.settings import Settings
 from init.view import View
@@ -118,9 +119,7 @@ class Run:
                 database
             )  # there already, nearly always: no waiting loop is imported
         except wait.NotYetError as reason:
-            log.info(
-                "waiting for PostgreSQL", extra={"address": database.place, "reason": str(reason)}
-            )
+            event("waiting for PostgreSQL", address=database.place, reason=str(reason))
             return wait.for_database(database, self.settings.database_timeout)
 
     def _locked(self) -> Any:
@@ -135,15 +134,14 @@ class Run:
         fingerprint = of_migrations(migrations.config)
         history = migrations.upgrade(self.view.migrating, self.view.migrated)
         self.report.migrations = list(history.revisions)
-        state.follow(connection, history.version_table)
+        state.follow(connection, state.locate(connection, history.version_table))
         state.record_phase(
             connection, "migrate", {"files": fingerprint, "revisions": sorted(history.heads)}
         )
         _warn_of_invalid_indexes(connection)
 
     def _seed(self, connection: wait.Connection) -> None:
-        plans, inputs = self._seed_with(connection)
-        self.report.datasets = plans
+        _, inputs = self._seed_with(connection, progress=self.view.seeding, finished=self._finished)
         if self.call.whole_seed:
             state.record_phase(connection, "seed", inputs)
 
@@ -155,8 +153,6 @@ class Run:
                 only=self.call.datasets,
                 verify=self.call.verify,
                 api=_once(lambda: api.enter_context(self._api())),
-                progress=self.view.seeding,
-                finished=self._finished,
                 **how,
             )
             return seed(connection, self._manifest, self._sources(), options)
@@ -340,9 +336,11 @@ def _warn_of_invalid_indexes(connection: wait.Connection) -> None:
         " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)"
     )
     for (name,) in rows:
-        log.warning(
+        event(
             "an index is INVALID, left by a concurrent build that failed; no query uses it",
-            extra={"index": name, "mend": f"DROP INDEX CONCURRENTLY {name}, and create it again"},
+            WARNING,
+            index=name,
+            mend=f"DROP INDEX CONCURRENTLY {name}, and create it again",
         )
 
 

@@ -43,6 +43,12 @@ FOLLOW = """
 CREATE OR REPLACE FUNCTION compose_init.current_revisions() RETURNS text[] LANGUAGE sql STABLE AS {body}
 """
 
+LOCATE = """
+SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = %(name)s AND c.relkind IN ('r', 'p')
+ORDER BY c.oid = to_regclass(quote_ident(%(name)s)) DESC NULLS LAST LIMIT 1
+"""
+
 RECORD_PHASE = """
 INSERT INTO compose_init.phase (name, inputs) VALUES (%s, %s)
 ON CONFLICT (name) DO UPDATE SET inputs = excluded.inputs, finished_at = clock_timestamp()
@@ -90,6 +96,14 @@ def prepare(connection: Connection) -> None:
             f"the ledger cannot be created: {error.diag.message_primary}; let the role own the database, or"
             " GRANT CREATE ON DATABASE to it"
         ) from None
+
+
+def locate(connection: Connection, version_table: tuple[str, str] | None) -> tuple[str, str] | None:
+    """The schema that a version table is in, where the application leaves it to its search path."""
+    if version_table is None or version_table[0]:
+        return version_table
+    row = connection.execute(LOCATE, {"name": version_table[1]}).fetchone()
+    return (row[0], version_table[1]) if row else None
 
 
 def follow(connection: Connection, version_table: tuple[str, str] | None) -> None:

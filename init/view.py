@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from logging import DEBUG, INFO
 from typing import TYPE_CHECKING, Any, Protocol
 
-from init.logs import log
+from init.logs import event
 
 if TYPE_CHECKING:
     from init.migrate import Revision
@@ -39,29 +40,25 @@ class Lines:
 
     def phase(self, name: str) -> None:
         """A phase begins."""
-        log.info("phase", extra={"phase": name})
+        event("phase", INFO if name != "wait" else DEBUG, phase=name)
 
     def migrating(self, revision: Revision) -> None:
         """A revision is about to run."""
-        log.debug(
-            "applying revision", extra={"revision": revision.revision, "message_": revision.message}
-        )
+        event("applying revision", DEBUG, revision=revision.revision, title=revision.message)
 
     def migrated(self, revision: Revision) -> None:
         """A revision has run."""
-        log.info(
+        event(
             "revision applied",
-            extra={
-                "revision": revision.revision,
-                "title": revision.message,
-                "seconds": revision.seconds,
-            },
+            revision=revision.revision,
+            title=revision.message,
+            seconds=revision.seconds,
         )
 
     def seeding(self, dataset: str, done: int, total: int) -> None:
         """So many records of a dataset are written."""
         if done < total:
-            log.debug("seeding", extra={"dataset": dataset, "done": done, "total": total})
+            event("seeding", DEBUG, dataset=dataset, done=done, total=total)
 
     def seeded(self, plan: Plan) -> None:
         """A dataset is done."""
@@ -75,7 +72,7 @@ class Lines:
             "left": plan.left,
         }
         shown = {name: count for name, count in counts.items() if count or name == "created"}
-        log.info("dataset seeded", extra={"dataset": plan.name, "target": plan.target, **shown})
+        event("dataset seeded", dataset=plan.name, target=plan.target, **shown)
 
     def close(self) -> None:
         """The run is over."""

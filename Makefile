@@ -1,0 +1,62 @@
+# Everything that is done here by hand or by CI. Needs Python 3.11 or later, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' init/__init__.py)
+REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+REGISTRY ?= localhost
+export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench images lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## the main job on an embedded PostgreSQL with the example API; no Docker
+	@$(BIN)/python -m examples.demo
+
+test: $(VENV)/.dev ## all tests; end-to-end ones where a Docker engine answers
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## format, lint, types and tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest
+
+format: $(VENV)/.dev ## format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## what it costs, as ratios in one run
+	@$(BIN)/python -m tests.bench
+
+images: ## build the images of the example: api, bot and init
+	docker build -t $(REGISTRY)/dnd-helper/api:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) examples/dnd-helper/api
+	docker build -t $(REGISTRY)/dnd-helper/bot:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) examples/dnd-helper/bot
+	docker build -t $(REGISTRY)/dnd-helper/init:$(VERSION) -f Dockerfile.init --build-arg BASE_IMAGE=$(REGISTRY)/dnd-helper/api:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .
+
+lock: ## pin the requirements anew, with hashes (needs uv)
+	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 --upgrade --extra test pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 --extra demo -c requirements/dev.txt pyproject.toml -o requirements/demo.txt
+	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 -c requirements/dev.txt pyproject.toml -o requirements/init.txt
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: requirements/demo.txt | $(VENV)/bin/python
+	@echo "installing what the demo needs (once)"
+	@$(PIP) install --require-hashes -r requirements/demo.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(VENV)/bin/python
+	@echo "installing what the tests need (once)"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@ $(VENV)/.demo
