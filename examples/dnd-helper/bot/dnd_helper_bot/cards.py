@@ -60,7 +60,8 @@ def spell_card(spell: Record, texts: Texts) -> str:
 
 
 def _numbers(monster: Record, texts: Texts) -> str:
-    dice = f" ({escape(monster['hit_dice'])})" if monster.get("hit_dice") else ""
+    rolled = escape(monster.get("hit_dice") or "").replace("d", texts.say("card", "die"))
+    dice = f" ({rolled})" if rolled else ""
     armor, hits = texts.say("card", "armor_class"), texts.say("card", "hit_points")
     lines = [f"{armor} {monster['ac']} · {hits} {monster['hp']}{dice}"]
     speeds = [

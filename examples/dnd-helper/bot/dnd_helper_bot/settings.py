@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+TOKEN = re.compile(r"\d+:\S+", re.ASCII)
 YES = {"1", "true", "yes", "on"}
 
 
@@ -43,6 +45,8 @@ def load(environment: Mapping[str, str]) -> Settings:
     named = {"BOT_TOKEN": token, "API_BASE_URL": api}
     if not token or not api:
         raise SettingsError(f"set {', '.join(name for name in named if not named[name])}")
+    if not TOKEN.fullmatch(token):
+        raise SettingsError("BOT_TOKEN is not a token (digits, a colon, more)")
     telegram = read(environment, "TELEGRAM_API_BASE_URL")
     return Settings(
         token=token,

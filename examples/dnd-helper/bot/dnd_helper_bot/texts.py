@@ -36,6 +36,7 @@ BUILT_IN = {
     ("card", "reactions"): "Reactions",
     ("card", "legendary_actions"): "Legendary actions",
     ("card", "spellcasting"): "Spellcasting",
+    ("card", "die"): "d",
     ("card", "cantrip"): "cantrip",
     ("card", "level"): "level {level}",
     ("card", "ritual"): "ritual",
