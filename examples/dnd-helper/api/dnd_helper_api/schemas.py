@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict  # pydantic takes the standard one from Python 3.12 on
 
 Integer = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Lang = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}\Z")]
+Lang = Annotated[str, StringConstraints(pattern="^[a-z]{2}$")]
 Name = Annotated[str, StringConstraints(min_length=1)]
 Size = Literal["tiny", "small", "medium", "large", "huge", "gargantuan"]
 School = Literal[
