@@ -11,13 +11,16 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 USER = "postgres"
 PASSWORD = "p@ss:w/rd #1%"  # noqa: S105 - every character that a URL must quote
 ACCOUNT = "compose_init_postgres"
+LOCALE = "C.UTF-8" if sys.platform == "linux" else "C"
 
 
 def free_port() -> int:
@@ -51,7 +54,7 @@ class Server:
     port: int = field(default_factory=free_port)
     host: str = "127.0.0.1"
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         """Prepare a database cluster and start it."""
         self.folder = Path(tempfile.mkdtemp(prefix="compose-init-postgres-"))
         self.data = self.folder / "data"
@@ -78,7 +81,9 @@ class Server:
                 *(f"-c {name}={value}" for name, value in self.settings.items()),
             ]
         )
-        self._run("pg_ctl", "-w", "-D", str(self.data), "-l", f"{self.folder}/log", "-o", options, "start")
+        self._run(
+            "pg_ctl", "-w", "-D", str(self.data), "-l", f"{self.folder}/log", "-o", options, "start"
+        )
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server; `mode` is one of pg_ctl's (smart, fast, immediate)."""
@@ -103,7 +108,7 @@ class Server:
                 self.binaries = copied / self.binaries.name
         self._run(
             "initdb", "-D", str(self.data), "-U", USER, "--auth=scram-sha-256", "--encoding=UTF8",
-            "--locale=C", f"--pwfile={passwords}", "--no-sync",
+            f"--locale={LOCALE}", f"--pwfile={passwords}", "--no-sync",
         )  # fmt: skip
         passwords.unlink()
 
@@ -113,22 +118,23 @@ class Server:
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         as_account = os.geteuid() == 0
-        done = subprocess.run(
-            [str(self.binaries / program), *arguments],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=(self.folder / "commands").open("a"),
-            stderr=subprocess.STDOUT,
-            cwd=self.folder,
-            env={**os.environ, "LC_ALL": "C"},
-            user=ACCOUNT if as_account else None,
-            group=ACCOUNT if as_account else None,
-            extra_groups=[] if as_account else None,
-        )
+        with (self.folder / "commands").open("a") as said:
+            done = subprocess.run(
+                [str(self.binaries / program), *arguments],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env={**os.environ, "LC_ALL": LOCALE},
+                user=ACCOUNT if as_account else None,
+                group=ACCOUNT if as_account else None,
+                extra_groups=[] if as_account else None,
+            )
         if check and done.returncode:
             logs = [self.folder / "commands", self.folder / "log"]
-            said = "\n".join(log.read_text(errors="replace") for log in logs if log.exists())
-            raise RuntimeError(f"{program} failed with exit code {done.returncode}:\n{said}")
+            lines = "\n".join(log.read_text(errors="replace") for log in logs if log.exists())
+            raise RuntimeError(f"{program} failed with exit code {done.returncode}:\n{lines}")
 
 
 def _ensure_account() -> None:

@@ -25,11 +25,6 @@ from examples.postgres import PASSWORD, USER, Server, free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# examples.postgres leaves the file that takes pg_ctl's output to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:unclosed file.*compose-init-postgres:ResourceWarning"
-)
-
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dnd-helper"
 API = EXAMPLE / "api"
 TOKEN = "let me write"
