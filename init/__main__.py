@@ -109,7 +109,7 @@ def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
     finally:
         run.report.seconds = time.monotonic() - clock
         run.view.close()
-        _conclude(run, settings, call, started)
+        _conclude(run, settings, call, started=started, live=live)
     return 0
 
 
@@ -141,7 +141,7 @@ def _plan(run: Run, call: Namespace) -> int:
     return CHANGES if planned.changes else 0
 
 
-def _conclude(run: Run, settings: Settings, call: Namespace, started: float) -> None:
+def _conclude(run: Run, settings: Settings, call: Namespace, *, started: float, live: bool) -> None:
     """Summary, report file and the ledger's row of the run."""
     from init.report import NOTHING, to_line, write
 
@@ -153,7 +153,7 @@ def _conclude(run: Run, settings: Settings, call: Namespace, started: float) -> 
         _remember(settings, started, document)
     if call.output == "json":
         print(to_line(document, 2))
-    elif call.output == "text":
+    elif call.output == "text" or (live and run.report.exit_code == 0):
         print(redact(run.report.to_text()))
     elif run.report.exit_code == 0:
         fields = {"seconds": document["seconds"]}
@@ -179,16 +179,11 @@ def _remember(settings: Settings, started: float, document: dict[str, Any]) -> N
 
 
 def _check(settings: Settings, call: Namespace) -> int:
-    from init.errors import SettingsError
     from init.report import to_line
     from seeder import check
     from seeder.sources import Sources
 
-    if settings.manifest is None:
-        raise SettingsError(
-            "settings are fine; there is no manifest: set SEED_MANIFEST to check the seeds as well"
-        )
-    counts = check(settings.manifest, Sources(settings.object_store))
+    counts = check(settings.manifest, Sources(settings.object_store)) if settings.manifest else {}
     if call.output == "json":
         _print(
             to_line({"datasets": [{"name": n, "records": c} for n, c in counts.items()]}, 2),
@@ -197,7 +192,8 @@ def _check(settings: Settings, call: Namespace) -> int:
     else:
         for name, count in counts.items():
             _print(f"{name}: {count:,} records", settings)
-        _print("settings, manifest and seed files are fine", settings)
+        checked = "settings, manifest and seed files" if settings.manifest else "settings"
+        _print(f"{checked} are fine" + ("" if counts else "; there is no manifest"), settings)
     return 0
 
 

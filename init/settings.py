@@ -6,6 +6,7 @@ than the rest of our own code together (see docs/architecture.md).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -393,8 +394,8 @@ class _Reader:
 
     def _report(self) -> Path | None:
         named = self._values.get("INIT_REPORT")
-        if named and not Path(named).absolute().parent.is_dir():
-            self._fault("INIT_REPORT", f"the folder of {named} is not there")
+        if named and not os.access(Path(named).absolute().parent, os.W_OK):
+            self._fault("INIT_REPORT", f"the folder of {named} is not there, or cannot be written")
         return Path(named).absolute() if named else None
 
 

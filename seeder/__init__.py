@@ -6,6 +6,20 @@
 Usable alone: it reads no environment variable and knows nothing of containers.
 """
 
-from seeder.seeding import Options, check, inputs, load, seed
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seeder.seeding import Options, check, inputs, load, seed
 
 __all__ = ["Options", "check", "inputs", "load", "seed"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the engine when it is first asked for: an unchanged run asks for fingerprints alone."""
+    if name not in __all__:
+        raise AttributeError(f"module 'seeder' has no attribute {name!r}")
+    from seeder import seeding
+
+    return getattr(seeding, name)
