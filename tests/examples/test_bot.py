@@ -235,13 +235,7 @@ def running_bot(log: Path, api: str, **environment: str) -> Iterator[Bot]:
 def running_api(folder: Path, port: int) -> Iterator[None]:
     """The example's API with some of the seeds."""
     with Server(settings={"fsync": "off"}) as server:
-        with psycopg.connect(server.url(), autocommit=True) as connection:
-            # The server's own locale is C, in which a Cyrillic letter has no lower case.
-            connection.execute(
-                "CREATE DATABASE dnd TEMPLATE template0"
-                " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
-            )
-        database = server.url("dnd")
+        database = server.url()
         named = {"DATABASE_URL": database, "API_HOST": "127.0.0.1", "API_PORT": str(port)}
         migrate(named)
         log, url = folder / "api.log", f"http://127.0.0.1:{port}"
