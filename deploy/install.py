@@ -100,11 +100,12 @@ def install(wheel: Path, base: Path, rest: Path, before: dict[str, str]) -> None
             for name, version in before.items()
             if words & {f"{name}=={version}", name}
         ]
-        blocking = f"; the base image has {', '.join(sorted(named))}" if named else ""
+        if not named:
+            sys.exit("compose-init: cannot be installed; uv says above why")
         sys.exit(
-            f"compose-init: cannot be installed without changing a version of the base image{blocking}."
-            " Bring it to one that compose-init takes (see above), or build from python:3.13-slim"
-            " and seed in two steps (docs/compose.md)"
+            "compose-init: cannot be installed without changing a version of the base image, which has"
+            f" {', '.join(sorted(named))}. Bring it to one that compose-init takes (see above), or build"
+            " from python:3.13-slim and seed in two steps (docs/compose.md)"
         )
 
 
