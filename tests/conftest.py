@@ -1,0 +1,66 @@
+"""What every test may ask for: a PostgreSQL for the session, and a database of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+
+import psycopg
+import pytest
+
+from examples.postgres import Server
+from tests.postgres import CURRENT, FAST, binaries
+
+numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Callable[[str], Server]]:
+    """A server of a major version, started when it is first asked for."""
+    with ExitStack() as running:
+        started: dict[str, Server] = {}
+
+        def of(version: str) -> Server:
+            if version not in started:
+                server = Server(binaries=binaries(version), settings=FAST)
+                started[version] = running.enter_context(server)
+            return started[version]
+
+        yield of
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> Server:
+    """A PostgreSQL 18; another version with `tests.postgres.every_version`."""
+    return servers(getattr(request, "param", CURRENT))
+
+
+@pytest.fixture
+def new_database(server: Server) -> Iterator[Callable[..., str]]:
+    """Makes databases, each a copy of a template, and drops them after the test."""
+    made: list[str] = []
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+
+        def make(template: str = "template1") -> str:
+            name = f"test_{next(numbers)}"
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            made.append(name)
+            return server.url(name)
+
+        yield make
+        for name in made:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database(new_database: Callable[..., str]) -> str:
+    """The address of an empty database of the test's own."""
+    return new_database()
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[psycopg.Connection]:
+    """A connection to the test's database, in autocommit."""
+    with psycopg.connect(database, autocommit=True) as opened:
+        yield opened
