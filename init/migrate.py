@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ class History:
     Attributes:
         current: the revisions the database is at; empty where it has none.
         heads: the revisions the image ends at.
-        revisions: pending ones, or those that were applied, in order.
+        revisions: the pending ones, in order.
         version_table: schema (or "", for the search path) and name of the application's version table.
     """
 
@@ -126,13 +126,20 @@ class Migrations:
         return found[-1] if found else History((), tuple(script.get_heads()), ())
 
     def upgrade(
-        self, before: Callable[[Revision], None], after: Callable[[Revision], None]
+        self,
+        applied: list[Revision],
+        before: Callable[[Revision], None],
+        after: Callable[[Revision], None],
     ) -> History:
-        """Bring the database to head, and say what was applied.
+        """Bring the database to head.
 
         Args:
+            applied: gets each revision with its duration; emptied where their transaction is rolled back.
             before: told each revision before it runs.
-            after: told each revision with its duration.
+            after: told each revision when it has run.
+
+        Returns:
+            The database at the image's heads.
 
         Raises:
             MigrationError: a revision failed, or the history is broken.
@@ -154,9 +161,8 @@ class Migrations:
             before_sleep=lambda _: event("a table is locked by another session, trying again"),
             reraise=True,
         )
-        applied: list[Revision] = []
         history = tries(self._upgrade_once, applied, before, after)
-        return History(history.heads, history.heads, tuple(applied), history.version_table)
+        return History(history.heads, history.heads, (), history.version_table)
 
     def _upgrade_once(
         self,
@@ -166,46 +172,40 @@ class Migrations:
     ) -> History:
         running: list[Revision] = []
         found: list[History] = []
-        together = [True]
+        one_transaction = True
 
         def steps(current: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
+            nonlocal one_transaction
             self.logging()
+            one_transaction = not getattr(context, "_transaction_per_migration", False)
             history = self._history(script, current, context)
-            together[0] = not getattr(context, "_transaction_per_migration", False)
             for revision, step in zip(history.revisions, _steps(script, current), strict=True):
                 before(revision)
                 running[:] = [revision]
                 started = time.monotonic()
                 yield step
-                done = Revision(
-                    revision.revision,
-                    revision.message,
-                    revision.file,
-                    round(time.monotonic() - started, 3),
-                )
+                done = replace(revision, seconds=round(time.monotonic() - started, 3))
                 applied.append(done)
                 after(done)
             running.clear()
             found.append(history)
 
         try:
-            with (
-                self._translated(running),
-                self._prepared() as (config, script),
-                self._short_lock_waits(),
-            ):
-                self._run_env(config, script, steps)
-                if not found:
-                    raise MigrationError(
-                        f"{self.config}: env.py ran and did not call context.run_migrations(); nothing was migrated"
-                    )
-                return found[-1]
-        except InitError:
-            if together[
-                0
-            ]:  # one transaction for all: what was applied is rolled back with the rest
+            with self._translated(running), self._prepared() as (config, script):
+                with self._short_lock_waits():
+                    self._run_env(config, script, steps)
+                return self._ran(found)
+        except BaseException:
+            if one_transaction:
                 applied.clear()
             raise
+
+    def _ran(self, found: list[History]) -> History:
+        if found:
+            return found[-1]
+        raise MigrationError(
+            f"{self.config}: env.py ran and did not call context.run_migrations(); nothing was migrated"
+        )
 
     def _history(
         self, script: ScriptDirectory, current: tuple[str, ...], context: MigrationContext

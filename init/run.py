@@ -132,8 +132,9 @@ class Run:
     def _migrate(self, connection: wait.Connection) -> None:
         migrations = self._migrations()
         fingerprint = of_migrations(migrations.config)
-        history = migrations.upgrade(self.view.migrating, self.view.migrated)
-        self.report.migrations = list(history.revisions)
+        history = migrations.upgrade(
+            self.report.migrations, self.view.migrating, self.view.migrated
+        )
         state.follow(connection, state.locate(connection, history.version_table))
         state.record_phase(
             connection, "migrate", {"files": fingerprint, "revisions": sorted(history.heads)}

@@ -59,13 +59,14 @@ def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str) -> T:
         Retrying,
         retry_if_exception_type,
         stop_after_delay,
-        wait_exponential_jitter,
+        wait_exponential,
+        wait_random,
     )
 
     loop = Retrying(
         retry=retry_if_exception_type(NotYetError),
         stop=stop_after_delay(timeout),
-        wait=wait_exponential_jitter(initial=0.05, max=1, exp_base=1.5, jitter=0.05),
+        wait=wait_exponential(multiplier=0.05, max=1, exp_base=1.5) + wait_random(0, 0.05),
     )
     try:
         return loop(ask)

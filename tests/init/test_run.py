@@ -1,0 +1,298 @@
+"""A run as a whole: everything once, then nothing, and the way out when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.programs import Program, write_history
+
+HEAVY = {"alembic", "sqlalchemy", "httpx", "pydantic", "msgspec", "rich", "tenacity", "obstore"}
+
+
+def rows(program: Program, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(program.environ["DATABASE_URL"]) as connection:
+        return connection.execute(query).fetchall()
+
+
+def edit(program: Program, statement: str) -> None:
+    with psycopg.connect(program.environ["DATABASE_URL"]) as connection:
+        connection.execute(statement)
+
+
+def seeds(program: Program) -> Path:
+    return Path(program.environ["SEED_MANIFEST"]).parent
+
+
+def wal(program: Program) -> object:
+    return rows(program, "SELECT pg_current_wal_insert_lsn()")[0][0]
+
+
+def written_between(program: Program, start: object, end: object) -> list[tuple[object, ...]]:
+    """WAL records, but for the server's own: running transactions, tidying of catalog pages."""
+    edit(program, "CREATE EXTENSION IF NOT EXISTS pg_walinspect")
+    if start == end:
+        return []
+    return rows(
+        program,
+        f"SELECT resource_manager, record_type FROM pg_get_wal_records_info('{start}', '{end}')"
+        " WHERE resource_manager NOT IN ('Standby', 'XLOG') AND record_type NOT LIKE 'PRUNE%'",
+    )
+
+
+def test_the_first_run_does_everything_and_the_next_nothing(example: Program) -> None:
+    """Schema at head, every seed there, and an unchanged run writes not a byte."""
+    report = seeds(example) / "report.json"
+    first = example.with_(INIT_REPORT=str(report)).run()
+    assert first.code == 0, first.said
+    assert rows(example, "SELECT count(*) FROM monsters")[0][0] == 46
+    assert rows(example, "SELECT count(*) FROM monster_translations")[0][0] == 92
+    assert rows(example, "SELECT count(*) FROM enum_translations")[0][0] == 76
+    document = json.loads(report.read_text())
+    assert (document["outcome"], document["exit_code"]) == ("done", 0)
+    assert [phase["name"] for phase in document["phases"]] == ["wait", "migrate", "seed"]
+    assert len(document["migrations"]) == 15
+    created = {dataset["name"]: dataset["created"] for dataset in document["datasets"]}
+    assert created["monsters"] == 46
+    assert not any(dataset["unconfirmed"] for dataset in document["datasets"])
+
+    before = wal(example)
+    again = example.run()
+    assert (again.code, again.names()) == (0, ["nothing to do"])
+    assert written_between(example, before, wal(example)) == []
+
+
+def test_an_unchanged_run_imports_nothing_heavy_and_asks_one_query(
+    example: Program, tmp_path: Path
+) -> None:
+    """One connection, one query, no lock, and no Alembic, SQLAlchemy or HTTP client."""
+    assert example.run().code == 0
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, sys\n"
+        f"atexit.register(lambda: open({str(tmp_path / 'modules')!r}, 'w').write(' '.join(sys.modules)))\n"
+    )
+    edit(example, "SELECT pg_stat_reset()")
+    watched = example.with_(PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[2]}")
+    with psycopg.connect(example.environ["DATABASE_URL"], autocommit=True) as watcher:
+        watcher.execute("ALTER SYSTEM SET log_statement = 'all'")
+        watcher.execute("ALTER SYSTEM SET log_connections = on")
+        watcher.execute("SELECT pg_reload_conf()")
+        log = Path(str(watcher.execute("SHOW data_directory").fetchone()[0])).parent / "log"  # type: ignore[index]
+        start = log.stat().st_size
+        try:
+            run = watched.run()
+        finally:
+            watcher.execute("ALTER SYSTEM RESET ALL")
+            watcher.execute("SELECT pg_reload_conf()")
+    assert run.names() == ["nothing to do"]
+    loaded = {name.partition(".")[0] for name in (tmp_path / "modules").read_text().split()}
+    assert not HEAVY & loaded
+    assert "psycopg" in loaded
+    name = example.environ["DATABASE_URL"].rpartition("/")[2]
+    said = log.read_bytes()[start:].decode()
+    assert said.count(f"database={name}") == 1
+    ours = [
+        line for line in said.splitlines() if "statement:" in line and "pg_reload_conf" not in line
+    ]
+    assert len([line for line in ours if "ALTER SYSTEM" not in line]) == 1, ours
+
+
+def test_a_seed_edit_brings_exactly_that_change(example: Program) -> None:
+    """One field of one record and one label; nothing else is written, in any table."""
+    assert example.run().code == 0
+    marks = (
+        "SELECT 'm', slug, xmin::text FROM monsters"
+        " UNION ALL SELECT 'e', id::text, xmin::text FROM enum_translations"
+    )
+    before = set(rows(example, marks))
+    monsters = seeds(example) / "seed_data_monsters.json"
+    document = json.loads(monsters.read_text())
+    goblin = next(monster for monster in document["monsters"] if monster["slug"] == "goblin")
+    goblin["hp"] += 5
+    monsters.write_text(json.dumps(document))
+    enums = seeds(example) / "seed_data_enums.json"
+    document = json.loads(enums.read_text())
+    document["enum_translations"][3]["label"] = "Changed"
+    enums.write_text(json.dumps(document))
+
+    plan = example.run("--plan", "--output", "json")
+    assert plan.code == 2
+    planned = json.loads(plan.out)
+    assert {d["name"]: d["update"] for d in planned["datasets"] if d["update"]} == {
+        "monsters": 1,
+        "enum-translations": 1,
+    }
+    (change,) = next(d for d in planned["datasets"] if d["name"] == "monsters")["records"]
+    assert change["key"] == {"slug": "goblin"}
+    assert change["fields"]["hp"]["desired"] == goblin["hp"]
+    assert set(rows(example, marks)) == before
+
+    run = example.run("--output", "json")
+    assert run.code == 0, run.said
+    updated = {d["name"]: d["updated"] for d in json.loads(run.out)["datasets"] if d["updated"]}
+    assert updated == {"monsters": 1, "enum-translations": 1}
+    assert len(set(rows(example, marks)) - before) == 2
+    assert rows(example, "SELECT hp FROM monsters WHERE slug = 'goblin'") == [(goblin["hp"],)]
+    assert example.run("--plan").code == 0
+
+
+def test_a_hand_edit_survives(example: Program) -> None:
+    """With on_drift = keep, an edited field stays while the seed changes another record."""
+    assert example.run().code == 0
+    edit(example, "UPDATE monsters SET hp = 1000 WHERE slug = 'goblin'")
+    seen = example.run("--plan", "--verify")
+    assert (seen.code, "edited by hand" in seen.out) == (0, True)
+    monsters = seeds(example) / "seed_data_monsters.json"
+    monsters.write_text(monsters.read_text().replace('"hp": 7,', '"hp": 8,', 1))
+    assert example.run().code == 0
+    assert rows(example, "SELECT hp FROM monsters WHERE slug = 'goblin'") == [(1000,)]
+
+
+def test_one_phase_and_one_dataset(example: Program) -> None:
+    """--migrate-only seeds nothing; --seed-only and --dataset seed what they say."""
+    assert example.run("--wait-only").code == 0
+    assert rows(example, "SELECT to_regclass('alembic_version')") == [(None,)]
+    assert example.run("--migrate-only").code == 0
+    assert rows(example, "SELECT count(*) FROM habitats") == [(0,)]
+    assert example.run("--migrate-only").names() == ["nothing to do"]
+    assert example.run("--dataset", "habitats").code == 0
+    assert rows(example, "SELECT count(*) FROM habitats") == [(13,)]
+    assert rows(example, "SELECT count(*) FROM enum_translations") == [(0,)]
+    assert example.run("--seed-only").code == 0
+    assert rows(example, "SELECT count(*) FROM spells") == [(46,)]
+    assert example.run("--seed-only").names() == ["nothing to do"]
+    assert example.run().names() == ["nothing to do"]
+
+
+def test_a_plan_of_an_empty_database_changes_nothing(example: Program) -> None:
+    """Pending revisions and what they make room for; not even the ledger is created."""
+    plan = example.run("--plan")
+    assert plan.code == 2
+    assert "0015" in plan.out
+    assert "46 create" in plan.out
+    assert rows(example, "SELECT count(*) FROM pg_namespace WHERE nspname = 'compose_init'") == [
+        (0,)
+    ]
+    assert rows(example, "SELECT to_regclass('alembic_version')") == [(None,)]
+
+
+def test_status_tells_where_everything_is(example: Program) -> None:
+    """Empty, then at head, with datasets and runs."""
+    status = example.run("status", "--output", "json")
+    assert json.loads(status.out)["database"] == {
+        "revisions": [],
+        "heads": ["0015"],
+        "state": "empty",
+    }
+    assert example.run().code == 0
+    found = json.loads(example.run("status", "--output", "json").out)
+    assert found["database"]["state"] == "at head"
+    assert {d["name"]: d["records"] for d in found["datasets"]}["monsters"] == 46
+    assert [run["outcome"] for run in found["runs"]] == ["done"]
+    assert "at head" in example.run("status").out
+
+
+def test_check_needs_no_database(example: Program) -> None:
+    """Offline, for CI: every fault of every file at once, with its exit code."""
+    offline = Program(
+        {k: v for k, v in example.environ.items() if k != "DATABASE_URL"}, example.folder
+    )
+    assert offline.run("check").code == 0
+    monsters = seeds(example) / "seed_data_monsters.json"
+    monsters.write_text(monsters.read_text().replace('"slug": "goblin"', '"slug": null', 1))
+    (seeds(example) / "seed_data_enums.json").write_text('{"enum_translations": [{]}')
+    checked = offline.run("check")
+    assert checked.code == 65
+    assert "seed_data_enums.json:1:25" in checked.said
+    assert "field slug" in checked.said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--wait-only", "--migrate-only"], "not allowed with"),
+        (["--nonsense"], "unrecognized arguments"),
+        (["status", "--revision", "x"], "unrecognized arguments"),
+        (["--migrate-only", "--dataset", "x"], "exclude each other"),
+    ],
+)
+def test_a_wrong_command_line(program: Program, arguments: list[str], said: str) -> None:
+    """Exit code 78, never 2, which means that a plan found changes."""
+    run = program.run(*arguments)
+    assert run.code == 78
+    assert said in run.said
+
+
+def test_help_can_be_read(program: Program) -> None:
+    """All calls, all exit codes, in lines that fit a terminal."""
+    run = program.run("--help")
+    assert run.code == 0
+    assert "--seed-only" in run.out
+    assert max(len(line) for line in run.out.splitlines()) <= 100
+
+
+def test_an_unknown_dataset(example: Program) -> None:
+    """The nearest name is suggested; nothing is seeded."""
+    assert example.run("--migrate-only").code == 0
+    run = example.run("--dataset", "monster")
+    assert run.code == 78
+    assert "there is no dataset monster (did you mean monsters?)" in run.said
+
+
+def test_a_broken_seed_file(example: Program) -> None:
+    """65, with file, line and column; what was seeded before stays, and the next run goes on."""
+    enums = seeds(example) / "seed_data_enums.json"
+    whole = enums.read_text()
+    enums.write_text(whole.replace("},", "}", 1))
+    run = example.run()
+    assert run.code == 65
+    assert "seed_data_enums.json:" in run.said
+    assert "Traceback" not in run.said
+    enums.write_text(whole)
+    assert example.run().code == 0
+
+
+def test_nothing_to_migrate_or_seed(program: Program) -> None:
+    """Without migrations and manifest a run waits for PostgreSQL, and that is all."""
+    run = program.run()
+    assert (run.code, run.names()) == (0, ["nothing to do"])
+    assert program.run("--migrate-only").code == 78
+    assert program.run("--seed-only").code == 78
+
+
+def test_failed_runs_are_reported(program: Program, tmp_path: Path) -> None:
+    """INIT_REPORT, the document on stdout and the ledger say that it failed, and why."""
+    history = write_history(
+        tmp_path, {"a": "op.execute('CREATE TABLE t ()')", "b": "op.execute('nonsense')"}
+    )
+    report = tmp_path / "report.json"
+    failing = program.with_(ALEMBIC_CONFIG=str(history), INIT_REPORT=str(report))
+    run = failing.run("--output", "json")
+    assert run.code == 70
+    document = json.loads(report.read_text())
+    assert json.loads(run.out) == document
+    assert (document["outcome"], document["exit_code"]) == ("failed", 70)
+    assert "revision b" in document["error"]
+    assert [m["revision"] for m in document["migrations"]] == ["a"]
+    (last,) = json.loads(failing.run("status", "--output", "json").out)["runs"]
+    assert (last["outcome"], last["exit_code"]) == ("failed", 70)
+
+
+def test_a_defect_keeps_its_traceback(program: Program, tmp_path: Path) -> None:
+    """What nobody expected exits 1 with the traceback, in one line, without the password."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import init.run\n"
+        "def broken(self): raise ZeroDivisionError('with ' + self.settings.database.url)\n"
+        "init.run.Run.execute = broken\n"
+    )
+    password = "p%40ss%3Aw%2Frd"
+    run = program.with_(PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[2]}").run()
+    assert run.code == 1
+    (event,) = [event for event in run.events if event["level"] == "error"]
+    assert "ZeroDivisionError" in event["exception"]
+    assert password not in run.said
+    assert sys.version_info >= (3, 11)
