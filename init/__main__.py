@@ -35,10 +35,15 @@ def main() -> NoReturn:
 
 
 def _interrupt(signum: int, _: Any) -> None:
-    # Once: what cleans up after the first signal is not to be interrupted by a second one.
+    # Once: what cleans up after the first signal is not to be interrupted by a second one. A function
+    # and not SIG_IGN: Python complains on stderr where a signal that has come already finds that.
     for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, signal.SIG_IGN)
+        signal.signal(each, _already_ending)
     raise Interrupted(signum)
+
+
+def _already_ending(signum: int, _: Any) -> None:
+    del signum
 
 
 def _run(arguments: list[str]) -> int:
