@@ -101,7 +101,7 @@ def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
         return _plan(run, call)
     started, clock = time.time(), time.monotonic()
     if live:
-        run.view = Live()
+        run.view = Live(run.logging)
     try:
         if call.wait_only:
             run.wait_only()
@@ -114,7 +114,7 @@ def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
     finally:
         run.report.seconds = time.monotonic() - clock
         run.view.close()
-        _conclude(run, settings, call, started=started, live=live)
+        _conclude(run, settings, call, started)
     return 0
 
 
@@ -146,7 +146,7 @@ def _plan(run: Run, call: Namespace) -> int:
     return CHANGES if planned.changes else 0
 
 
-def _conclude(run: Run, settings: Settings, call: Namespace, *, started: float, live: bool) -> None:
+def _conclude(run: Run, settings: Settings, call: Namespace, started: float) -> None:
     """Summary, report file and the ledger's row of the run."""
     from init.report import NOTHING, to_line, write
 
@@ -158,13 +158,10 @@ def _conclude(run: Run, settings: Settings, call: Namespace, *, started: float, 
         _remember(settings, started, document)
     if call.output == "json":
         print(to_line(document, 2))
-    elif call.output == "text" or (live and run.report.exit_code == 0):
+    elif call.output == "text":
         print(redact(run.report.to_text()))
     elif run.report.exit_code == 0:
-        fields = {"seconds": document["seconds"]}
-        if run.report.migrations:
-            fields["revisions"] = len(run.report.migrations)
-        event(run.report.outcome, **fields)
+        run.view.summary(run.report)
 
 
 def _remember(settings: Settings, started: float, document: dict[str, Any]) -> None:
@@ -204,7 +201,7 @@ def _check(settings: Settings, call: Namespace) -> int:
 
 def _status(settings: Settings, call: Namespace) -> int:
     from init.report import status_text, to_line
-    from init.run import status
+    from init.status import status
 
     found = status(settings, partial(_configure_logs, settings, call))
     _print(to_line(found, 2) if call.output == "json" else status_text(found), settings)
@@ -212,7 +209,7 @@ def _status(settings: Settings, call: Namespace) -> int:
 
 
 def _wait(settings: Settings, call: Namespace) -> int:
-    from init.run import wait_for_revision
+    from init.status import wait_for_revision
 
     if call.revision is None:
         from init.wait import for_database

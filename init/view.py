@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from logging import DEBUG, INFO
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from init.logs import event
 
 if TYPE_CHECKING:
     from init.migrate import Revision
+    from init.report import Report
+    from init.screen import Screen
     from seeder.diff import Plan
 
 
@@ -32,7 +35,10 @@ class View(Protocol):
         """A dataset is done."""
 
     def close(self) -> None:
-        """The run is over."""
+        """The run is over, well or not."""
+
+    def summary(self, report: Report) -> None:
+        """The run is over, and well."""
 
 
 class Lines:
@@ -75,66 +81,79 @@ class Lines:
         event("dataset seeded", dataset=plan.name, target=plan.target, **shown)
 
     def close(self) -> None:
-        """The run is over."""
+        """The run is over, well or not."""
+
+    def summary(self, report: Report) -> None:
+        """The run is over, and well."""
+        revisions = {"revisions": len(report.migrations)} if report.migrations else {}
+        event(report.outcome, seconds=round(report.seconds, 3), **revisions)
 
 
 class Live:
-    """One line that moves for what is under way, and one that stays for what is done."""
+    """For a person: one line that moves for what is under way, one that stays for what is done.
 
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+    The screen (and rich with it) comes up with the first real work: a run that finds nothing to do
+    says one line, and is not to pay for more.
 
-        self._console = Console(file=sys.stdout)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=self._console,
-            transient=True,
-        )
-        self._task: Any = None
-        self._progress.start()
+    Args:
+        attach: called when the screen comes up, so that logs go above the line that moves.
+    """
+
+    def __init__(self, attach: Callable[[], object]) -> None:
+        self._attach = attach
+        self._shown: Screen | None = None
+
+    @property
+    def _screen(self) -> Screen:
+        if self._shown is None:
+            from init.screen import Screen
+
+            self._shown = Screen()
+            self._attach()
+        return self._shown
 
     def phase(self, name: str) -> None:
         """A phase begins."""
-        self._show(name, None)
+        if name != "wait":  # it is over at once, or says itself what it waits for
+            self._screen.under_way(name, "")
 
     def migrating(self, revision: Revision) -> None:
         """A revision is about to run."""
-        self._show(f"migrate  {revision.revision}  {revision.message}", None)
+        self._screen.under_way("migrate", f"{revision.revision}  {revision.message}")
 
     def migrated(self, revision: Revision) -> None:
         """A revision has run."""
-        self._say(
-            f"migrate  {revision.revision}  {revision.message}", f"{revision.seconds or 0:.2f} s"
-        )
+        seconds = f"{revision.seconds or 0:.2f} s"
+        self._screen.done("migrate", f"{revision.revision}  {revision.message}", seconds)
 
     def seeding(self, dataset: str, done: int, total: int) -> None:
         """So many records of a dataset are written."""
-        self._show(f"seed     {dataset}", total)
-        self._progress.update(self._task, completed=done)
+        self._screen.under_way("seed", dataset, done, total)
 
     def seeded(self, plan: Plan) -> None:
         """A dataset is done."""
-        counts = {"created": plan.create, "updated": plan.update, "unchanged": plan.unchanged}
-        said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "empty"
-        self._say(f"seed     {plan.name}", said)
+        calm = {"created": plan.create, "updated": plan.update, "unchanged": plan.unchanged}
+        odd = {
+            "edited by hand": plan.drift,
+            "in conflict": plan.conflict,
+            "not kept by the API": plan.unconfirmed,
+            "no longer in the file": plan.left,
+        }
+        said = ", ".join(f"{count:,} {name}" for name, count in calm.items() if count)
+        self._screen.done("seed", plan.name, said or "empty")
+        noticed = ", ".join(f"{count:,} {name}" for name, count in odd.items() if count)
+        if noticed:
+            self._screen.noticed(noticed)
+        self._screen.under_way("seed", "")
 
     def close(self) -> None:
-        """The run is over."""
-        self._progress.stop()
+        """The run is over; what is written from here on stands below."""
+        if self._shown is not None:
+            self._shown.close()
 
-    def _say(self, what: str, detail: str) -> None:
-        from rich.text import Text
-
-        self._progress.console.print(Text.assemble(("✓ ", "green"), f"{what}  ", (detail, "dim")))
-
-    def _show(self, description: str, total: int | None) -> None:
-        if self._task is not None:
-            task = self._progress.tasks[-1]
-            if task.description == description:
-                return
-            self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(description, total=total)
+    def summary(self, report: Report) -> None:
+        """What the run did, as a table and a line."""
+        if self._shown is None:
+            sys.stdout.write(f"✓ {report.headline()}\n")
+        else:
+            self._shown.summary(report)
