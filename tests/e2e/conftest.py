@@ -1,0 +1,54 @@
+"""One engine, one set of images, one stack for all tests that can share it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from init import __version__
+from tests.e2e.stack import ROOT, Images, Stack, run, server, telegram_server
+
+
+@pytest.fixture(scope="session", name="engine")
+def _engine() -> None:
+    """A Docker engine: required in CI, and elsewhere a visible skip without one."""
+    try:
+        answer = run("docker", "compose", "version")
+        answer = answer if answer.returncode else run("docker", "info", timeout=30)
+        reason = answer.stderr.strip() if answer.returncode else ""
+    except FileNotFoundError:
+        reason = "there is no docker command"
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(f"end-to-end tests are required in CI, and need a Docker engine: {reason}")
+    if reason:
+        pytest.skip(f"end-to-end tests need a Docker engine: {reason}")
+
+
+@pytest.fixture(scope="session", name="images")
+def _images(engine: None) -> Images:
+    """The images as `make images` builds them."""
+    del engine
+    registry = "localhost/e2e"
+    built = run("make", "images", f"REGISTRY={registry}", timeout=900, cwd=ROOT)
+    assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
+    return Images(registry, __version__)
+
+
+@pytest.fixture(scope="session", name="telegram")
+def _telegram(engine: None) -> Iterator[str]:
+    """The address of a Bot API server."""
+    del engine
+    with telegram_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="module", name="stack")
+def _stack(
+    images: Images, telegram: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A server's folder, nothing started."""
+    with server(tmp_path_factory.mktemp("server"), images, telegram) as stack:
+        yield stack
