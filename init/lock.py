@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import psycopg
 
 from init import wait
+from init.address import Database
 from init.errors import LockError, NotReadyError, SettingsError
 from init.logs import event
-from init.settings import Database
 
 KEY = int.from_bytes(b"compinit", "big")
 """The bytes of "compinit"; one lock a database."""

@@ -9,7 +9,6 @@ function that says which steps to take, as `alembic upgrade` itself does.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 import traceback
@@ -19,11 +18,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from init import lock_timeout
 from init.errors import (
     ConnectionLostError,
     InitError,
     LockError,
     MigrationError,
+    SettingsError,
     UnknownRevisionError,
 )
 from init.fingerprint import files
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
     from sqlalchemy.exc import DBAPIError
 
+    from init.settings import Settings
+
 ENVIRONMENT = Path(__file__).parent / "environment"
 LOCK_NOT_AVAILABLE = "55P03"
-CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ class Migrations:
 
         try:
             with self._translated(running), self._prepared() as (config, script):
-                with self._short_lock_waits():
+                with lock_timeout.of(self.lock_timeout):
                     self._run_env(config, script, steps)
                 return self._ran(found)
         except BaseException:
@@ -273,49 +275,6 @@ class Migrations:
         return self.config / "versions" if (self.config / "versions").is_dir() else self.config
 
     @contextmanager
-    def _short_lock_waits(self) -> Iterator[None]:
-        """Give every connection that `env.py` opens a `lock_timeout`, whatever its driver.
-
-        A statement that waits for a lock on a table makes every later query on that table wait behind
-        it. `CONCURRENTLY` is let wait: it blocks nobody, and giving up would leave an INVALID index.
-        """
-        from sqlalchemy import event
-        from sqlalchemy.engine import Engine
-        from sqlalchemy.pool import Pool
-
-        short = f"SET lock_timeout = {int(self.lock_timeout * 1000)}"
-
-        def on_connect(dbapi_connection: Any, _: Any) -> None:
-            with_cursor(dbapi_connection, short)
-            dbapi_connection.commit()
-
-        def before_execute(_c: Any, cursor: Any, statement: str, *_: Any) -> None:
-            if CONCURRENTLY.search(statement):
-                cursor.execute("SET lock_timeout = 0")
-
-        def after_execute(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if CONCURRENTLY.search(statement):
-                with_cursor(connection.connection, short)
-
-        def with_cursor(connection: Any, statement: str) -> None:
-            cursor = connection.cursor()
-            cursor.execute(statement)
-            cursor.close()
-
-        listeners = (
-            (Pool, "connect", on_connect),
-            (Engine, "before_cursor_execute", before_execute),
-            (Engine, "after_cursor_execute", after_execute),
-        )
-        for target, name, listener in listeners:
-            event.listen(target, name, listener)
-        try:
-            yield
-        finally:
-            for target, name, listener in listeners:
-                event.remove(target, name, listener)
-
-    @contextmanager
     def _translated(self, running: list[Revision] | None = None) -> Iterator[None]:
         """Alembic's, SQLAlchemy's and the application's own exceptions, as ours."""
         from alembic.script.revision import ResolutionError, RevisionError
@@ -372,6 +331,29 @@ class Migrations:
             if str(Path(frame.filename).resolve()) in ours:
                 return f" at {Path(frame.filename).name}:{frame.lineno}"
         return ""
+
+
+def of_settings(settings: Settings, logging: Callable[[], object]) -> Migrations:
+    """The application's migrations, as the settings describe them.
+
+    Raises:
+        SettingsError: there are none.
+    """
+    from init.application import environment
+
+    database = settings.need_database()
+    if settings.alembic_config is None:
+        raise SettingsError(
+            f"settings are wrong:\n  ALEMBIC_CONFIG: is missing, and there is no alembic.ini in {Path.cwd()}"
+        )
+    return Migrations(
+        config=settings.alembic_config,
+        url=database.sqlalchemy_url,
+        environ={"DATABASE_URL": database.url, **environment(settings.plain)},
+        lock_timeout=settings.migration_lock_timeout,
+        retry_timeout=settings.lock_timeout,
+        logging=logging,
+    )
 
 
 ROLLED_BACK = (

@@ -15,7 +15,7 @@ from logging import WARNING
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from init import __version__, lock, state, wait
+from init import lock, state, wait
 from init.errors import SettingsError
 from init.fingerprint import of_migrations
 from init.logs import event
@@ -26,7 +26,7 @@ from init.view import View
 if TYPE_CHECKING:
     import httpx
 
-    from init.migrate import History, Migrations
+    from init.migrate import Migrations
     from seeder import Options
     from seeder.sources import Sources
 
@@ -177,7 +177,9 @@ class Run:
         return self.settings.manifest or ""
 
     def _migrations(self) -> Migrations:
-        return migrations(self.settings, self.logging)
+        from init.migrate import of_settings
+
+        return of_settings(self.settings, self.logging)
 
     def _sources(self) -> Sources:
         from seeder.sources import Sources
@@ -240,95 +242,6 @@ class Run:
             yield
         finally:
             self.report.phases.append((name, time.monotonic() - started))
-
-
-def migrations(settings: Settings, logging: Callable[[], object]) -> Migrations:
-    """The application's migrations, as the settings describe them.
-
-    Raises:
-        SettingsError: there are none.
-    """
-    from init.application import environment
-    from init.migrate import Migrations
-
-    database = settings.need_database()
-    if settings.alembic_config is None:
-        raise SettingsError(
-            f"settings are wrong:\n  ALEMBIC_CONFIG: is missing, and there is no alembic.ini in {Path.cwd()}"
-        )
-    return Migrations(
-        config=settings.alembic_config,
-        url=database.sqlalchemy_url,
-        environ={"DATABASE_URL": database.url, **environment(settings.plain)},
-        lock_timeout=settings.migration_lock_timeout,
-        retry_timeout=settings.lock_timeout,
-        logging=logging,
-    )
-
-
-def status(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
-    """Revision and head, datasets and the last runs, as the design names them."""
-    with wait.for_database(settings.need_database(), settings.database_timeout) as connection:
-        return {
-            "version": __version__,
-            "database": _schema(settings, logging),
-            "datasets": state.datasets(connection),
-            "runs": state.runs(connection, 10),
-        }
-
-
-def _schema(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
-    from init.errors import UnknownRevisionError
-
-    if settings.alembic_config is None:
-        return {"revisions": [], "heads": [], "state": "empty"}
-    found = migrations(settings, logging)
-    try:
-        history = found.pending()
-    except UnknownRevisionError:
-        current, heads = found.current_and_heads()
-        return {"revisions": list(current), "heads": list(heads), "state": "elsewhere"}
-    return {
-        "revisions": list(history.current),
-        "heads": list(history.heads),
-        "state": _where(history),
-    }
-
-
-def _where(history: History) -> str:
-    if not history.revisions:
-        return "at head"
-    return "behind" if history.current else "empty"
-
-
-def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], object]) -> None:
-    """Wait until the database is at a revision, or beyond it; `head` means this image's.
-
-    Raises:
-        NotReadyError: not by the deadline.
-        MigrationError: this image has no such revision.
-    """
-    found = migrations(settings, logging)
-    wanted = found.resolve(revision)
-    started = time.monotonic()
-    wait.for_database(settings.need_database(), settings.database_timeout).close()
-
-    def ask() -> None:
-        history = found.pending()
-        missing = {r.revision for r in history.revisions}.intersection(wanted)
-        if missing:
-            at = ", ".join(history.current) or "no revision"
-            raise wait.NotYetError(
-                f"the database is at {at}, and {', '.join(sorted(missing))} is not applied"
-            )
-
-    left = max(0.1, settings.database_timeout - (time.monotonic() - started))
-    wait.until(
-        ask,
-        what=f"revision {revision}",
-        timeout=left,
-        hint="look at init's log; INIT_DATABASE_TIMEOUT says how long to wait",
-    )
 
 
 def _warn_of_invalid_indexes(connection: wait.Connection) -> None:

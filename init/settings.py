@@ -7,12 +7,12 @@ than the rest of our own code together (see docs/architecture.md).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
+from init.address import Database, from_parameters, from_url, password_of, port
 from init.errors import SettingsError
 
 STORE = (
@@ -55,38 +55,6 @@ SECRET = {
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 MANIFEST = "/seeds/seeds.toml"
 LOOPBACK = "http://127.0.0.1:8000"
-
-URL = re.compile(
-    # Greedy up to the last @: a password may hold @ : / # and % as they are.
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+]*)://(?:(?P<login>.*)@)?(?P<hosts>[^/?#@]*)(?:/(?P<name>[^?#]*))?(?:\?(?P<query>.*))?",
-    re.DOTALL,
-)
-
-
-@dataclass(frozen=True)
-class Database:
-    """Where PostgreSQL is.
-
-    Attributes:
-        parameters: libpq's connection parameters, password included.
-        url: the same for SQLAlchemy and the application, every part quoted.
-        driver: SQLAlchemy's driver, such as psycopg or asyncpg.
-    """
-
-    parameters: Mapping[str, str] = field(repr=False)
-    url: str = field(repr=False)
-    driver: str = "psycopg"
-
-    @property
-    def place(self) -> str:
-        """Host, port and name, for messages."""
-        p = self.parameters
-        return f"{p.get('host', 'localhost')}:{p.get('port', '5432')}/{p.get('dbname', '')}"
-
-    @property
-    def sqlalchemy_url(self) -> str:
-        """With the driver named: a bare postgresql:// means psycopg2 to SQLAlchemy before 2.1."""
-        return self.url.replace("postgresql://", f"postgresql+{self.driver}://", 1)
 
 
 @dataclass(frozen=True)
@@ -261,10 +229,7 @@ class _Reader:
             value.split(":", 1)[-1].strip()
             for value in self._values.get("API_HEADERS", "").splitlines()
         ]
-        if "DATABASE_URL" in self._values and (
-            match := URL.fullmatch(self._values["DATABASE_URL"])
-        ):
-            secrets += _login(match["login"])[1:]
+        secrets.append(password_of(self._values.get("DATABASE_URL", "")))
         return [secret for secret in secrets if secret]
 
     # the database
@@ -285,48 +250,26 @@ class _Reader:
         user = given.get("POSTGRES_USER", "")
         parameters = {
             "host": given.get("POSTGRES_HOST", ""),
-            "port": self._port("POSTGRES_PORT", given.get("POSTGRES_PORT", "5432")),
+            "port": self._port(given.get("POSTGRES_PORT", "5432")),
             "dbname": given.get("POSTGRES_DB", user),
             "user": user,
             "password": given.get("POSTGRES_PASSWORD", ""),
         }
-        return _to_database({name: value for name, value in parameters.items() if value}, "psycopg")
+        return from_parameters(parameters)
 
     def _from_url(self, url: str) -> Database | None:
-        """Read an address; a password need not be quoted, it ends at the last @."""
-        match = URL.fullmatch(url)
-        scheme, _, driver = (match["scheme"] if match else "").partition("+")
-        if match is None or scheme not in {"postgresql", "postgres"}:
-            self._fault("DATABASE_URL", "must look like postgresql://user:password@host:5432/name")
+        try:
+            return from_url(url)
+        except ValueError as error:
+            self._fault("DATABASE_URL", str(error))
             return None
-        parameters = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
-        if driver == "asyncpg" and "ssl" in parameters:
-            parameters["sslmode"] = parameters.pop("ssl")
-        user, *password = _login(match["login"])
-        hosts = (
-            [_host_and_port(part) for part in match["hosts"].split(",")] if match["hosts"] else []
-        )
-        fields = {
-            "host": ",".join(host for host, _ in hosts),
-            "port": ",".join(self._port("DATABASE_URL", port or "5432") for _, port in hosts),
-            "dbname": unquote(match["name"] or "") or user,
-            "user": user,
-            "password": password[0] if password else "",
-        }
-        parameters = {**{name: value for name, value in fields.items() if value}, **parameters}
-        if "host" not in parameters and "service" not in parameters:
-            self._fault(
-                "DATABASE_URL",
-                "names no host; it must look like postgresql://user:password@host:5432/name",
-            )
-        return _to_database(parameters, driver or "psycopg")
 
-    def _port(self, name: str, text: str) -> str:
-        if not text.isdigit() or not 0 < int(text) < 65_536:  # noqa: PLR2004
-            # never the text itself: in an address it may be part of a password
-            self._fault(name, "the port must be a number from 1 to 65535")
+    def _port(self, text: str) -> str:
+        try:
+            return port(text)
+        except ValueError as error:
+            self._fault("POSTGRES_PORT", str(error))
             return "5432"
-        return text
 
     # the application
 
@@ -397,34 +340,3 @@ class _Reader:
         if named and not os.access(Path(named).absolute().parent, os.W_OK):
             self._fault("INIT_REPORT", f"the folder of {named} is not there, or cannot be written")
         return Path(named).absolute() if named else None
-
-
-def _login(login: str | None) -> list[str]:
-    user, colon, password = (login or "").partition(":")
-    return [unquote(user), *([unquote(password)] if colon else [])]
-
-
-def _host_and_port(part: str) -> tuple[str, str]:
-    if part.startswith("["):  # an IPv6 address
-        host, _, rest = part[1:].partition("]")
-        return host, rest.removeprefix(":")
-    host, _, port = part.partition(":")
-    return unquote(host), port
-
-
-def _to_database(parameters: dict[str, str], driver: str) -> Database:
-    rest = dict(parameters)
-    user, password = rest.pop("user", ""), rest.pop("password", "")
-    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
-    hosts, ports = rest.pop("host", ""), rest.pop("port", "")
-    name = quote(rest.pop("dbname", ""), safe="")
-    if hosts.startswith("/") or "," in hosts:  # a socket's folder, or several servers
-        rest |= {"host": hosts, "port": ports} if ports else {"host": hosts}
-        place = ""
-    else:
-        place = (f"[{hosts}]" if ":" in hosts else hosts) + (f":{ports}" if ports else "")
-    if driver == "asyncpg" and "sslmode" in rest:
-        rest["ssl"] = rest.pop("sslmode")
-    query = "&".join(f"{key}={quote(value, safe='')}" for key, value in rest.items())
-    url = f"postgresql://{login}{'@' if login else ''}{place}/{name}{'?' if query else ''}{query}"
-    return Database(parameters, url, driver)

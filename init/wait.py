@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
+from init.address import Database
 from init.errors import CredentialsRefused, InitError, NotReadyError, SettingsError
-from init.settings import Database
 
 if TYPE_CHECKING:
     import httpx

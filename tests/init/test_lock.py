@@ -9,8 +9,9 @@ import psycopg
 import pytest
 
 from init import lock
+from init.address import Database
 from init.errors import LockError
-from init.settings import Database, read
+from init.settings import read
 from tests.programs import Program, write_history
 
 SLOW = {"a": "op.execute('SELECT pg_sleep(3)')\nop.execute('CREATE TABLE a (id int)')"}
@@ -38,9 +39,10 @@ def test_released_on_every_way_out(place: Database) -> None:
 
 def test_the_holder_is_named(place: Database) -> None:
     """Who, which process, from where, since when, and what to do."""
-    with lock.held(place, database_timeout=5, timeout=1), pytest.raises(LockError) as raised:
-        with lock.held(place, database_timeout=5, timeout=0.3):
-            pass
+    holding = lock.held(place, database_timeout=5, timeout=1)
+    waiting = lock.held(place, database_timeout=5, timeout=0.3)
+    with holding, pytest.raises(LockError) as raised, waiting:
+        pass
     said = str(raised.value)
     assert "held by compose-init, process " in said
     assert "from 127.0.0.1, since 20" in said

@@ -9,8 +9,9 @@ import pytest
 
 from examples.postgres import PASSWORD, Server, free_port
 from init import wait
+from init.address import Database
 from init.errors import CredentialsRefused, NotReadyError, SettingsError
-from init.settings import Database, read
+from init.settings import read
 from tests.programs import Program
 
 

@@ -1,0 +1,123 @@
+"""The database's address: a URL or its parts, to libpq's parameters and SQLAlchemy's URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, unquote
+
+EXAMPLE = "postgresql://user:password@host:5432/name"
+
+URL = re.compile(
+    # Greedy up to the last @: a password may hold @ : / # and % as they are.
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+]*)://(?:(?P<login>.*)@)?(?P<hosts>[^/?#@]*)(?:/(?P<name>[^?#]*))?(?:\?(?P<query>.*))?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where PostgreSQL is.
+
+    Attributes:
+        parameters: libpq's connection parameters, password included.
+        url: the same for SQLAlchemy and the application, every part quoted.
+        driver: SQLAlchemy's driver, such as psycopg or asyncpg.
+    """
+
+    parameters: Mapping[str, str] = field(repr=False)
+    url: str = field(repr=False)
+    driver: str = "psycopg"
+
+    @property
+    def place(self) -> str:
+        """Host, port and name, for messages."""
+        p = self.parameters
+        return f"{p.get('host', 'localhost')}:{p.get('port', '5432')}/{p.get('dbname', '')}"
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """With the driver named: a bare postgresql:// means psycopg2 to SQLAlchemy before 2.1."""
+        return self.url.replace("postgresql://", f"postgresql+{self.driver}://", 1)
+
+
+def from_url(url: str) -> Database:
+    """Read a URL; a password need not be quoted, since the login ends at the last @.
+
+    Raises:
+        ValueError: it is no address of a PostgreSQL; the message holds nothing of the URL.
+    """
+    match = URL.fullmatch(url)
+    scheme, _, driver = (match["scheme"] if match else "").partition("+")
+    if match is None or scheme not in {"postgresql", "postgres"}:
+        raise ValueError(f"must look like {EXAMPLE}")
+    query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+    if driver == "asyncpg" and "ssl" in query:
+        query["sslmode"] = query.pop("ssl")
+    user, *password = _login(match["login"])
+    hosts = [_host_and_port(part) for part in match["hosts"].split(",")] if match["hosts"] else []
+    parts = {
+        "host": ",".join(host for host, _ in hosts),
+        "port": ",".join(port(number or "5432") for _, number in hosts),
+        "dbname": unquote(match["name"] or "") or user,
+        "user": user,
+        "password": password[0] if password else "",
+        **query,
+    }
+    if not parts["host"] and "service" not in parts:
+        raise ValueError(f"names no host; it must look like {EXAMPLE}")
+    return from_parameters(parts, driver or "psycopg")
+
+
+def from_parameters(parameters: Mapping[str, str], driver: str = "psycopg") -> Database:
+    """The address with these of libpq's parameters; empty ones are left out."""
+    given = {name: value for name, value in parameters.items() if value}
+    return Database(given, _url(dict(given), driver), driver)
+
+
+def port(text: str) -> str:
+    """The port, where it is one.
+
+    Raises:
+        ValueError: without the text itself: in an address it may be part of a password.
+    """
+    if not text.isdigit() or not 0 < int(text) < 65_536:  # noqa: PLR2004 - TCP has no more
+        raise ValueError("the port must be a number from 1 to 65535")
+    return text
+
+
+def password_of(url: str) -> str:
+    """The password in a URL, right or wrong in all else; empty where there is none."""
+    match = URL.fullmatch(url)
+    return "".join(_login(match["login"])[1:]) if match else ""
+
+
+def _login(login: str | None) -> list[str]:
+    user, colon, password = (login or "").partition(":")
+    return [unquote(user), *([unquote(password)] if colon else [])]
+
+
+def _host_and_port(part: str) -> tuple[str, str]:
+    if part.startswith("["):  # an IPv6 address
+        host, _, rest = part[1:].partition("]")
+        return host, rest.removeprefix(":")
+    host, _, number = part.partition(":")
+    return unquote(host), number
+
+
+def _url(rest: dict[str, str], driver: str) -> str:
+    """A URL with every part quoted; what has no place in one goes into its query."""
+    user, password = rest.pop("user", ""), rest.pop("password", "")
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    hosts, ports = rest.pop("host", ""), rest.pop("port", "")
+    name = quote(rest.pop("dbname", ""), safe="")
+    if hosts.startswith("/") or "," in hosts:  # a socket's folder, or several servers
+        rest |= {"host": hosts, "port": ports} if ports else {"host": hosts}
+        place = ""
+    else:
+        place = (f"[{hosts}]" if ":" in hosts else hosts) + (f":{ports}" if ports else "")
+    if driver == "asyncpg" and "sslmode" in rest:
+        rest["ssl"] = rest.pop("sslmode")
+    query = "&".join(f"{key}={quote(value, safe='')}" for key, value in rest.items())
+    return f"postgresql://{login}{'@' if login else ''}{place}/{name}{'?' if query else ''}{query}"
