@@ -1,0 +1,214 @@
+"""Real data, whole: the SRD into tables and through the API, and the places of the world."""
+
+from __future__ import annotations
+
+import json
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from examples.postgres import free_port
+from tests import geo, srd
+from tests.programs import API, Finished, Program
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not srd.DATA.is_dir(), reason=f"real data is not there: {srd.DATA}"),
+]
+
+MONSTER_TEXT = ("monster_translations", "monsters", "monster")
+SPELL_TEXT = ("spell_translations", "spells", "spell")
+
+
+def rows(connection: psycopg.Connection, table: str) -> dict[str, srd.Record]:
+    """Monsters or spells as the database holds them, by slug."""
+    found = connection.execute(f"SELECT to_jsonb(t) - 'id' - 'habitat_id' FROM {table} t".encode())
+    return by_slug([row[0] for row in found])
+
+
+def texts(
+    connection: psycopg.Connection, table: str, parents: str, one: str
+) -> list[dict[str, Any]]:
+    """Translations as the database holds them, with their parent's slug, ordered."""
+    query = f"""
+        SELECT to_jsonb(t) - 'id' - '{one}_id' || jsonb_build_object('{one}_slug', p.slug)
+        FROM {table} t JOIN {parents} p ON p.id = t.{one}_id
+    """
+    return ordered([row[0] for row in connection.execute(query.encode())], one)
+
+
+def ordered(records: list[srd.Record], one: str) -> list[srd.Record]:
+    return sorted(records, key=lambda record: (record[f"{one}_slug"], record["lang"]))
+
+
+def by_slug(records: list[srd.Record]) -> dict[str, srd.Record]:
+    found = {record["slug"]: record for record in records}
+    assert len(found) == len(records), "no slug is there twice"
+    return found
+
+
+def physical(connection: psycopg.Connection, *tables: str) -> dict[str, set[tuple[str, str]]]:
+    """Where each row lies and which transaction wrote it: the same where nothing is written."""
+    return {
+        table: set(connection.execute(f"SELECT ctid::text, xmin::text FROM {table}".encode()))
+        for table in (*tables, "compose_init.record")
+    }
+
+
+def counts(finished: Finished) -> dict[str, tuple[int, int, int, int]]:
+    """Created, updated, unchanged and unconfirmed, by dataset."""
+    names = ("created", "updated", "unchanged", "unconfirmed")
+    report = json.loads(finished.out)
+    return {d["name"]: tuple(d[name] for name in names) for d in report["datasets"]}
+
+
+def run(program: Program, *words: str) -> Finished:
+    finished = program.run(*words, "--output", "json", timeout=240)
+    assert finished.code == 0, finished.said
+    return finished
+
+
+def assert_all_there(connection: psycopg.Connection, data: srd.Srd) -> None:
+    """Every row and every field is as the seed files say."""
+    assert len(data.monsters) == 334
+    assert len(data.spells) == 319
+    assert len(data.spell_translations) == 638
+    assert rows(connection, "monsters") == by_slug(data.monsters)
+    assert rows(connection, "spells") == by_slug(data.spells)
+    assert texts(connection, *MONSTER_TEXT) == ordered(data.monster_translations, "monster")
+    assert texts(connection, *SPELL_TEXT) == ordered(data.spell_translations, "spell")
+
+
+def assert_nothing_is_written_again(
+    program: Program, connection: psycopg.Connection, *tables: str
+) -> None:
+    """A second run goes home at once; one that compares everything finds everything as it is."""
+    before = physical(connection, *tables)
+    again = json.loads(run(program).out)
+    assert again["outcome"] == "nothing to do"
+    verified = counts(run(program, "--verify"))
+    assert all(
+        (created, updated, unconfirmed) == (0, 0, 0) and unchanged
+        for created, updated, unchanged, unconfirmed in verified.values()
+    ), verified
+    assert physical(connection, *tables) == before
+
+
+@pytest.fixture
+def program(database: str, tmp_path: Path) -> Program:
+    """compose-init before the example's API."""
+    port = free_port()
+    return Program(
+        {
+            "DATABASE_URL": database,
+            "ALEMBIC_CONFIG": str(API / "alembic.ini"),
+            "SEED_MANIFEST": str(tmp_path / "seeds.toml"),
+            "API_COMMAND": f"{sys.executable} -m dnd_helper_api.main",
+            "API_BASE_URL": f"http://127.0.0.1:{port}",
+            "API_HOST": "127.0.0.1",
+            "API_PORT": str(port),
+        }
+    )
+
+
+SRD_TABLES = ("monsters", "monster_translations", "spells", "spell_translations")
+
+
+def test_the_srd_goes_into_tables(
+    program: Program, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """334 monsters and 319 spells with their texts, parents found by slug."""
+    data = srd.load()
+    data.write(tmp_path, srd.TABLES)
+
+    first = counts(run(program))
+
+    assert first == {
+        "monsters": (334, 0, 0, 0),
+        "monster-translations": (334, 0, 0, 0),
+        "spells": (319, 0, 0, 0),
+        "spell-translations": (638, 0, 0, 0),
+    }
+    assert_all_there(connection, data)
+    assert_nothing_is_written_again(program, connection, *SRD_TABLES)
+    assert_all_there(connection, data)
+
+
+def test_the_srd_goes_through_the_api(
+    program: Program, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """The same records by a temporary API, texts nested by language, each read back."""
+    data = srd.load()
+    data.write(tmp_path, srd.through_the_api())
+
+    first = counts(run(program))
+
+    assert first == {"monsters": (334, 0, 0, 0), "spells": (319, 0, 0, 0)}
+    assert_all_there(connection, data)
+    assert_nothing_is_written_again(program, connection, *SRD_TABLES)
+    assert_all_there(connection, data)
+
+
+def test_what_the_api_drops_silently_is_counted(
+    program: Program, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """289 monsters have no description: the API says 201 and keeps no text of theirs."""
+    data = srd.load(descriptions=False)
+    data.write(tmp_path, srd.through_the_api())
+    without = {t["monster_slug"] for t in data.monster_translations if not t["description"]}
+    assert len(without) == 289
+
+    first = counts(run(program))
+
+    assert first == {"monsters": (334, 0, 0, 289), "spells": (319, 0, 0, 0)}
+    kept = {text["monster_slug"] for text in texts(connection, *MONSTER_TEXT)}
+    assert kept == {monster["slug"] for monster in data.monsters} - without
+    before = physical(connection, *SRD_TABLES)
+    again = counts(run(program, "--verify"))
+    assert again == {"monsters": (0, 0, 334, 289), "spells": (0, 0, 319, 0)}
+    assert physical(connection, *SRD_TABLES) == before
+
+
+def test_the_places_of_the_world_go_into_tables(
+    connection: psycopg.Connection, database: str, tmp_path: Path
+) -> None:
+    """222,583 records in three datasets that refer to each other; migrations without an env.py."""
+    program = Program(
+        {
+            "DATABASE_URL": database,
+            "ALEMBIC_CONFIG": str(geo.write_revisions(tmp_path / "revisions")),
+            "SEED_MANIFEST": str(geo.write_seeds(tmp_path / "seeds")),
+        }
+    )
+
+    first = counts(run(program))
+
+    assert first == {name: (count, 0, 0, 0) for name, count in geo.COUNTS.items()}
+    assert_places(connection)
+    assert_nothing_is_written_again(program, connection, *geo.COUNTS)
+    assert_places(connection)
+
+
+def assert_places(connection: psycopg.Connection) -> None:
+    """Every row is as the files say; parents by their codes."""
+    data = geo.load()
+    admin1 = connection.execute("SELECT code, name FROM admin1").fetchall()
+    assert sorted(admin1) == sorted((r["code"], r["name"]) for r in data["admin1"])
+    admin2 = connection.execute(
+        "SELECT a.code, p.code, a.name FROM admin2 a JOIN admin1 p ON p.id = a.admin1_id"
+    ).fetchall()
+    assert sorted(admin2) == sorted((r["code"], r["admin1"], r["name"]) for r in data["admin2"])
+    cities = connection.execute(
+        "SELECT c.id, c.name, c.country, p.code, c.lat, c.lng"
+        " FROM cities c LEFT JOIN admin1 p ON p.id = c.admin1_id ORDER BY c.id"
+    ).fetchall()
+    wanted = [
+        (r["id"], r["name"], r["country"], r["admin1"], Decimal(r["lat"]), Decimal(r["lng"]))
+        for r in data["cities"]
+    ]
+    assert cities == sorted(wanted, key=lambda row: row[0])
+    assert sum(row[3] is None for row in cities) == 384
