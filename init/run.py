@@ -8,7 +8,7 @@ wait ─▶ lock ─▶ migrate ─▶ seed ─▶ unlock ─▶ summary
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from logging import WARNING
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from init.migrate import Migrations
     from seeder import Options
+    from seeder.diff import Plan
     from seeder.sources import Sources
 
 
@@ -39,11 +40,6 @@ class Call:
     seed: bool = True
     verify: bool = False
     datasets: tuple[str, ...] = ()
-
-    @property
-    def whole_seed(self) -> bool:
-        """Whether every dataset is seeded, so that the phase is complete afterwards."""
-        return self.seed and not self.datasets
 
 
 @dataclass
@@ -62,27 +58,27 @@ class Run:
         Raises:
             InitError, SeedError: what ended the run; phases before stay done.
         """
-        with self._phase("wait"):
-            connection = self._connect()
-        with connection:
-            if self._up_to_date(connection):
-                self.report.outcome = NOTHING
-                return self.report
-            with self._locked():
-                if self._up_to_date(connection):  # another run did it while this one waited
+        with wait.not_lost():
+            with self._phase("wait"):
+                connection = self._connect()
+            with connection:
+                if not self._due(connection):
                     self.report.outcome = NOTHING
                     return self.report
-                state.prepare(connection)
-                if self._has_migrations:
-                    with self._phase("migrate"):
-                        self._migrate(connection)
-                elif self.call.migrate:
-                    state.follow(connection, None)
-                if self._has_seeds:
-                    with self._phase("seed"):
-                        self._seed(connection)
-        self.report.outcome = DONE if self.report.phases else NOTHING
+                with self._locked():
+                    self._do(connection, self._due(connection))  # another run may have done it
         return self.report
+
+    def _do(self, connection: wait.Connection, due: set[str]) -> None:
+        self.report.outcome = DONE if due else NOTHING
+        if due:
+            state.prepare(connection)
+        if "migrate" in due:
+            with self._phase("migrate"):
+                self._migrate(connection)
+        if "seed" in due:
+            with self._phase("seed"):
+                self._seed(connection)
 
     def plan(self) -> Planned:
         """What `execute` would change; changes nothing.
@@ -90,14 +86,12 @@ class Run:
         Raises:
             InitError, SeedError: what would end the run before it changed anything.
         """
-        with self._connect() as connection:
-            if self._up_to_date(connection):
-                return Planned((), ())
-            history = self._migrations().pending() if self._has_migrations else None
-            pending = history.revisions if history else ()
-            if not self._has_seeds:
-                return Planned(pending, ())
-            plans, _ = self._seed_with(connection, plan=True, schema_behind=bool(pending))
+        with wait.not_lost(), self._connect() as connection:
+            due = self._due(connection)
+            pending = self._migrations().pending().revisions if "migrate" in due else ()
+            plans: list[Plan] = []
+            if "seed" in due:
+                plans, _ = self._seed_with(connection, plan=True, schema_behind=bool(pending))
             return Planned(pending, tuple(plans))
 
     def wait_only(self) -> Report:
@@ -115,9 +109,8 @@ class Run:
     def _connect(self) -> wait.Connection:
         database = self.settings.need_database()
         try:
-            return wait.connect(
-                database
-            )  # there already, nearly always: no waiting loop is imported
+            # There already, nearly always: no waiting loop is imported.
+            return wait.connect(database)
         except wait.NotYetError as reason:
             event("waiting for PostgreSQL", address=database.place, reason=str(reason))
             return wait.for_database(database, self.settings.database_timeout)
@@ -142,8 +135,10 @@ class Run:
         _warn_of_invalid_indexes(connection)
 
     def _seed(self, connection: wait.Connection) -> None:
+        # Forgotten first: a run that fails half-way has changed what the last complete one left.
+        state.forget_phase(connection, "seed")
         _, inputs = self._seed_with(connection, progress=self.view.seeding, finished=self._finished)
-        if self.call.whole_seed:
+        if not self.call.datasets:
             state.record_phase(connection, "seed", inputs)
 
     def _seed_with(self, connection: wait.Connection, **how: Any) -> Any:
@@ -163,14 +158,6 @@ class Run:
         self.view.seeded(plan)
 
     # what there is
-
-    @property
-    def _has_migrations(self) -> bool:
-        return self.call.migrate and self.settings.alembic_config is not None
-
-    @property
-    def _has_seeds(self) -> bool:
-        return self.call.seed and self.settings.manifest is not None
 
     @property
     def _manifest(self) -> str:
@@ -202,35 +189,33 @@ class Run:
 
     # up to date?
 
-    def _up_to_date(self, connection: wait.Connection) -> bool:
-        """Whether the last complete run left everything as this one would; one query."""
-        if self.call.verify or self.call.datasets:
-            return False
-        if not self._has_migrations and not self._has_seeds:
-            return True
-        last = state.read(connection)
-        return last is not None and self._migrated(last) and self._seeded(last)
+    def _due(self, connection: wait.Connection) -> set[str]:
+        """The phases that the last complete run did not leave as this one would; one query."""
+        wanted = set()
+        if self.call.migrate and self.settings.alembic_config is not None:
+            wanted.add("migrate")
+        if self.call.seed and self.settings.manifest is not None:
+            wanted.add("seed")
+        last = state.read(connection) if wanted else None
+        return {name for name in wanted if last is None or not self._is_done(name, last)}
 
-    def _migrated(self, last: state.State) -> bool:
-        if not self._has_migrations:
-            return True
-        done = last.inputs.get("migrate", {})
-        revisions = sorted(done.get("revisions", []))
+    def _is_done(self, name: str, last: state.State) -> bool:
+        done = last.inputs.get(name, {})
+        return self._seeded(done) if name == "seed" else self._migrated(done, last.revisions)
+
+    def _migrated(self, done: Mapping[str, Any], revisions: tuple[str, ...]) -> bool:
         config = self.settings.alembic_config or Path()
-        return sorted(last.revisions) == revisions and done.get("files") == of_migrations(config)
+        at_head = sorted(done.get("revisions", [])) == sorted(revisions)
+        return at_head and done.get("files") == of_migrations(config)
 
-    def _seeded(self, last: state.State) -> bool:
-        if not self._has_seeds:
-            return True
-        done = last.inputs.get("seed", {})
-        if self._manifest not in done:
+    def _seeded(self, done: Mapping[str, str]) -> bool:
+        if self.call.verify or self.call.datasets or self._manifest not in done:
             return False
         from seeder.errors import SourceError
 
+        sources = self._sources()
         try:
-            return all(
-                self._sources().fingerprint(location) == known for location, known in done.items()
-            )
+            return all(sources.fingerprint(place) == known for place, known in done.items())
         except SourceError:
             return False  # the run itself will say it, by dataset
 

@@ -54,6 +54,8 @@ INSERT INTO compose_init.phase (name, inputs) VALUES (%s, %s)
 ON CONFLICT (name) DO UPDATE SET inputs = excluded.inputs, finished_at = clock_timestamp()
 """
 
+FORGET_PHASE = "DELETE FROM compose_init.phase WHERE name = %s"
+
 RECORD_RUN = """
 INSERT INTO compose_init.run (started_at, version, outcome, exit_code, report) VALUES (%s, %s, %s, %s, %s)
 """
@@ -91,6 +93,9 @@ def prepare(connection: Connection) -> None:
     """
     try:
         connection.execute(CREATE)
+        row = connection.execute("SELECT to_regproc('compose_init.current_revisions')").fetchone()
+        if row is None or row[0] is None:
+            follow(connection, None)
     except psycopg.errors.InsufficientPrivilege as error:
         raise CredentialsRefused(
             f"the ledger cannot be created: {error.diag.message_primary}; let the role own the database, or"
@@ -115,6 +120,11 @@ def follow(connection: Connection, version_table: tuple[str, str] | None) -> Non
         table = sql.Identifier(*version_table).as_string(connection)
         body = f"SELECT array_agg(version_num::text ORDER BY version_num) FROM {table}"
     connection.execute(sql.SQL(FOLLOW).format(body=sql.Literal(body)))
+
+
+def forget_phase(connection: Connection, name: str) -> None:
+    """Forget that a phase was complete: it is about to change what it left."""
+    connection.execute(FORGET_PHASE, [name])
 
 
 def record_phase(connection: Connection, name: str, inputs: Mapping[str, Any]) -> None:

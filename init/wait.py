@@ -7,13 +7,20 @@ deadline. What waiting cannot mend ends the loop at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
 from init.address import Database
-from init.errors import CredentialsRefused, InitError, NotReadyError, SettingsError
+from init.errors import (
+    ConnectionLostError,
+    CredentialsRefused,
+    InitError,
+    NotReadyError,
+    SettingsError,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -100,6 +107,21 @@ def connect(database: Database, **options: Any) -> Connection:
     except psycopg.ProgrammingError as error:
         raise SettingsError(
             f"the database's address is wrong: {' '.join(str(error).split())}"
+        ) from None
+
+
+@contextmanager
+def not_lost() -> Iterator[None]:
+    """Say it where a connection that was there is lost.
+
+    Raises:
+        ConnectionLostError: the server ended the session, or cannot be reached any more.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise ConnectionLostError(
+            f"the connection to PostgreSQL was lost: {' '.join(str(error).split())}; run again"
         ) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import psycopg
@@ -285,3 +286,70 @@ def test_a_defect_keeps_its_traceback(program: Program, tmp_path: Path) -> None:
     assert "ZeroDivisionError" in event["exception"]
     assert password not in run.said
     assert sys.version_info >= (3, 11)
+
+
+def test_files_put_back_after_a_failure_are_not_taken_for_done(
+    program: Program, tmp_path: Path
+) -> None:
+    """A run that failed half-way has changed what the last complete run left."""
+    (tmp_path / "seeds.toml").write_text(
+        '[[dataset]]\nname = "a"\nsource = "a.json"\ntable = "a"\nkey = ["id"]\n'
+        '[[dataset]]\nname = "b"\nsource = "b.json"\ntable = "b"\nkey = ["id"]\n'
+    )
+    edit(program, "CREATE TABLE a (id int, v int); CREATE TABLE b (id int)")
+    (tmp_path / "a.json").write_text('[{"id": 1, "v": 1}]')
+    (tmp_path / "b.json").write_text('[{"id": 1}]')
+    seeding = program.with_(SEED_MANIFEST=str(tmp_path / "seeds.toml"))
+    assert seeding.run().code == 0
+    (tmp_path / "a.json").write_text('[{"id": 1, "v": 2}]')
+    (tmp_path / "b.json").write_text('[{"id": }]')
+    assert seeding.run().code == 65
+    assert rows(seeding, "SELECT v FROM a") == [(2,)]
+    (tmp_path / "a.json").write_text('[{"id": 1, "v": 1}]')
+    (tmp_path / "b.json").write_text('[{"id": 1}]')
+    assert seeding.run().code == 0
+    assert rows(seeding, "SELECT v FROM a") == [(1,)]
+    assert seeding.run().names() == ["nothing to do"]
+
+
+@pytest.mark.parametrize("what", ["migrating", "seeding"])
+def test_a_lost_connection(program: Program, tmp_path: Path, what: str) -> None:
+    """75 with "run again", not a traceback; nothing half-done stays."""
+    if what == "migrating":
+        config = write_history(tmp_path, {"a": "op.execute('SELECT pg_sleep(60)')"})
+        slow = program.with_(ALEMBIC_CONFIG=str(config))
+    else:
+        (tmp_path / "seeds.toml").write_text(
+            '[[dataset]]\nname = "v"\nsource = "v.json"\ntable = "v"\nkey = ["id"]\n'
+        )
+        (tmp_path / "v.json").write_text('[{"id": 1}]')
+        edit(
+            program,
+            "CREATE TABLE v (id int); CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END';"
+            " CREATE TRIGGER slow BEFORE INSERT ON v FOR EACH ROW EXECUTE FUNCTION slow()",
+        )
+        slow = program.with_(SEED_MANIFEST=str(tmp_path / "seeds.toml"))
+    sleeping = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    with slow.start() as process:
+        deadline = time.monotonic() + 30
+        while not rows(slow, sleeping):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        edit(
+            slow,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 75, out + err
+    assert "run again" in out + err
+    assert "Traceback" not in out + err
+
+
+def test_a_phase_with_nothing_to_do_is_skipped(example: Program) -> None:
+    """A seed edit does not cost the import of Alembic."""
+    assert example.run().code == 0
+    path = seeds(example) / "seed_data_habitats.json"
+    path.write_text(path.read_text() + "\n")
+    assert [e.get("phase") for e in example.run().events if e["event"] == "phase"] == ["seed"]
