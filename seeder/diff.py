@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from seeder.errors import Fault, RecordError, RefusedError
+from seeder.errors import SHOWN, Fault, RecordError, RefusedError
 from seeder.ledger import Connection
 from seeder.manifest import Dataset
 from seeder.sql import statements
@@ -84,16 +84,6 @@ def compare(connection: Connection, dataset: Dataset, desired: list[Desired]) ->
     connection.execute(texts["plan"], {"on_drift": dataset.on_drift})
     with connection.cursor(row_factory=dict_row) as cursor:
         counts = cursor.execute(texts["counts"]).fetchone() or {}
-        rows = cursor.execute(texts["changes"], {"limit": SHOWN_RECORDS}).fetchall()
-    records = tuple(
-        Change(
-            row["position"],
-            row["action"],
-            dict(zip(dataset.key, row["key"], strict=True)),
-            row["fields"],
-        )
-        for row in rows
-    )
     plan = Plan(
         dataset.name,
         dataset.target,
@@ -104,11 +94,21 @@ def compare(connection: Connection, dataset: Dataset, desired: list[Desired]) ->
         conflict=counts["conflicts"],
         unconfirmed=counts["unconfirmed"],
         left=counts["gone"],
-        records=records,
+        records=_changes(connection, dataset, "changes", SHOWN_RECORDS),
     )
     if dataset.on_drift == "fail" and (plan.drift or plan.conflict):
-        _stop_on_drift(dataset, plan, desired)
+        _stop_on_drift(connection, dataset, desired)
     return plan
+
+
+def _changes(
+    connection: Connection, dataset: Dataset, statement: str, limit: int
+) -> tuple[Change, ...]:
+    rows = connection.execute(statements("diff")[statement], {"limit": limit})
+    return tuple(
+        Change(position, action, dict(zip(dataset.key, key, strict=True)), fields)
+        for position, key, action, fields in rows
+    )
 
 
 def _no_key_twice(connection: Connection, dataset: Dataset, desired: list[Desired]) -> None:
@@ -142,17 +142,15 @@ def _no_key_twice(connection: Connection, dataset: Dataset, desired: list[Desire
         )
 
 
-def _stop_on_drift(dataset: Dataset, plan: Plan, desired: list[Desired]) -> None:
-    where = {record.position: record.where for record in desired}
+def _stop_on_drift(connection: Connection, dataset: Dataset, desired: list[Desired]) -> None:
     faults = [
         Fault(
-            where[change.position],
+            desired[change.position].where,
             label(change.key, change.key.values()),
             ", ".join(edited_fields(change)),
             "was deleted by hand" if change.action == "deleted" else "was edited by hand",
         )
-        for change in plan.records
-        if change.action == "deleted" or edited_fields(change)
+        for change in _changes(connection, dataset, "edited", SHOWN + 1)
     ]
     raise RefusedError(
         f'dataset {dataset.name} has on_drift = "fail", and {dataset.target} has drifted; set keep or'

@@ -74,12 +74,13 @@ class Ledger:
         row = self.connection.execute(statements("ledger")["dataset"], {"name": name}).fetchone()
         return Applied(*row) if row else None
 
-    def show_applied(self, name: str) -> None:
-        """Make `pg_temp.applied` show the records of a dataset."""
-        text = statements("ledger")["applied" if self.present else "nothing_applied"]
-        self.connection.execute(
-            sql.SQL(text).format(name=sql.Literal(name)) if self.present else text
-        )
+    def show_applied(self, name: str, *, anew: bool = False) -> None:
+        """Make `pg_temp.applied` show the records of a dataset; none where it starts `anew`."""
+        texts = statements("ledger")
+        if anew or not self.present:
+            self.connection.execute(texts["nothing_applied"])
+        else:
+            self.connection.execute(sql.SQL(texts["applied"]).format(name=sql.Literal(name)))
 
     def record_plan(self, name: str, *, unwritten_only: bool) -> None:
         """Write what `pg_temp.plan` says was applied, and forget what left the file."""

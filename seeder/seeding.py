@@ -249,9 +249,10 @@ class _Seeding:
         self, target: Target, document: Document, applied: Applied | None
     ) -> tuple[Plan, list[Desired]]:
         desired = stage(self.dataset, document, self._lookup)
-        if applied and applied.target != self.dataset.target and not self.options.plan:
+        moved = applied is not None and applied.target != self.dataset.target
+        if moved and not self.options.plan:
             self.ledger.forget_dataset(self.dataset.name)
-        self.ledger.show_applied(self.dataset.name)
+        self.ledger.show_applied(self.dataset.name, anew=moved)
         target.show(desired, self.ledger, verify=self.options.verify)
         return compare(self.connection, self.dataset, desired), desired
 

@@ -12,6 +12,11 @@
 -- name: functions
 CREATE OR REPLACE FUNCTION pg_temp.hash(value jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$ SELECT left(md5(value::text), 16) $$;
+CREATE OR REPLACE FUNCTION pg_temp.seen(desired jsonb, observed jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN desired::text = observed::text THEN to_jsonb(pg_temp.hash(desired))
+              ELSE jsonb_build_array(pg_temp.hash(desired), pg_temp.hash(observed)) END
+$$;
 
 -- name: duplicates
 -- Keys that the target holds more than once, of those that the file or the ledger names.
@@ -57,6 +62,7 @@ WITH compared AS (
               -- New to a record of ours: written where the target has nothing, else somebody's.
               WHEN NOT c.old_hashes ? e.key THEN
                 CASE WHEN c.live -> e.key = 'null' THEN 'update' ELSE 'drift' END
+              WHEN h.was_desired IS NULL THEN 'drift'  -- seen before, and not ours
               WHEN h.was_seen = pg_temp.hash(c.live -> e.key) THEN
                 CASE WHEN h.was_desired = pg_temp.hash(e.value) THEN 'unconfirmed' ELSE 'update' END
               WHEN h.was_desired = pg_temp.hash(e.value) THEN 'drift'
@@ -95,12 +101,13 @@ SELECT position, key,
     WHEN owned AND old_digest = digest AND written = '{}' AND in_target THEN NULL
     ELSE (
       SELECT coalesce(jsonb_object_agg(e.key,
-        CASE WHEN fields -> e.key IS NULL OR written ? e.key THEN
-               -- Nothing to write, and the target once showed another value for just this one: keep that.
-               CASE WHEN jsonb_typeof(old_hashes -> e.key) = 'array' AND NOT written ? e.key
-                     AND old_hashes -> e.key ->> 0 = pg_temp.hash(e.value) AND NOT coalesce(live ? e.key, false)
-                    THEN old_hashes -> e.key ELSE to_jsonb(pg_temp.hash(e.value)) END
-             ELSE coalesce(old_hashes -> e.key, 'null') END), '{}')
+        CASE WHEN written ? e.key OR live IS NULL THEN to_jsonb(pg_temp.hash(e.value))
+             WHEN fields ? e.key THEN coalesce(old_hashes -> e.key, 'null')
+             -- Nothing to write. Equal values may have two texts, such as 1 and 1.0, and so two hashes.
+             WHEN live ? e.key THEN pg_temp.seen(e.value, live -> e.key)
+             -- Not shown: what the target showed for just this value right after the write still holds.
+             WHEN old_hashes -> e.key ->> 0 = pg_temp.hash(e.value) THEN old_hashes -> e.key
+             ELSE to_jsonb(pg_temp.hash(e.value)) END), '{}')
       FROM jsonb_each(desired) e)
   END AS hashes
 FROM decided
@@ -129,4 +136,13 @@ SELECT position, key, action, fields
 FROM pg_temp.plan
 WHERE action IN ('create', 'update', 'deleted') OR action = 'none' AND fields <> '{}'
 ORDER BY position NULLS LAST
+LIMIT %(limit)s;
+
+-- name: edited
+-- The records that somebody edited or deleted by hand.
+SELECT position, key, action, fields
+FROM pg_temp.plan
+WHERE action = 'deleted'
+   OR jsonb_path_exists(fields, '$.*.outcome ? (@ == "drift" || @ == "conflict")')
+ORDER BY position
 LIMIT %(limit)s;

@@ -57,7 +57,8 @@ INSERT INTO compose_init.record AS r (dataset, key, digest, hashes)
 SELECT %(dataset)s, p.key, p.digest, p.hashes
 FROM pg_temp.plan p
 WHERE p.hashes IS NOT NULL AND (NOT %(unwritten_only)s OR p.action = 'none')
-ON CONFLICT (dataset, key) DO UPDATE SET digest = excluded.digest, hashes = excluded.hashes;
+ON CONFLICT (dataset, key) DO UPDATE SET digest = excluded.digest, hashes = excluded.hashes
+WHERE (r.digest, r.hashes) IS DISTINCT FROM (excluded.digest, excluded.hashes);
 
 -- name: record_observed
 -- Records of an endpoint that were written, each with what the API was seen to hold after it.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
@@ -234,8 +235,7 @@ class EndpointTarget:
     def _send_all(self) -> Iterator[list[_Written]]:
         """Every change, some at once; batches of what is done, as it is done."""
         changes = iter(self._changes())
-        threads = self._threads()
-        try:
+        with self._threads() as threads:
             running: set[Future[_Written]] = set()
             while True:
                 room = 2 * self._dataset.http.concurrency - len(running)
@@ -244,8 +244,6 @@ class EndpointTarget:
                     return
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from self._collect(finished)
-        finally:
-            threads.shutdown(wait=True, cancel_futures=True)
 
     def _collect(self, finished: set[Future[_Written]]) -> Iterator[list[_Written]]:
         """What went well first, so that the ledger has it before an error ends the dataset."""
@@ -365,8 +363,14 @@ class EndpointTarget:
 
         return send
 
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._dataset.http.concurrency, "endpoint")
+    @contextmanager
+    def _threads(self) -> Iterator[ThreadPoolExecutor]:
+        threads = ThreadPoolExecutor(self._dataset.http.concurrency, "endpoint")
+        try:
+            yield threads
+        finally:
+            # Not waited for: a request under way may take its whole timeout, and a signal must not.
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _read(answer: httpx.Response, method: str, url: str) -> Json:
