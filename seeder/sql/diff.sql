@@ -68,7 +68,8 @@ WITH compared AS (
               WHEN h.was_desired = pg_temp.hash(e.value) THEN 'drift'
               ELSE 'conflict' END)
         END AS detail
-      FROM jsonb_each(c.desired) e
+      -- Of nothing where there is nothing to compare: a condition of the join would come too late.
+      FROM jsonb_each(CASE WHEN c.in_file AND c.in_target AND NOT c.equal THEN c.desired END) e
       CROSS JOIN LATERAL (
         SELECT CASE jsonb_typeof(c.old_hashes -> e.key) WHEN 'array' THEN c.old_hashes -> e.key ->> 0
                     ELSE c.old_hashes ->> e.key END AS was_desired,
@@ -76,13 +77,14 @@ WITH compared AS (
                     ELSE c.old_hashes ->> e.key END AS was_seen
       ) h
     ) details
-  ) f ON c.in_file AND c.in_target AND NOT c.equal
+  ) f ON true
 ), decided AS (
   SELECT *,
     coalesce((SELECT jsonb_object_agg(k, v || '{"write": true}') FROM jsonb_each(fields) AS e(k, v)
               WHERE v ->> 'outcome' = 'update'
                  OR %(on_drift)s = 'overwrite' AND v ->> 'outcome' IN ('drift', 'conflict')), '{}') AS written
   FROM classified
+  OFFSET 0  -- else the planner puts the subquery in wherever `written` is read, once a field
 )
 SELECT position, key,
   CASE
