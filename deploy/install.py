@@ -1,3 +1,4 @@
+# ruff: noqa: INP001, S603, T201 - a script for a build, which runs programs and prints
 """Puts compose-init into the Python of a base image, and leaves every version there as it is.
 
     python install.py WHEELS PINS
@@ -12,6 +13,7 @@ one is first on PATH), so that it uses the standard library alone.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +29,8 @@ for distribution in importlib.metadata.distributions():
     found.setdefault(distribution.name, distribution.version)  # the first on the path is the one in use
 print(json.dumps(found))
 """
-VERSION = re.compile(r"\d[\w.!+-]*", re.ASCII)  # what a package of the system calls itself may be none
+# What a package of the system calls itself may be no version at all.
+VERSION = re.compile(r"\d[\w.!+-]*", re.ASCII)
 PIN = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(\[[^]]*\])?==", re.ASCII)
 
 
@@ -65,7 +68,9 @@ def installed() -> dict[str, str]:
 
 def as_constraints(versions: dict[str, str]) -> str:
     """`name==version`, a line each."""
-    lines = [f"{name}=={version}" for name, version in versions.items() if VERSION.fullmatch(version)]
+    lines = [
+        f"{name}=={version}" for name, version in versions.items() if VERSION.fullmatch(version)
+    ]
     return "\n".join(sorted(lines))
 
 
@@ -89,6 +94,7 @@ def install(wheel: Path, base: Path, rest: Path, before: dict[str, str]) -> None
             *("--constraints", base, "--constraints", rest, wheel),
         ],
         check=False,
+        env={**os.environ, "TMPDIR": str(base.parent)},  # uv leaves a lock file in there
         stderr=subprocess.PIPE,
         text=True,
     )
