@@ -227,7 +227,7 @@ def _print(text: str, settings: Settings) -> None:
 
 def _configure_logs(settings: Settings, call: Namespace) -> bool:
     """Set logs up as the settings say; returns whether a person watches a terminal."""
-    as_json = settings.log_json if settings.log_json is not None else _json_by_default()
+    as_json = _json_by_default() if settings.log_json is None else settings.log_json
     # A document on stdout is for a program: logs go elsewhere.
     stream = (
         sys.stderr
@@ -245,7 +245,11 @@ def _configure_logs(settings: Settings, call: Namespace) -> bool:
 
 
 def _json_by_default() -> bool:
-    return not sys.stdout.isatty()
+    """As LOG_JSON says, also for faults in the settings; else what stdout is."""
+    from init.settings import FLAGS
+
+    said = FLAGS.get(os.environ.get("LOG_JSON", "").lower())
+    return not sys.stdout.isatty() if said is None else said
 
 
 if __name__ == "__main__":

@@ -23,12 +23,12 @@ class Database:
     Attributes:
         parameters: libpq's connection parameters, password included.
         url: the same for SQLAlchemy and the application, every part quoted.
-        driver: SQLAlchemy's driver, such as psycopg or asyncpg.
+        driver: the one that a URL names for SQLAlchemy, such as asyncpg, or "".
     """
 
     parameters: Mapping[str, str] = field(repr=False)
     url: str = field(repr=False)
-    driver: str = "psycopg"
+    driver: str = ""
 
     @property
     def place(self) -> str:
@@ -39,7 +39,13 @@ class Database:
     @property
     def sqlalchemy_url(self) -> str:
         """With the driver named: a bare postgresql:// means psycopg2 to SQLAlchemy before 2.1."""
-        return self.url.replace("postgresql://", f"postgresql+{self.driver}://", 1)
+        driver = self.driver or "psycopg"
+        return self.url.replace("postgresql://", f"postgresql+{driver}://", 1)
+
+    @property
+    def application_url(self) -> str:
+        """As the application itself was given it, with every part quoted."""
+        return self.sqlalchemy_url if self.driver else self.url
 
 
 def from_url(url: str) -> Database:
@@ -67,10 +73,10 @@ def from_url(url: str) -> Database:
     }
     if not parts["host"] and "service" not in parts:
         raise ValueError(f"names no host; it must look like {EXAMPLE}")
-    return from_parameters(parts, driver or "psycopg")
+    return from_parameters(parts, driver)
 
 
-def from_parameters(parameters: Mapping[str, str], driver: str = "psycopg") -> Database:
+def from_parameters(parameters: Mapping[str, str], driver: str = "") -> Database:
     """The address with these of libpq's parameters; empty ones are left out."""
     given = {name: value for name, value in parameters.items() if value}
     return Database(given, _url(dict(given), driver), driver)

@@ -108,6 +108,8 @@ class _Temporary:
         self._signal(signal.SIGKILL)  # the whole group: workers that outlive their parent
         self._process.wait()
         self._reader.join(1)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         event("the temporary API is stopped")
 
     def check(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from init import __version__
 from init.errors import SettingsError
@@ -86,7 +86,7 @@ def parse(arguments: list[str]) -> Namespace:
         if name == "wait":
             command.add_argument("--revision", metavar="head|ID", help="until the schema is there")
         else:
-            command.add_argument("--output", choices=("text", "json"), default=None)
+            command.add_argument("--output", choices=("text", "json"), default=SUPPRESS)
     call = parser.parse_args(arguments)
     _check(call)
     return call
@@ -100,6 +100,8 @@ def _check(call: Namespace) -> None:
         )
     if call.plan and call.wait_only:
         raise SettingsError("the command line is wrong: --plan and --wait-only exclude each other")
+    if call.command == "wait" and call.output:
+        raise SettingsError("the command line is wrong: wait takes no --output")
     given = [
         flag
         for flag in ("plan", "verify", "dataset", "seed_only", "migrate_only", "wait_only")

@@ -22,7 +22,9 @@ KEY = int.from_bytes(b"compinit", "big")
 KEEPALIVES = {"keepalives_idle": "15", "keepalives_interval": "5", "keepalives_count": "3"}
 
 HOLDER = """
-SELECT coalesce(a.pid::text, '?'), coalesce(a.application_name, '?'), coalesce(host(a.client_addr), 'a socket'),
+SELECT coalesce(a.pid::text, '?'),
+       coalesce(nullif(a.application_name, ''), 'an unnamed program'),
+       coalesce(host(a.client_addr), 'a socket'),
        to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
 FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid::bigint = %(high)s AND l.objid::bigint = %(low)s

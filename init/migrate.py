@@ -76,7 +76,7 @@ class Migrations:
     Attributes:
         config: `alembic.ini`, or a folder of revisions.
         url: for `sqlalchemy.url`, driver named.
-        environ: variables that `env.py` shall see beside those that are there.
+        environ: all the variables that `env.py` shall see.
         lock_timeout: seconds that one statement may wait for a lock before its revision is retried.
         retry_timeout: seconds after which retrying ends.
         logging: called when `env.py` may have configured logging anew.
@@ -95,9 +95,14 @@ class Migrations:
         Raises:
             MigrationError: the history has none such.
         """
-        with self._translated(), self._prepared() as (_, script):
-            found = script.get_revisions(revision)
-            return {entry.revision for entry in found if entry is not None}
+        try:
+            with self._translated(), self._prepared() as (_, script):
+                found = script.get_revisions(revision)
+                return {entry.revision for entry in found if entry is not None}
+        except UnknownRevisionError:
+            raise MigrationError(
+                f"{self.config}: this image has no revision {revision}; is it the right image?"
+            ) from None
 
     def current_and_heads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What the database says it is at, known here or not, and the image's heads."""
@@ -240,6 +245,7 @@ class Migrations:
         before = dict(os.environ)
         path = sys.path[:]
         with chdir(folder):
+            os.environ.clear()
             os.environ.update(self.environ)
             try:
                 config = self._config()
@@ -349,7 +355,7 @@ def of_settings(settings: Settings, logging: Callable[[], object]) -> Migrations
     return Migrations(
         config=settings.alembic_config,
         url=database.sqlalchemy_url,
-        environ={"DATABASE_URL": database.url, **environment(settings.plain)},
+        environ={**environment(settings.plain), "DATABASE_URL": database.application_url},
         lock_timeout=settings.migration_lock_timeout,
         retry_timeout=settings.lock_timeout,
         logging=logging,

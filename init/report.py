@@ -118,6 +118,10 @@ def status_text(status: Mapping[str, Any]) -> str:
     at = ", ".join(database["revisions"]) or "no revision"
     heads = ", ".join(database["heads"]) or "none"
     lines = [f"schema    {database['state']}: at {at}; this image's head is {heads}"]
+    if not database["heads"]:
+        lines = [
+            "schema    there is nothing to migrate: no ALEMBIC_CONFIG, and no alembic.ini here"
+        ]
     lines += [
         f"dataset   {dataset['name']}: {dataset['records']:,} records in {dataset['target']},"
         f" applied {dataset['applied_at']}"

@@ -71,6 +71,8 @@ class Run:
 
     def _do(self, connection: wait.Connection, due: set[str]) -> None:
         self.report.outcome = DONE if due else NOTHING
+        if "seed" in due:
+            self._examine_seeds()
         if due:
             state.prepare(connection)
         if "migrate" in due:
@@ -88,6 +90,8 @@ class Run:
         """
         with wait.not_lost(), self._connect() as connection:
             due = self._due(connection)
+            if "seed" in due:
+                self._examine_seeds()
             pending = self._migrations().pending().revisions if "migrate" in due else ()
             plans: list[Plan] = []
             if "seed" in due:
@@ -141,6 +145,13 @@ class Run:
         if not self.call.datasets:
             state.record_phase(connection, "seed", inputs)
 
+    def _examine_seeds(self) -> None:
+        """What is wrong with the manifest is said before the schema is touched."""
+        from seeder import examine
+
+        api = self.settings.api is not None
+        examine(self._manifest, self._sources(), only=self.call.datasets, api=api)
+
     def _seed_with(self, connection: wait.Connection, **how: Any) -> Any:
         from seeder import Options, seed
 
@@ -177,11 +188,8 @@ class Run:
     def _api(self) -> Iterator[httpx.Client]:
         from init import application
 
-        if self.settings.api is None:
-            raise SettingsError(
-                "settings are wrong:\n  API_BASE_URL: is missing, and a dataset has an endpoint; set it to an API that"
-                " runs, or API_COMMAND to start one"
-            )
+        if self.settings.api is None:  # said before, by what examines the seeds
+            raise SettingsError("settings are wrong:\n  API_BASE_URL: is missing")
         with application.running(
             self.settings.api, self.settings.plain, self.settings.api_timeout
         ) as client:

@@ -53,6 +53,10 @@ SECRET = {
     "DATABASE_URL",
 }
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+FLAGS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 MANIFEST = "/seeds/seeds.toml"
 LOOPBACK = "http://127.0.0.1:8000"
 
@@ -209,19 +213,9 @@ class _Reader:
 
     def _flag(self, name: str) -> bool | None:
         text = self._values.get(name, "").lower()
-        words = {
-            "1": True,
-            "true": True,
-            "yes": True,
-            "on": True,
-            "0": False,
-            "false": False,
-            "no": False,
-        }
-        words |= {"off": False}
-        if text and text not in words:
+        if text and text not in FLAGS:
             self._fault(name, f"must be true or false, found {text!r}")
-        return words.get(text)
+        return FLAGS.get(text)
 
     def _secrets(self) -> list[str]:
         secrets = [self._values[name] for name in SECRET if name in self._values]

@@ -28,7 +28,7 @@ def status(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
 
 def _schema(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
     if settings.alembic_config is None:
-        return {"revisions": [], "heads": [], "state": "empty"}
+        return {"revisions": [], "heads": [], "state": "at head"}  # of no history at all
     found = of_settings(settings, logging)
     try:
         history = found.pending()

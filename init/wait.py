@@ -70,10 +70,12 @@ def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str) -> T:
         wait_random,
     )
 
+    pause = wait_exponential(multiplier=0.05, max=1, exp_base=1.5) + wait_random(0, 0.05)
     loop = Retrying(
         retry=retry_if_exception_type(NotYetError),
         stop=stop_after_delay(timeout),
-        wait=wait_exponential(multiplier=0.05, max=1, exp_base=1.5) + wait_random(0, 0.05),
+        # No longer than until the deadline: it is asked once more then, and no later.
+        wait=lambda state: max(0.0, min(pause(state), timeout - (state.seconds_since_start or 0))),
     )
     try:
         return loop(ask)

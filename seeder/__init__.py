@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seeder.seeding import Options, check, inputs, load, seed
+    from seeder.seeding import Options, check, examine, inputs, load, seed
 
-__all__ = ["Options", "check", "inputs", "load", "seed"]
+__all__ = ["Options", "check", "examine", "inputs", "load", "seed"]
 
 
 def __getattr__(name: str) -> Any:

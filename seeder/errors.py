@@ -85,10 +85,10 @@ class RefusedError(FaultyRecordsError):
     """A target did not take records."""
 
 
-def quote(text: object) -> str:
+def quote(text: object, limit: int = QUOTED) -> str:
     """`text` for a message: on one line, and no longer than a person wants to read."""
     line = " ".join(str(text).split())
-    return line if len(line) <= QUOTED else f"{line[:QUOTED]}…"
+    return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

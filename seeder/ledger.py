@@ -112,6 +112,10 @@ class Ledger:
         }
         self.connection.execute(statements("ledger")["record_dataset"], values)
 
+    def forget_fingerprint(self, name: str) -> None:
+        """Forget that a dataset is wholly applied: it is about to change, step by step."""
+        self.connection.execute(statements("ledger")["forget_fingerprint"], {"name": name})
+
     def forget_dataset(self, name: str) -> None:
         """Forget a dataset's records: its target is another one now."""
         self.connection.execute(statements("ledger")["forget_dataset"], {"name": name})

@@ -19,6 +19,9 @@ from seeder.errors import Fault, RecordError, SourceError
 MAX_BYTES = 2 * 1024**3
 """How large a source may become when it is decompressed."""
 
+PIECE = 1 << 14
+"""How many compressed bytes are unpacked at a time, so that the bound is seen in time."""
+
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
@@ -146,17 +149,21 @@ def _decompress(name: str, data: bytes) -> bytes:
         if data.startswith(b"\x1f\x8b"):
             data = b"".join(_bounded(name, _gunzip(data)))
         elif data.startswith(b"\x28\xb5\x2f\xfd"):
-            import zstandard
-
-            try:
-                data = b"".join(_bounded(name, zstandard.ZstdDecompressor().read_to_iter(data)))
-            except zstandard.ZstdError as error:
-                raise SourceError(
-                    f"{name} cannot be decompressed: {error}; put it there again"
-                ) from None
+            data = b"".join(_bounded(name, _unzstd(name, data)))
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"{name} cannot be decompressed: {error}; put it there again") from None
+    _check_text(name, data)
     return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _check_text(name: str, data: bytes) -> None:
+    """Msgspec takes raw values as they are, whatever their encoding; PostgreSQL does not."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        fault = Fault(f"{name}:{line}", "", "", f"is not UTF-8: {error.reason}; save it as UTF-8")
+        raise RecordError("a seed file cannot be read", [fault]) from None
 
 
 def _gunzip(data: bytes) -> Iterator[bytes]:
@@ -165,6 +172,24 @@ def _gunzip(data: bytes) -> Iterator[bytes]:
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
         while chunk := unpacked.read(1 << 20):
             yield chunk
+
+
+def _unzstd(name: str, data: bytes) -> Iterator[bytes]:
+    """Frame after frame: unlike gzip's, zstandard's readers take a cut-off frame for its end."""
+    import zstandard
+
+    try:
+        while data:
+            frame = zstandard.ZstdDecompressor().decompressobj()
+            for start in range(0, len(data), PIECE):
+                yield frame.decompress(data[start : start + PIECE])
+                if frame.eof:
+                    data = frame.unused_data + data[start + PIECE :]
+                    break
+            else:
+                raise EOFError("it ends in the middle")
+    except zstandard.ZstdError as error:
+        raise SourceError(f"{name} cannot be decompressed: {error}; put it there again") from None
 
 
 def _bounded(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from seeder.errors import (
     ManifestError,
     RecordError,
     SeedError,
+    SourceError,
     nearest,
 )
 from seeder.ledger import Applied, Connection, Ledger
@@ -95,6 +97,37 @@ def inputs(location: str, manifest: Manifest) -> dict[str, str]:
     if faults:
         raise ManifestError("\n".join(faults))
     return found
+
+
+def examine(
+    location: str, sources: Sources, *, only: tuple[str, ...] = (), api: bool = True
+) -> None:
+    """Find what is wrong before anything is begun: in the manifest, or with what it names.
+
+    Args:
+        location: the manifest's path or URL.
+        sources: how to read.
+        only: names of datasets that shall be seeded; all where it is empty.
+        api: whether there is one, for datasets with an endpoint.
+
+    Raises:
+        ManifestError: the manifest is wrong, or has no such dataset, or there is no API.
+        SourceError: sources cannot be read; all of them.
+    """
+    manifest, _ = load(location, sources)
+    where = inputs(location, manifest)
+    _check_names(manifest, only)
+    chosen = [d for d in manifest.datasets if not only or d.name in only]
+    if not api and any(dataset.endpoint for dataset in chosen):
+        _no_api()
+    unreadable = []
+    for dataset in chosen:
+        try:
+            sources.fingerprint(where[dataset.name])
+        except SourceError as error:
+            unreadable.append(f"dataset {dataset.name}: {error}")
+    if unreadable:
+        raise SourceError("\n".join(unreadable))
 
 
 def check(location: str, sources: Sources) -> dict[str, int]:
@@ -189,8 +222,9 @@ class _Seeding:
                 f"dataset {self.dataset.name}: {error.diag.message_primary}; GRANT the role what is missing"
             ) from None
         except psycopg.OperationalError as error:
+            what = "the database went away" if self.connection.closed else "nothing was written"
             raise InterruptedTargetError(
-                f"dataset {self.dataset.name}: the database went away ({' '.join(str(error).split())}); run again"
+                f"dataset {self.dataset.name}: {what} ({' '.join(str(error).split())}); run again"
             ) from None
         return plan, content.fingerprint
 
@@ -238,10 +272,13 @@ class _Seeding:
             if self.options.plan:
                 self._remember_pending(plan)
                 return plan
+            # From here on the target is not what the ledger's fingerprint says, should we fail.
+            self.ledger.forget_fingerprint(self.dataset.name)
             plan = target.apply(plan, self.ledger, self._progress)
             self._record(desired, fingerprint)
         finally:
-            if not self.connection.closed:
+            # Where a signal broke into a statement, the connection takes no other one.
+            with suppress(psycopg.Error):
                 self.connection.execute("DISCARD TEMP")
         return plan
 
@@ -303,7 +340,7 @@ def _combined(errors: list[SeedError]) -> SeedError:
     if others:
         return type(others[0])("\n".join(str(error) for error in errors))
     faults = [fault for error in errors if isinstance(error, RecordError) for fault in error.faults]
-    return RecordError("seed files have records that are wrong", faults)
+    return RecordError("seed files are wrong", faults)
 
 
 def _fingerprint(dataset: Dataset, source: str) -> str:

@@ -23,7 +23,13 @@ from urllib.parse import quote as quote_url
 import httpx
 from msgspec import DecodeError
 from msgspec.json import decode, encode
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from seeder.diff import Change, Plan
 from seeder.errors import (
@@ -45,6 +51,25 @@ Key = tuple[Any, ...]
 
 ATTEMPTS = 4
 """How often a request that is safe to repeat is tried."""
+
+ANSWER = 400
+"""How many characters of an API's answer a message quotes."""
+
+NEXT_PAGE = (
+    "next",
+    "next_page",
+    "nextPage",
+    "next_cursor",
+    "nextCursor",
+    "next_page_token",
+    "has_more",
+)
+"""Fields by which an answer says that it is not all: half a list would make doubles of the rest."""
+
+PAGES = (
+    "answers in pages, which is not built yet in this version; name a request that answers with all"
+    " records at once"
+)
 
 BATCH = 64
 """How many confirmed records the ledger takes in one transaction, at most."""
@@ -125,7 +150,7 @@ class EndpointTarget:
         """
         ledger.record_plan(self._dataset.name, unwritten_only=True)
         total = plan.create + plan.update
-        refused: list[Fault] = []
+        refused: list[_Written] = []
         done = unconfirmed = 0
         for batch in self._send_all():
             accepted = [written for written in batch if not written.refused]
@@ -133,15 +158,16 @@ class EndpointTarget:
                 self._dataset.name,
                 [(w.change.position, encode(w.observed).decode()) for w in accepted],
             )
-            refused += [self._fault(written) for written in batch if written.refused]
+            refused += [written for written in batch if written.refused]
             unconfirmed += sum(bool(written.missing) for written in accepted)
             done += len(batch)
             progress(done, total)
         if refused:
-            refused.sort(key=lambda fault: fault.where)
+            refused.sort(key=lambda written: written.change.position)
+            others = "; the others are written" if total > len(refused) else ""
             raise RefusedError(
-                f"{self._dataset.target} refused {len(refused)} of {total} records; the others are written",
-                refused,
+                f"{self._dataset.target} refused {len(refused)} of {total} records{others}",
+                [self._fault(written) for written in refused],
             )
         return plan.with_unconfirmed(unconfirmed)
 
@@ -157,6 +183,11 @@ class EndpointTarget:
                 [Fault(request, "", "", error.problem)],
             ) from None
         records = _follow(answer, self._dataset.http.items)
+        if isinstance(answer, dict) and any(answer.get(name) for name in NEXT_PAGE):
+            raise RefusedError(
+                f"dataset {self._dataset.name}: the API's records cannot be listed",
+                [Fault(request, "", "", PAGES)],
+            )
         if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
             raise RefusedError(
                 f"dataset {self._dataset.name}: the API's records cannot be listed",
@@ -339,7 +370,7 @@ class EndpointTarget:
         attempts = Retrying(
             retry=retry_if_exception_type(InterruptedTargetError),
             stop=stop_after_attempt(ATTEMPTS if repeatable else 1),
-            wait=wait_exponential_jitter(initial=0.1, max=2),
+            wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1),
             reraise=True,
         )
         return attempts(send)
@@ -370,11 +401,14 @@ class EndpointTarget:
             yield threads
         finally:
             # Not waited for: a request under way may take its whole timeout, and a signal must not.
+            # The next run finds what became of it in the API's list.
             threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _read(answer: httpx.Response, method: str, url: str) -> Json:
-    said = quote(answer.text)
+    said = quote(answer.text, ANSWER)
+    if "next" in answer.links:
+        raise _AnswerError(f"{method} {url}: {PAGES}")
     status = answer.status_code
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise CredentialsError(

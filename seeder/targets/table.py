@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -145,9 +144,12 @@ class TableTarget:
                 f"{self._dataset.target}: rows were changed by somebody else while they were being"
                 " compared; nothing was written: run again"
             ) from None
-        except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.RaiseException) as error:
+        except psycopg.DatabaseError as error:
+            # A trigger may raise any SQLSTATE; of the operational ones, only limits are the record's own.
+            if isinstance(error, psycopg.OperationalError) and not _is_limit(error):
+                raise
             faults = self._refused(plan) or [self._unplaced(error)]
-            raise RefusedError(f"{self._dataset.target} refused records", faults) from None
+            raise RefusedError(f"{self._dataset.target} refused records", faults) from error
         ledger.record_plan(self._dataset.name, unwritten_only=False)
         progress(plan.create + plan.update, plan.create + plan.update)
         return plan
@@ -267,6 +269,8 @@ class TableTarget:
             )
         if created:
             self._follow_sequences()
+        # Deferred constraints would else fail at COMMIT, where no record can be named any more.
+        self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def _insert(self, number: int, positions: Sequence[int] | None) -> int:
         shape = self._shapes[number]
@@ -340,7 +344,7 @@ class TableTarget:
         return faults
 
     def _refused(self, plan: Plan) -> list[Fault]:
-        """The records that the table refuses, found by writing halves and rolling back."""
+        """The records that the table refuses beside those that it takes; nothing of it stays."""
         faults: list[Fault] = []
         shape_of = {shape: number for number, shape in enumerate(self._shapes)}
         for action, write in (
@@ -367,32 +371,34 @@ class TableTarget:
     def _search(
         self, positions: list[int], attempt: Callable[[list[int]], object]
     ) -> list[tuple[int, psycopg.Error]]:
-        """The first records at which `attempt` fails, by halving; nothing that it does stays."""
+        """The first records at which `attempt` fails, by halving; nothing that it does stays.
+
+        What succeeds stays until the end: of two records that exclude each other the second is at
+        fault, and one that refers to another of the same file finds it there.
+        """
         found: list[tuple[int, psycopg.Error]] = []
         waiting = [positions]
-        while waiting and len(found) <= SHOWN:
-            some = waiting.pop(0)
-            error = self._try(partial(attempt, some)) if some else None
-            if error is None:
-                continue
-            if len(some) == 1:
-                found.append((some[0], error))
-            else:
-                middle = len(some) // 2
-                waiting[:0] = [some[:middle], some[middle:]]
+        with self._connection.transaction(force_rollback=True):
+            while waiting and len(found) <= SHOWN:
+                some = waiting.pop(0)
+                error = self._try(partial(attempt, some)) if some else None
+                if error is None:
+                    continue
+                if len(some) == 1:
+                    found.append((some[0], error))
+                else:
+                    middle = len(some) // 2
+                    waiting[:0] = [some[:middle], some[middle:]]
         return found
 
     def _try(self, attempt: Callable[[], object]) -> psycopg.Error | None:
-        error: psycopg.Error | None = None
-        with suppress(psycopg.Rollback), self._connection.transaction():
-            try:
-                with self._connection.transaction():
-                    attempt()
-                    self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            except psycopg.Error as refused:
-                error = refused
-            raise psycopg.Rollback
-        return error
+        try:
+            with self._connection.transaction():
+                attempt()
+                self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        except psycopg.Error as refused:
+            return refused
+        return None
 
     def _probe(self, query: sql.Composed, shape: int, positions: list[int]) -> None:
         self._connection.execute(query, {"positions": positions, "shape": shape})
@@ -400,6 +406,11 @@ class TableTarget:
     def _unplaced(self, error: psycopg.Error) -> Fault:
         """For what fails only together, such as two rows that exclude each other."""
         return Fault(self._dataset.target, "", error.diag.column_name or "", _reason(error))
+
+
+def _is_limit(error: psycopg.Error) -> bool:
+    """Class 54, such as a value too long for its index."""
+    return (error.sqlstate or "").startswith("54")
 
 
 def _reason(error: psycopg.Error) -> str:
