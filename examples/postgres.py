@@ -77,7 +77,7 @@ class Server:
             [
                 f"-c listen_addresses={self.host}",
                 f"-c port={self.port}",
-                f"-c unix_socket_directories={self.folder}",
+                "-c unix_socket_directories=",
                 *(f"-c {name}={value}" for name, value in self.settings.items()),
             ]
         )

@@ -82,7 +82,7 @@ class Sources:
                 return Content(b"", _object_fingerprint(obstore.head(store, key)))
             answer = obstore.get(store, key)
             return Content(bytes(answer.bytes()), _object_fingerprint(answer.meta))
-        except BaseError as error:
+        except (BaseError, OSError) as error:  # what is not there is a plain FileNotFoundError
             raise SourceError(f"{location} cannot be read: {_reason(error)}") from None
 
     def _s3(self, bucket: str) -> S3Store:
@@ -173,9 +173,9 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if "NoSuchBucket" in text:
         return "there is no such bucket"
-    if type(error).__name__ == "NotFoundError":
+    if isinstance(error, FileNotFoundError):
         return "there is no such object"
-    if type(error).__name__ in {"PermissionDeniedError", "UnauthenticatedError"} or "403" in text:
+    if isinstance(error, PermissionError) or "403" in text or "401" in text:
         return (
             "the store refused the credentials; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
