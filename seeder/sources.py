@@ -175,7 +175,8 @@ def _reason(error: Exception) -> str:
         return "there is no such bucket"
     if isinstance(error, FileNotFoundError):
         return "there is no such object"
-    if isinstance(error, PermissionError) or "403" in text or "401" in text:
+    refused = {"PermissionDeniedError", "UnauthenticatedError"}
+    if type(error).__name__ in refused or "403" in text:
         return (
             "the store refused the credentials; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )

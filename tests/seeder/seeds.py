@@ -81,9 +81,7 @@ def outcomes(plan: Plan) -> dict[str, dict[str, str]]:
 
 def table(name: str = "creatures", key: str = "slug", **more: Any) -> str:
     """A manifest of one dataset that goes into a table, from the file of the same name."""
-    lines = [
-        f"{option} = {json.dumps(value).replace('true', 'true')}" for option, value in more.items()
-    ]
+    lines = [f"{option} = {json.dumps(value)}" for option, value in more.items()]
     keys = json.dumps(key.split())
     return "\n".join(
         [

@@ -235,7 +235,7 @@ def test_a_key_that_is_live_twice_stops_and_is_named(creatures: Seeds) -> None:
         "INSERT INTO creatures (slug, hp) VALUES ('goblin', 1), ('goblin', 2), ('x', 1), ('x', 2)"
     )
     creatures.write(table(), creatures=[GOBLIN, {"slug": "orc"}])
-    with pytest.raises(RefusedError, match="slug goblin.*is there 2 times") as caught:
+    with pytest.raises(RefusedError, match=r"slug goblin.*is there 2 times") as caught:
         creatures.run()
     assert len(caught.value.faults) == 1, (
         "a key that no seed names may be there as often as it likes"
@@ -259,7 +259,8 @@ def test_unchanged_writes_nothing(creatures: Seeds) -> None:
             creatures.rows("SELECT id, xmin::text FROM creatures ORDER BY id"),
             creatures.rows(LEDGER),
             creatures.rows(
-                "SELECT n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relname IN ('creatures', 'record') ORDER BY relname"
+                "SELECT n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables"
+                " WHERE relname IN ('creatures', 'record') ORDER BY relname"
             ),
         ]
 
