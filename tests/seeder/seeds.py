@@ -57,11 +57,11 @@ class Seeds:
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What a query gives."""
-        return self.connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+        return self.connection.execute(query, values).fetchall()
 
     def do(self, statement: str, *values: Any) -> None:
         """A statement, or several of them: what somebody does by hand."""
-        self.connection.execute(statement, values or None)  # type: ignore[arg-type]
+        self.connection.execute(statement, values or None)
 
 
 def counts(plan: Plan) -> dict[str, int]:

@@ -245,7 +245,7 @@ def test_a_hand_edit_at_the_same_moment_is_not_lost(
 
     def edited_meanwhile(*arguments: Any) -> Any:
         with psycopg.connect(database, autocommit=True) as other:
-            other.execute(statement)  # type: ignore[call-overload]
+            other.execute(statement)
         return apply(*arguments)
 
     monkeypatch.setattr(TableTarget, "apply", edited_meanwhile)
