@@ -139,11 +139,14 @@ class Run:
         _warn_of_invalid_indexes(connection)
 
     def _seed(self, connection: wait.Connection) -> None:
-        # Forgotten first: a run that fails half-way has changed what the last complete one left.
-        state.forget_phase(connection, "seed")
-        _, inputs = self._seed_with(connection, progress=self.view.seeding, finished=self._finished)
-        if not self.call.datasets:
-            state.record_phase(connection, "seed", inputs)
+        _, inputs = self._seed_with(
+            connection,
+            # A run that fails half-way has changed what the last complete one left.
+            changing=lambda: state.forget_seeds(connection),
+            progress=self.view.seeding,
+            finished=self._finished,
+        )
+        state.record_phase(connection, self._seed_phase, inputs)
 
     def _examine_seeds(self) -> None:
         """What is wrong with the manifest is said before the schema is touched."""
@@ -169,6 +172,11 @@ class Run:
         self.view.seeded(plan)
 
     # what there is
+
+    @property
+    def _seed_phase(self) -> str:
+        """Two containers may each seed some datasets: each is complete by itself."""
+        return ":".join(["seed", *sorted(set(self.call.datasets))])
 
     @property
     def _manifest(self) -> str:
@@ -208,8 +216,9 @@ class Run:
         return {name for name in wanted if last is None or not self._is_done(name, last)}
 
     def _is_done(self, name: str, last: state.State) -> bool:
-        done = last.inputs.get(name, {})
-        return self._seeded(done) if name == "seed" else self._migrated(done, last.revisions)
+        if name == "seed":
+            return self._seeded(last.inputs.get(self._seed_phase, {}))
+        return self._migrated(last.inputs.get(name, {}), last.revisions)
 
     def _migrated(self, done: Mapping[str, Any], revisions: tuple[str, ...]) -> bool:
         config = self.settings.alembic_config or Path()
@@ -217,7 +226,7 @@ class Run:
         return at_head and done.get("files") == of_migrations(config)
 
     def _seeded(self, done: Mapping[str, str]) -> bool:
-        if self.call.verify or self.call.datasets or self._manifest not in done:
+        if self.call.verify or self._manifest not in done:
             return False
         from seeder.errors import SourceError
 

@@ -54,7 +54,7 @@ INSERT INTO compose_init.phase (name, inputs) VALUES (%s, %s)
 ON CONFLICT (name) DO UPDATE SET inputs = excluded.inputs, finished_at = clock_timestamp()
 """
 
-FORGET_PHASE = "DELETE FROM compose_init.phase WHERE name = %s"
+FORGET_SEEDS = "DELETE FROM compose_init.phase WHERE split_part(name, ':', 1) = 'seed'"
 
 RECORD_RUN = """
 INSERT INTO compose_init.run (started_at, version, outcome, exit_code, report) VALUES (%s, %s, %s, %s, %s)
@@ -122,9 +122,9 @@ def follow(connection: Connection, version_table: tuple[str, str] | None) -> Non
     connection.execute(sql.SQL(FOLLOW).format(body=sql.Literal(body)))
 
 
-def forget_phase(connection: Connection, name: str) -> None:
-    """Forget that a phase was complete: it is about to change what it left."""
-    connection.execute(FORGET_PHASE, [name])
+def forget_seeds(connection: Connection) -> None:
+    """Forget that seeding was complete, of all or of some datasets: what it left is about to change."""
+    connection.execute(FORGET_SEEDS)
 
 
 def record_phase(connection: Connection, name: str, inputs: Mapping[str, Any]) -> None:
