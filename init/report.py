@@ -152,6 +152,7 @@ def _applied(plan: Plan) -> dict[str, Any]:
         "conflicts": plan.conflict,
         "unconfirmed": plan.unconfirmed,
         "left": plan.left,
+        **({"not_kept": list(plan.not_kept)} if plan.not_kept else {}),
     }
 
 

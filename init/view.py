@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from logging import DEBUG, INFO
+from logging import DEBUG, INFO, WARNING
 from typing import TYPE_CHECKING, Protocol
 
 from init.logs import event
+from init.report import SHOWN
 
 if TYPE_CHECKING:
     from init.migrate import Revision
@@ -39,6 +40,18 @@ class View(Protocol):
 
     def summary(self, report: Report) -> None:
         """The run is over, and well."""
+
+
+def say_not_kept(plan: Plan) -> None:
+    """An API's word is not proof: what it took and does not show, by record and field."""
+    if plan.not_kept:
+        event(
+            "the API does not show what was written to it",
+            WARNING,
+            dataset=plan.name,
+            count=len(plan.not_kept),
+            records=list(plan.not_kept[:SHOWN]),
+        )
 
 
 class Lines:
@@ -79,6 +92,7 @@ class Lines:
         }
         shown = {name: count for name, count in counts.items() if count or name == "created"}
         event("dataset seeded", dataset=plan.name, target=plan.target, **shown)
+        say_not_kept(plan)
 
     def close(self) -> None:
         """The run is over, well or not."""
@@ -144,6 +158,7 @@ class Live:
         noticed = ", ".join(f"{count:,} {name}" for name, count in odd.items() if count)
         if noticed:
             self._screen.noticed(noticed)
+        say_not_kept(plan)
         self._screen.under_way("seed", "")
 
     def close(self) -> None:

@@ -45,6 +45,7 @@ class Plan:
         unconfirmed: the target does not show what was written to it.
         left: no longer in the file; left in the target and no longer owned.
         after_migration: compared with nothing, since the schema is not there yet.
+        not_kept: of records written just now, what the target does not show: key and fields.
     """
 
     name: str
@@ -59,15 +60,17 @@ class Plan:
     left: int = 0
     records: tuple[Change, ...] = field(default=(), repr=False)
     after_migration: bool = False
+    not_kept: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def changes(self) -> bool:
         """Whether a run writes anything to the target."""
         return bool(self.create or self.update or self.delete or self.after_migration)
 
-    def with_unconfirmed(self, count: int) -> Plan:
-        """The same, after so many of its writes were not confirmed."""
-        return replace(self, unconfirmed=self.unconfirmed + count)
+    def with_unconfirmed(self, not_kept: list[str]) -> Plan:
+        """The same, after these of its writes were not confirmed."""
+        count = self.unconfirmed + len(not_kept)
+        return replace(self, unconfirmed=count, not_kept=tuple(not_kept))
 
 
 def compare(connection: Connection, dataset: Dataset, desired: list[Desired]) -> Plan:

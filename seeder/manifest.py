@@ -15,7 +15,10 @@ from seeder.errors import ManifestError, nearest
 
 Name = Annotated[str, Field(min_length=1)]
 Pointer = Annotated[str, Field(pattern=r"^(/.*)?$")]
-Request = Annotated[str, Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) /\S*$")]
+Read = Annotated[str, Field(pattern=r"^GET /\S*$")]
+Create = Annotated[str, Field(pattern=r"^(POST|PUT) /\S*$")]
+Update = Annotated[str, Field(pattern=r"^(PUT|PATCH|POST) /\S*$")]
+Delete = Annotated[str, Field(pattern=r"^(DELETE|POST) /\S*$")]
 OnDrift = Literal["keep", "overwrite", "fail"]
 
 
@@ -51,7 +54,7 @@ class Ref(Model):
 class Confirm(Model):
     """One request that reads back what was written; its answer may go `into` one field."""
 
-    request: Request
+    request: Read
     into: Name | None = None
     by: Name | None = None
 
@@ -59,10 +62,10 @@ class Confirm(Model):
 class Http(Model):
     """How an endpoint's records are listed, created, updated and read back."""
 
-    create: Request | None = None
-    update: Request | None = None
-    delete: Request | None = None
-    list_: Request | None = Field(default=None, alias="list")
+    create: Create | None = None
+    update: Update | None = None
+    delete: Delete | None = None
+    list_: Read | None = Field(default=None, alias="list")
     items: Pointer = ""
     confirm: tuple[Confirm, ...] = ()
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
@@ -186,7 +189,7 @@ def _dataset(
         faults.append(f"{label}: is not a table")
         return None
     merged = {key: value for key, value in defaults.items() if key not in table} | table
-    if "confirm" in merged.get("http", {}):
+    if isinstance(merged.get("http"), dict) and "confirm" in merged["http"]:
         # A confirming request without options may be written as a plain string.
         http = dict(merged["http"])
         http["confirm"] = _lists_to_tuples(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -258,12 +258,11 @@ class _Seeding:
             target = TableTarget(self.connection, self.dataset)
             plan, desired = self._compare(target, document, applied)
             if self.options.plan:
+                self._remember_pending(desired)
                 raise psycopg.Rollback(transaction)
             plan = target.apply(plan, self.ledger, self._progress)
             self._record(desired, fingerprint)
             self.connection.execute("DISCARD TEMP")
-        if self.options.plan:
-            self._remember_pending(plan)
         return plan
 
     def _step_by_step(self, document: Document, fingerprint: str, applied: Applied | None) -> Plan:
@@ -274,7 +273,7 @@ class _Seeding:
         try:
             plan, desired = self._compare(target, document, applied)
             if self.options.plan:
-                self._remember_pending(plan)
+                self._remember_pending(desired)
                 return plan
             # From here on the target is not what the ledger's fingerprint says, should we fail.
             self.ledger.forget_fingerprint(self.dataset.name)
@@ -294,8 +293,15 @@ class _Seeding:
         if moved and not self.options.plan:
             self.ledger.forget_dataset(self.dataset.name)
         self.ledger.show_applied(self.dataset.name, anew=moved)
+        # Keys that wait for an id can be compared with nothing: such records can only be new.
+        known = [record for record in desired if not record.pending]
+        new = len(desired) - len(known)
+        desired = (
+            [replace(record, position=n) for n, record in enumerate(known)] if new else desired
+        )
         target.show(desired, self.ledger, verify=self.options.verify)
-        return compare(self.connection, self.dataset, desired), desired
+        plan = compare(self.connection, self.dataset, desired)
+        return replace(plan, create=plan.create + new), desired
 
     def _lookup(self, ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:
         if self.options.schema_behind and not columns(self.connection, ref.table):
@@ -306,9 +312,12 @@ class _Seeding:
                 found[value] = [PENDING]
         return found
 
-    def _remember_pending(self, plan: Plan) -> None:
-        created = (change for change in plan.records if change.action == "create")
-        self.pending.update(value for change in created for value in change.key.values())
+    def _remember_pending(self, desired: list[Desired]) -> None:
+        """Keys that this plan creates: later datasets of it may refer to them."""
+        rows = self.connection.execute(
+            "SELECT position FROM pg_temp.plan WHERE action = 'create'"
+        ).fetchall()
+        self.pending.update(value for (position,) in rows for value in desired[position].key)
 
     def _record(self, desired: list[Desired], fingerprint: str) -> None:
         self.ledger.record_dataset(

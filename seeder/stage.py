@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from msgspec import Raw
-from msgspec.json import decode, encode
 
 from seeder.errors import Fault, RecordError, quote
+from seeder.exact import decode, encode
 from seeder.manifest import Dataset, Nest, Ref
 from seeder.records import Document, RawRecord
 
-Scalar = str | int | float | bool | None
+Scalar = str | int | Decimal | bool | None
 Lookup = Callable[[Ref, list[Scalar]], Mapping[Scalar, list[Any]]]
 """Given a reference and the values a file holds: for each value, the ids that the target has."""
 
@@ -35,12 +36,14 @@ class Desired:
         where: file and JSON Pointer, for messages.
         key: the values of the key fields.
         document: field -> raw JSON.
+        pending: in a plan, the key holds an id that is yet to be made; such a record can only be new.
     """
 
     position: int
     where: str
     key: tuple[Scalar, ...]
     document: dict[str, Raw]
+    pending: bool = False
 
 
 def stage(dataset: Dataset, document: Document, lookup: Lookup) -> list[Desired]:
@@ -56,10 +59,11 @@ def stage(dataset: Dataset, document: Document, lookup: Lookup) -> list[Desired]
         _nest(name, nest, document, bodies, faults, drop_null=dataset.drop_null)
     for body in bodies:
         _drop(dataset, body)
+    pending: set[int] = set()
     for name, ref in dataset.refs.items():
-        _resolve(name, ref, raw, bodies, lookup, faults)
+        pending |= _resolve(dataset, name, ref, raw, bodies, lookup, faults)
     staged = [
-        desired
+        replace(desired, pending=position in pending)
         for position, (record, body) in enumerate(zip(raw, bodies, strict=True))
         if (desired := _keyed(dataset, position, record, body, faults))
     ]
@@ -138,22 +142,34 @@ def _drop(dataset: Dataset, body: dict[str, Raw]) -> None:
 
 
 def _resolve(
+    dataset: Dataset,
     name: str,
     ref: Ref,
     raw: list[RawRecord],
     bodies: list[dict[str, Raw]],
     lookup: Lookup,
     faults: list[Fault],
-) -> None:
-    """Replace the natural key in `ref.from_` by the id that the target has for it, in `name`."""
+) -> set[int]:
+    """Replace the natural key in `ref.from_` by the id that the target has for it, in `name`.
+
+    Returns the positions of records whose key waits for an id that a plan's earlier dataset makes.
+    """
+    pending: set[int] = set()
     wanted = [_scalar(body[ref.from_]) if ref.from_ in body else None for body in bodies]
     distinct: list[Scalar] = [value for value in dict.fromkeys(wanted) if value is not None]
     found = lookup(ref, distinct) if distinct else {}
-    for record, body, value in zip(raw, bodies, wanted, strict=True):
-        if body.pop(ref.from_, None) is None:
+    for position, (record, body, value) in enumerate(zip(raw, bodies, wanted, strict=True)):
+        given = body.pop(ref.from_, None)
+        if given is None:
             continue
         ids = found.get(value, [])
-        if value is None or ids == [PENDING]:
+        if value is None and given != NULL:
+            problem = f"must be text or a number, it refers to {ref.table}.{ref.match}"
+            faults.append(Fault(record.where, "", ref.from_, problem))
+        elif value is not None and ids == [PENDING] and name in dataset.key:
+            body[name] = given  # tells records of one plan apart, as the id will
+            pending.add(position)
+        elif value is None or ids == [PENDING]:
             body[name] = NULL
         elif len(ids) == 1:
             body[name] = Raw(encode(ids[0]))
@@ -161,6 +177,7 @@ def _resolve(
             there = "no row has it" if not ids else f"{len(ids)} rows have it"
             problem = f"refers to {ref.table}.{ref.match} {quote(value)}, but {there}"
             faults.append(Fault(record.where, "", ref.from_, problem))
+    return pending
 
 
 def _keyed(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
@@ -22,7 +23,6 @@ from urllib.parse import quote as quote_url
 
 import httpx
 from msgspec import DecodeError
-from msgspec.json import decode, encode
 from tenacity import (
     Retrying,
     retry_if_exception_type,
@@ -38,8 +38,10 @@ from seeder.errors import (
     InterruptedTargetError,
     ManifestError,
     RefusedError,
+    SeedError,
     quote,
 )
+from seeder.exact import decode, encode
 from seeder.ledger import Connection, Ledger
 from seeder.manifest import Confirm, Dataset
 from seeder.sql import statements
@@ -51,6 +53,9 @@ Key = tuple[Any, ...]
 
 ATTEMPTS = 4
 """How often a request that is safe to repeat is tried."""
+
+FINISHING = 5.0
+"""Seconds that requests under way have to finish when another one has failed."""
 
 ANSWER = 400
 """How many characters of an API's answer a message quotes."""
@@ -151,7 +156,8 @@ class EndpointTarget:
         ledger.record_plan(self._dataset.name, unwritten_only=True)
         total = plan.create + plan.update
         refused: list[_Written] = []
-        done = unconfirmed = 0
+        done = 0
+        unconfirmed: list[str] = []
         for batch in self._send_all():
             accepted = [written for written in batch if not written.refused]
             ledger.record_observed(
@@ -159,7 +165,7 @@ class EndpointTarget:
                 [(w.change.position, encode(w.observed).decode()) for w in accepted],
             )
             refused += [written for written in batch if written.refused]
-            unconfirmed += sum(bool(written.missing) for written in accepted)
+            unconfirmed += [self._not_kept(written) for written in accepted if written.missing]
             done += len(batch)
             progress(done, total)
         if refused:
@@ -169,7 +175,7 @@ class EndpointTarget:
                 f"{self._dataset.target} refused {len(refused)} of {total} records{others}",
                 [self._fault(written) for written in refused],
             )
-        return plan.with_unconfirmed(unconfirmed)
+        return plan.with_unconfirmed(sorted(unconfirmed))
 
     # live
 
@@ -205,11 +211,11 @@ class EndpointTarget:
                 f"{request} [{number}]",
                 "",
                 field,
-                "is part of the key, and the API does not show it",
+                "is part of the key, and the API shows no text or number there",
             )
             for number, record in enumerate(records)
             for field in self._dataset.key
-            if field not in record
+            if not isinstance(record.get(field), str | int | Decimal)
         ]
         if faults:
             raise RefusedError(
@@ -268,13 +274,20 @@ class EndpointTarget:
         changes = iter(self._changes())
         with self._threads() as threads:
             running: set[Future[_Written]] = set()
-            while True:
-                room = 2 * self._dataset.http.concurrency - len(running)
-                running |= {threads.submit(self._send, change) for change in islice(changes, room)}
-                if not running:
-                    return
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from self._collect(finished)
+            try:
+                while True:
+                    room = 2 * self._dataset.http.concurrency - len(running)
+                    some = islice(changes, room)
+                    running |= {threads.submit(self._send, change) for change in some}
+                    if not running:
+                        return
+                    finished, running = wait(running, return_when=FIRST_COMPLETED)
+                    yield from self._collect(finished)
+            except SeedError:
+                # What was under way beside the one that failed is written all the same: were the
+                # ledger not told, our own writes would look like somebody's edits.
+                yield [done.result() for done in _finish(running) if done.exception() is None]
+                raise
 
     def _collect(self, finished: set[Future[_Written]]) -> Iterator[list[_Written]]:
         """What went well first, so that the ledger has it before an error ends the dataset."""
@@ -343,6 +356,10 @@ class EndpointTarget:
             body = {name: body[name] for name, detail in change.fields.items() if "write" in detail}
         return self._request(request, _decode_fields(wanted), live, encode(body))
 
+    def _not_kept(self, written: _Written) -> str:
+        key = label(self._dataset.key, self._desired[written.change.position].key)
+        return f"{key}: {', '.join(written.missing)}"
+
     def _fault(self, written: _Written) -> Fault:
         wanted = self._desired[written.change.position]
         return Fault(wanted.where, label(self._dataset.key, wanted.key), "", written.refused)
@@ -405,6 +422,12 @@ class EndpointTarget:
             threads.shutdown(wait=False, cancel_futures=True)
 
 
+def _finish(running: set[Future[_Written]]) -> list[Future[_Written]]:
+    """Call off what has not begun, and let the rest come to its end, within a bound."""
+    begun = [future for future in running if not future.cancel()]
+    return list(wait(begun, timeout=FINISHING).done)
+
+
 def _read(answer: httpx.Response, method: str, url: str) -> Json:
     said = quote(answer.text, ANSWER)
     if "next" in answer.links:
@@ -437,10 +460,10 @@ def _fill(template: str, record: Mapping[str, Json], live: Mapping[str, Json]) -
         name = match[1]
         fields = live if name.startswith("live.") else record
         bare = name.removeprefix("live.")
-        if fields.get(bare) is None:
+        if str(fields.get(bare) or "") in {"", ".", ".."} and fields.get(bare) != 0:
             whose = "the API's record" if fields is live else "the record"
             raise _AnswerError(
-                f"{template}: {whose} has no {bare}, the request's template names it"
+                f"{template}: {whose} has no usable {bare}, and the request's template names it"
             )
         return quote_url(str(fields[bare]), safe="")
 

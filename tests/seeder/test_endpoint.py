@@ -1,0 +1,324 @@
+"""An endpoint as a target: a real API over HTTP, with the habits that real ones have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from seeder.diff import Plan
+from seeder.errors import (
+    CredentialsError,
+    InterruptedTargetError,
+    ManifestError,
+    RefusedError,
+)
+from tests.seeder.api import Api, serving
+from tests.seeder.seeds import Seeds, counts, outcomes
+
+MANIFEST = """
+[[dataset]]
+name = "things"
+source = "things.json"
+endpoint = "/things"
+key = ["slug"]
+{options}
+[dataset.http]
+list = "GET /things"
+create = "POST /things"
+update = "{update}"
+{http}
+"""
+THINGS = [{"slug": "a", "v": 1}, {"slug": "b", "v": 2}, {"slug": "c", "v": 3}]
+CONFIRM = 'confirm = ["GET /things/{live.id}"]'
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+def client(api: Api) -> Iterator[httpx.Client]:
+    with serving(api) as opened:
+        yield opened
+
+
+class Through:
+    """Seeds through the API."""
+
+    def __init__(self, seeds: Seeds, client: httpx.Client) -> None:
+        self.seeds = seeds
+        self.client = client
+        self.manifest()
+
+    def manifest(
+        self, *, options: str = "", http: str = "", update: str = "PUT /things/{live.id}"
+    ) -> None:
+        self.seeds.write(MANIFEST.format(options=options, http=http, update=update))
+
+    def run(self, things: Any = THINGS, **options: Any) -> Plan:
+        self.seeds.source("things", things)
+        return self.seeds.run(api=lambda: self.client, **options)
+
+
+@pytest.fixture
+def through(seeds: Seeds, client: httpx.Client) -> Through:
+    return Through(seeds, client)
+
+
+def changed(**fields: Any) -> list[dict[str, Any]]:
+    return [THINGS[0], {**THINGS[1], **fields}, THINGS[2]]
+
+
+def test_created_once(through: Through, api: Api) -> None:
+    """Every record by one request; unchanged, no request at all; verified, no write."""
+    assert counts(through.run()) == {"create": 3}
+    assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
+    api.requests.clear()
+    assert counts(through.run()) == {"unchanged": 3}
+    assert api.requests == []
+    assert counts(through.run(verify=True)) == {"unchanged": 3}
+    assert api.requests == ["GET /things"]
+
+
+def test_a_put_sends_the_whole_record(through: Through, api: Api) -> None:
+    """Only for the record that the seed changed; what an API does not get in a PUT, it forgets."""
+    through.run()
+    api.requests.clear()
+    assert counts(through.run(changed(v=20))) == {"update": 1, "unchanged": 2}
+    assert api.writes == [f"PUT /things/{api.find('b')['id']}"]
+    assert api.bodies[-1] == {"slug": "b", "v": 20}
+
+
+def test_a_patch_sends_what_differs(through: Through, api: Api) -> None:
+    """And nothing else, so that it cannot overwrite what it did not mean."""
+    through.manifest(update="PATCH /things/{live.id}")
+    things = [{"slug": "b", "v": 2, "name": "x"}]
+    through.run(things)
+    through.run([{"slug": "b", "v": 2, "name": "y"}])
+    assert api.bodies[-1] == {"name": "y"}
+
+
+def test_a_plan_sends_nothing(through: Through, api: Api) -> None:
+    """It lists, compares, and says what a run then does."""
+    planned = through.run(plan=True)
+    assert counts(planned) == {"create": 3}
+    assert api.writes == []
+    assert counts(through.run()) == counts(planned)
+
+
+def test_a_hand_edit_stays_and_travels_with_a_put(through: Through, api: Api) -> None:
+    """The edited field is sent as it is now; the changed one as the seed has it."""
+    things = [{"slug": "b", "v": 2, "name": "x"}]
+    through.run(things)
+    api.find("b")["name"] = "by hand"
+    plan = through.run([{"slug": "b", "v": 3, "name": "x"}])
+    assert counts(plan) == {"update": 1, "drift": 1}
+    assert {k: v for k, v in api.find("b").items() if k != "id"} == {
+        "slug": "b",
+        "v": 3,
+        "name": "by hand",
+    }
+
+
+def test_a_record_deleted_by_hand_stays_deleted(through: Through, api: Api) -> None:
+    """With keep; overwrite creates it again."""
+    through.run()
+    del api.rows[api.find("b")["id"]]
+    assert counts(through.run(changed(v=9))) == {"unchanged": 3, "drift": 1}
+    assert len(api.rows) == 2
+    through.manifest(options='on_drift = "overwrite"')
+    assert counts(through.run(changed(v=9)))["create"] == 1
+    assert api.find("b")["v"] == 9
+
+
+def test_records_of_others_are_adopted(through: Through, api: Api) -> None:
+    """Nothing is doubled; a differing field of theirs is drift."""
+    api.add(slug="a", v=1)
+    api.add(slug="b", v=99)
+    plan = through.run()
+    assert counts(plan) == {"create": 1, "unchanged": 2, "drift": 1}
+    assert outcomes(plan)["b"] == {"v": "drift"}
+    assert len(api.rows) == 3
+
+
+def test_what_the_list_does_not_show_is_read_for_changed_records_alone(
+    through: Through, api: Api
+) -> None:
+    """One detail request for the one record that the seed changed; with verify, one for each."""
+    api.hidden = {"v"}
+    through.manifest(http=CONFIRM)
+    through.run()
+    api.requests.clear()
+    assert counts(through.run(changed(v=20))) == {"update": 1, "unchanged": 2}
+    number = api.find("b")["id"]
+    detail = f"GET /things/{number}"
+    assert api.requests == ["GET /things", detail, f"PUT /things/{number}", detail]
+    api.find("c")["v"] = 77
+    assert counts(through.run(changed(v=20), verify=True)) == {"unchanged": 3, "drift": 1}
+
+
+def test_a_field_that_no_answer_shows_is_compared_with_the_ledger(
+    through: Through, api: Api
+) -> None:
+    """Sent when the seed changes it, and only then."""
+    api.hidden = {"v"}
+    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run(verify=True)) == {"unchanged": 3}
+    assert counts(through.run(changed(v=20))) == {"update": 1, "unchanged": 2}
+    assert api.find("b")["v"] == 20
+
+
+def test_an_apis_word_is_not_proof(through: Through, api: Api) -> None:
+    """It answers 201 and drops half a record: counted by name, and not tried again and again."""
+    api.habit = lambda record: {
+        **record,
+        "texts": {lang: text for lang, text in record["texts"].items() if text},
+    }
+    through.manifest(http=CONFIRM)
+    things = [
+        {"slug": "a", "texts": {"en": "one", "ru": ""}},
+        {"slug": "b", "texts": {"en": "two", "ru": "dva"}},
+    ]
+    plan = through.run(things)
+    assert counts(plan) == {"create": 2, "unconfirmed": 1}
+    assert plan.not_kept == ("slug a: texts.ru",)
+    again = through.run(things, verify=True)
+    assert counts(again) == {"unchanged": 2, "unconfirmed": 1}
+    things[1]["texts"] = {"en": "zwei", "ru": "dva"}
+    api.requests.clear()
+    assert counts(through.run(things)) == {"update": 1, "unchanged": 1, "unconfirmed": 1}
+    assert len(api.writes) == 1
+
+
+def test_a_value_that_the_api_writes_another_way_is_not_drift(through: Through, api: Api) -> None:
+    """0.25 comes back as "0.25": seen after the write, known ever after, and still updated."""
+    api.habit = lambda record: {**record, "v": str(record["v"])}
+    things = [{"slug": "a", "v": 0.25}]
+    assert counts(through.run(things)) == {"create": 1}
+    assert counts(through.run(things, verify=True))["unchanged"] == 1
+    assert "drift" not in counts(through.run(things, verify=True))
+    assert counts(through.run([{"slug": "a", "v": 0.5}])) == {"update": 1}
+    assert api.find("a")["v"] == "0.5"
+
+
+def test_refused_records_are_named_and_the_others_written(through: Through, api: Api) -> None:
+    """The API's own words, bounded; mended, the next run brings just that one."""
+    api.refuse = {"b"}
+    with pytest.raises(RefusedError) as raised:
+        through.run()
+    said = str(raised.value)
+    assert "refused 1 of 3 records; the others are written" in said
+    assert "things.json#/1 (slug b)" in said
+    assert "422" in said
+    assert "this one not" in said
+    assert len(said) < 1500
+    assert sorted(row["slug"] for row in api.rows.values()) == ["a", "c"]
+    api.refuse = set()
+    assert counts(through.run()) == {"create": 1, "unchanged": 2}
+
+
+def test_an_api_that_fails_half_way(through: Through, api: Api) -> None:
+    """Run again, and it goes on: nothing twice, nothing missing."""
+    things: list[dict[str, Any]] = [{"slug": f"s{n}", "v": n} for n in range(20)]
+    api.fail_after = 7
+    with pytest.raises(InterruptedTargetError, match="500"):
+        through.run(things)
+    assert 0 < len(api.rows) < 20
+    api.fail_after = None
+    through.run(things)
+    assert sorted(row["slug"] for row in api.rows.values()) == sorted(t["slug"] for t in things)
+
+
+def test_files_put_back_after_a_failure_are_compared_again(through: Through, api: Api) -> None:
+    """Half of an update arrived; the old file is not taken for what the API holds."""
+    things = [{"slug": f"s{n}", "v": 1} for n in range(8)]
+    through.run(things)
+    api.fail_after = len(api.writes) + 3
+    with pytest.raises(InterruptedTargetError):
+        through.run([{**thing, "v": 2} for thing in things])
+    api.fail_after = None
+    through.run(things)
+    assert {row["v"] for row in api.rows.values()} == {1}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_credentials(through: Through, api: Api, status: int) -> None:
+    """At once, naming the settings."""
+    api.status = status
+    with pytest.raises(CredentialsError, match="API_TOKEN"):
+        through.run()
+
+
+def test_an_api_that_is_gone(through: Through, client: httpx.Client) -> None:
+    """A closed connection means: run again."""
+    client.base_url = "http://127.0.0.1:9"
+    with pytest.raises(InterruptedTargetError, match="went away"):
+        through.run()
+
+
+def test_a_key_that_is_there_twice(through: Through, api: Api) -> None:
+    """Nobody can tell which is meant: named, and nothing written."""
+    api.add(slug="b", v=2)
+    api.add(slug="b", v=3)
+    with pytest.raises(RefusedError, match="slug b"):
+        through.run()
+    assert api.writes == []
+
+
+def test_lists_in_an_envelope_and_in_pages(through: Through, api: Api) -> None:
+    """`items` points into an envelope; half a list would make doubles of the rest."""
+    through.manifest(http='items = "/items"')
+    api.wrapped = {"next": None, "total": 0}
+    assert counts(through.run()) == {"create": 3}
+    api.wrapped = {"next": "/things?page=2"}
+    with pytest.raises(RefusedError, match="pages"):
+        through.run(verify=True)
+    api.wrapped = {}
+    api.headers = {"Link": '</things?page=2>; rel="next"'}
+    with pytest.raises(RefusedError, match="pages"):
+        through.run(verify=True)
+
+
+def test_a_list_that_is_none(through: Through, api: Api) -> None:
+    """An object without `items`, or records without their key."""
+    api.wrapped = {}
+    with pytest.raises(RefusedError, match=r"is http\.items right"):
+        through.run()
+    api.wrapped = None
+    api.rows[1] = {"id": 1, "slug": ["no", "key"]}
+    with pytest.raises(RefusedError, match="shows no text or number there"):
+        through.run()
+
+
+def test_an_update_that_nobody_described(seeds: Seeds, client: httpx.Client, api: Api) -> None:
+    """Said when it is needed, with an example."""
+    through = Through(seeds, client)
+    seeds.write(MANIFEST.format(options="", http="", update="").replace('update = ""\n', ""))
+    through.run()
+    with pytest.raises(ManifestError, match=r"http.update is missing"):
+        through.run(changed(v=5))
+    assert api.find("b")["v"] == 2
+
+
+def test_templates(through: Through, api: Api) -> None:
+    """Values are quoted into the path; one that is not there is a fault of that record."""
+    through.manifest(update="PUT /things/{live.id}?of={slug}")
+    through.run([{"slug": "a/b c", "v": 1}])
+    api.refuse = {"a/b c"}
+    with pytest.raises(RefusedError):
+        through.run([{"slug": "a/b c", "v": 2}])
+    assert api.writes[-1].endswith("?of=a%2Fb%20c")
+    through.manifest(update="PUT /things/{live.uuid}")
+    with pytest.raises(RefusedError, match="has no usable uuid"):
+        through.run([{"slug": "a/b c", "v": 3}])
+
+
+def test_numbers_keep_their_digits(through: Through, api: Api) -> None:
+    """What no float can hold passes through, and is no reason to fail."""
+    through.run('[{"slug": "a", "v": 12345678901234567890.12345678901234567890, "w": 1e-400}]')
+    assert len(api.rows) == 1
+    assert counts(through.run('[{"slug": "a", "v": 1, "w": 2}]'))["update"] == 1
