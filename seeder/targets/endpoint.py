@@ -10,36 +10,22 @@ with the ledger alone.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from http import HTTPStatus
 from itertools import islice
 from typing import Any
-from urllib.parse import quote as quote_url
 
 import httpx
-from msgspec import DecodeError
-from tenacity import (
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
 
 from seeder.diff import Change, Plan
 from seeder.errors import (
-    CredentialsError,
     Fault,
-    InterruptedTargetError,
     ManifestError,
     RefusedError,
     SeedError,
-    quote,
 )
 from seeder.exact import decode, encode
 from seeder.ledger import Connection, Ledger
@@ -47,18 +33,13 @@ from seeder.manifest import Confirm, Dataset
 from seeder.sql import statements
 from seeder.stage import Desired, label
 from seeder.targets import Progress
+from seeder.targets.request import PAGES, AnswerError, Requests
 
 Json = Any
 Key = tuple[Any, ...]
 
-ATTEMPTS = 4
-"""How often a request that is safe to repeat is tried."""
-
 FINISHING = 5.0
 """Seconds that requests under way have to finish when another one has failed."""
-
-ANSWER = 400
-"""How many characters of an API's answer a message quotes."""
 
 NEXT_PAGE = (
     "next",
@@ -71,21 +52,8 @@ NEXT_PAGE = (
 )
 """Fields by which an answer says that it is not all: half a list would make doubles of the rest."""
 
-PAGES = (
-    "answers in pages, which is not built yet in this version; name a request that answers with all"
-    " records at once"
-)
-
 BATCH = 64
 """How many confirmed records the ledger takes in one transaction, at most."""
-
-
-class _AnswerError(Exception):
-    """The API answered a request for one record with an error that is the record's own."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +78,7 @@ class EndpointTarget:
     def __init__(self, connection: Connection, dataset: Dataset, client: httpx.Client) -> None:
         self._connection = connection
         self._dataset = dataset
-        self._client = client
+        self._requests = Requests(client)
         self._desired: list[Desired] = []
         self._live: dict[Key, dict[str, Json]] = {}
 
@@ -182,8 +150,8 @@ class EndpointTarget:
     def _list(self) -> list[tuple[Key, dict[str, Json]]]:
         request = self._dataset.http.list_ or ""
         try:
-            answer = self._request(request, {}, {}, None)
-        except _AnswerError as error:
+            answer = self._requests.send(request, {}, {}, None)
+        except AnswerError as error:
             raise RefusedError(
                 f"dataset {self._dataset.name}: the API's records cannot be listed",
                 [Fault(request, "", "", error.problem)],
@@ -254,7 +222,7 @@ class EndpointTarget:
             return pair
         try:
             return key, self._read_back(wanted, record)
-        except _AnswerError as error:
+        except AnswerError as error:
             raise RefusedError(
                 f"dataset {self._dataset.name}: a record cannot be read back",
                 [Fault(wanted.where, label(self._dataset.key, key), "", error.problem)],
@@ -263,7 +231,7 @@ class EndpointTarget:
     def _read_back(self, wanted: Desired, record: Mapping[str, Json]) -> dict[str, Json]:
         whole = dict(record)
         for confirm in self._dataset.http.confirm:
-            answer = self._request(confirm.request, _decode_fields(wanted), whole, None)
+            answer = self._requests.send(confirm.request, _decode_fields(wanted), whole, None)
             whole.update(_into(confirm, answer))
         return whole
 
@@ -313,7 +281,7 @@ class EndpointTarget:
                 if change.action == "create"
                 else self._update(change, wanted, live)
             )
-        except _AnswerError as error:
+        except AnswerError as error:
             return _Written(change, {}, refused=error.problem)
         shown = {**live, **answer} if isinstance(answer, dict) else dict(live)
         fields = _decode_fields(wanted)
@@ -321,7 +289,7 @@ class EndpointTarget:
         if confirmed:
             try:
                 shown = self._read_back(wanted, shown)
-            except _AnswerError as error:
+            except AnswerError as error:
                 return _Written(
                     change, {}, refused=f"cannot be read back after writing: {error.problem}"
                 )
@@ -337,7 +305,7 @@ class EndpointTarget:
         return _Written(change, {k: v for k, v in observed.items() if k not in kept}, missing)
 
     def _create(self, wanted: Desired) -> Json:
-        return self._request(
+        return self._requests.send(
             self._dataset.http.create or "", _decode_fields(wanted), {}, encode(wanted.document)
         )
 
@@ -354,7 +322,7 @@ class EndpointTarget:
                 body[name] = detail["live"]
         if request.startswith("PATCH "):
             body = {name: body[name] for name, detail in change.fields.items() if "write" in detail}
-        return self._request(request, _decode_fields(wanted), live, encode(body))
+        return self._requests.send(request, _decode_fields(wanted), live, encode(body))
 
     def _not_kept(self, written: _Written) -> str:
         key = label(self._dataset.key, self._desired[written.change.position].key)
@@ -364,52 +332,7 @@ class EndpointTarget:
         wanted = self._desired[written.change.position]
         return Fault(wanted.where, label(self._dataset.key, wanted.key), "", written.refused)
 
-    # one request
-
-    def _request(
-        self,
-        template: str,
-        record: Mapping[str, Json],
-        live: Mapping[str, Json],
-        body: bytes | None,
-    ) -> Json:
-        """Send one request and decode its answer.
-
-        Raises:
-            _AnswerError: a 4xx, or an answer that is not JSON.
-            CredentialsError: 401 or 403.
-            InterruptedTargetError: the API is away, or fails by itself.
-        """
-        method, _, path = template.partition(" ")
-        url = _fill(path, record, live)
-        send = self._sender(method, url, body)
-        repeatable = method in {"GET", "PUT", "DELETE"}
-        attempts = Retrying(
-            retry=retry_if_exception_type(InterruptedTargetError),
-            stop=stop_after_attempt(ATTEMPTS if repeatable else 1),
-            wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1),
-            reraise=True,
-        )
-        return attempts(send)
-
-    def _sender(self, method: str, url: str, body: bytes | None) -> Callable[[], Json]:
-        def send() -> Json:
-            try:
-                answer = self._client.request(
-                    method,
-                    url,
-                    content=body,
-                    headers={"Content-Type": "application/json"} if body is not None else None,
-                )
-            except (httpx.TransportError, RuntimeError) as error:
-                # RuntimeError: the client was closed, because the run is ending
-                raise InterruptedTargetError(
-                    f"{method} {url}: the API went away ({error or type(error).__name__}); run again, and it"
-                    " goes on where it stopped"
-                ) from None
-            return _read(answer, method, url)
-
-        return send
+    # some at once
 
     @contextmanager
     def _threads(self) -> Iterator[ThreadPoolExecutor]:
@@ -426,48 +349,6 @@ def _finish(running: set[Future[_Written]]) -> list[Future[_Written]]:
     """Call off what has not begun, and let the rest come to its end, within a bound."""
     begun = [future for future in running if not future.cancel()]
     return list(wait(begun, timeout=FINISHING).done)
-
-
-def _read(answer: httpx.Response, method: str, url: str) -> Json:
-    said = quote(answer.text, ANSWER)
-    if "next" in answer.links:
-        raise _AnswerError(f"{method} {url}: {PAGES}")
-    status = answer.status_code
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise CredentialsError(
-            f"{method} {url}: the API answered {status}: {said}; check API_TOKEN or API_HEADERS"
-        )
-    if answer.is_server_error or status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise InterruptedTargetError(
-            f"{method} {url}: the API answered {status}: {said}; run again when it is well"
-        )
-    if not answer.is_success:
-        raise _AnswerError(f"{method} {url}: the API answered {status}: {said}")
-    if not answer.content:
-        return None
-    try:
-        return decode(answer.content)
-    except DecodeError:
-        raise _AnswerError(
-            f"{method} {url}: the API answered {status} with what is not JSON: {said}"
-        ) from None
-
-
-def _fill(template: str, record: Mapping[str, Json], live: Mapping[str, Json]) -> str:
-    """The path with `{field}` of the record and `{live.field}` of the API's own record put in."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        fields = live if name.startswith("live.") else record
-        bare = name.removeprefix("live.")
-        if str(fields.get(bare) or "") in {"", ".", ".."} and fields.get(bare) != 0:
-            whose = "the API's record" if fields is live else "the record"
-            raise _AnswerError(
-                f"{template}: {whose} has no usable {bare}, and the request's template names it"
-            )
-        return quote_url(str(fields[bare]), safe="")
-
-    return re.sub(r"\{([^{}]+)\}", value, template)
 
 
 def _decode_fields(wanted: Desired) -> dict[str, Json]:
