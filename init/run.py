@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from logging import WARNING
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,7 +143,7 @@ class Run:
         _, inputs = self._seed_with(
             connection,
             # A run that fails half-way has changed what the last complete one left.
-            changing=lambda: state.forget_seeds(connection),
+            changing=partial(state.forget_seed, connection),
             progress=self.view.seeding,
             finished=self._finished,
         )

@@ -54,7 +54,11 @@ INSERT INTO compose_init.phase (name, inputs) VALUES (%s, %s)
 ON CONFLICT (name) DO UPDATE SET inputs = excluded.inputs, finished_at = clock_timestamp()
 """
 
-FORGET_SEEDS = "DELETE FROM compose_init.phase WHERE split_part(name, ':', 1) = 'seed'"
+# A phase is `seed` for all datasets, or `seed:NAME:NAME` for some.
+FORGET_SEED = """
+DELETE FROM compose_init.phase
+WHERE name = 'seed' OR name LIKE 'seed:%%' AND %s = ANY ((string_to_array(name, ':'))[2:])
+"""
 
 RECORD_RUN = """
 INSERT INTO compose_init.run (started_at, version, outcome, exit_code, report) VALUES (%s, %s, %s, %s, %s)
@@ -122,9 +126,9 @@ def follow(connection: Connection, version_table: tuple[str, str] | None) -> Non
     connection.execute(sql.SQL(FOLLOW).format(body=sql.Literal(body)))
 
 
-def forget_seeds(connection: Connection) -> None:
-    """Forget that seeding was complete, of all or of some datasets: what it left is about to change."""
-    connection.execute(FORGET_SEEDS)
+def forget_seed(connection: Connection, dataset: str) -> None:
+    """Forget that seeding was complete where it held this dataset: it is about to change."""
+    connection.execute(FORGET_SEED, [dataset])
 
 
 def record_phase(connection: Connection, name: str, inputs: Mapping[str, Any]) -> None:

@@ -54,7 +54,7 @@ class Options:
         verify: compare with live data even where the ledger says that nothing has changed.
         schema_behind: with `plan`: migrations are pending, so that tables may be missing still.
         api: opens a client with the API's base URL; called once, and only where it is needed.
-        changing: told before a dataset's target or ledger changes.
+        changing: told a dataset before its target or ledger changes.
         progress: told dataset, records done, records in all.
         finished: told each plan as it came out.
     """
@@ -64,7 +64,7 @@ class Options:
     verify: bool = False
     schema_behind: bool = False
     api: Callable[[], httpx.Client] = _no_api
-    changing: Callable[[], None] = lambda: None
+    changing: Callable[[str], None] = field(default=lambda _: None)
     progress: Callable[[str, int, int], None] = _no_progress
     finished: Callable[[Plan], None] = field(default=lambda _: None)
 
@@ -218,7 +218,7 @@ class _Seeding:
         document = _document(self.dataset, content)
         fingerprint = _fingerprint(self.dataset, content.fingerprint)
         if not self.options.plan:
-            self.options.changing()
+            self.options.changing(self.dataset.name)
         try:
             plan = self._compare_and_apply(document, fingerprint, applied)
         except psycopg.errors.InsufficientPrivilege as error:

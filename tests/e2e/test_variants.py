@@ -54,6 +54,8 @@ def test_two_steps(folder: Stack) -> None:
     assert len(rows["monsters"]) >= 40
     assert folder.up("compose.two-step.yml").returncode == 0
     assert folder.tables() == rows
+    for each in ("init", "seed"):  # their logs hold both starts
+        assert folder.log(each).count('"nothing to do"') == 1, folder.log(each)
 
 
 def test_pre_start_has_the_shape_of_the_specification(folder: Stack) -> None:

@@ -155,6 +155,7 @@ def test_one_phase_and_one_dataset(example: Program) -> None:
     assert rows(example, "SELECT count(*) FROM enum_translations") == [(0,)]
     assert example.run("--seed-only").code == 0
     assert rows(example, "SELECT count(*) FROM spells") == [(46,)]
+    assert example.run("--dataset", "habitats").names() == ["nothing to do"]
     assert example.run("--seed-only").names() == ["nothing to do"]
     assert example.run("--dataset", "habitats", "--seed-only").code == 0
     assert example.run("--seed-only").names() == ["nothing to do"]
