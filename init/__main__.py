@@ -86,6 +86,7 @@ def _dispatch(call: Namespace) -> int:
 
 
 def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
+    from init.report import FAILED
     from init.run import Call, Run
     from init.view import Lines, Live
 
@@ -108,7 +109,7 @@ def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
         else:
             run.execute()
     except BaseException as error:
-        run.report.outcome, run.report.exit_code = "failed", _code(error)
+        run.report.outcome, run.report.exit_code = FAILED, exit_code(error)
         run.report.error = str(error)
         raise
     finally:
@@ -130,10 +131,6 @@ def _check_call(settings: Settings, call: Namespace) -> None:
         raise SettingsError(
             "there is nothing to seed; set SEED_MANIFEST to the path or URL of seeds.toml"
         )
-
-
-def _code(error: BaseException) -> int:
-    return exit_code(error)
 
 
 def _plan(run: Run, call: Namespace) -> int:

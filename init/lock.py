@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
-
 from init import wait
 from init.address import Database
 from init.errors import LockError, NotReadyError, SettingsError
@@ -84,8 +82,3 @@ def _holder(connection: wait.Connection) -> str:
         return "its holder just let go"
     pid, application, address, since = row
     return f"held by {application}, process {pid}, from {address}, since {since}"
-
-
-def is_held(connection: psycopg.Connection[object]) -> bool:
-    """Whether any session holds the lock now."""
-    return connection.execute(HOLDER, PARTS).fetchone() is not None

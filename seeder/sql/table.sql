@@ -1,7 +1,7 @@
 -- A table as a target. {…} are identifiers and types from the catalog.
 
 -- name: columns
-SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attidentity <> '', a.attgenerated <> ''
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> ''
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
 WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped

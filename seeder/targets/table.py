@@ -46,7 +46,6 @@ class Column:
 
     name: str
     type: str
-    identity: bool
     generated: bool
 
 
