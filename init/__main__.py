@@ -77,9 +77,9 @@ def _run(arguments: list[str]) -> int:
 def _dispatch(call: Namespace) -> int:
     from init.settings import read
 
-    settings = read(os.environ, offline=call.command == "check")
+    settings = read(os.environ, offline=call.command in {"check", "record"})
     live = _configure_logs(settings, call)
-    commands = {"check": _check, "status": _status, "wait": _wait}
+    commands = {"check": _check, "status": _status, "wait": _wait, "record": _record}
     if call.command in commands:
         return commands[call.command](settings, call)
     return _whole_run(settings, call, live=live)
@@ -215,6 +215,19 @@ def _wait(settings: Settings, call: Namespace) -> int:
     else:
         wait_for_revision(settings, call.revision, partial(_configure_logs, settings, call))
     event("is there", revision=call.revision or "PostgreSQL")
+    return 0
+
+
+def _record(settings: Settings, call: Namespace) -> int:
+    from init.status import record
+
+    if settings.alembic_config is None:
+        event("there is nothing to record: no ALEMBIC_CONFIG, and no alembic.ini here")
+        return 0
+    path, lineage = record(settings, partial(_configure_logs, settings, call))
+    event(
+        "lineage recorded", file=path, heads=list(lineage.heads), revisions=len(lineage.revisions)
+    )
     return 0
 
 

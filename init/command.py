@@ -75,17 +75,18 @@ def parse(arguments: list[str]) -> Namespace:
         help="the plan or summary on stdout; logs go to stderr then",
     )
     commands = parser.add_subparsers(
-        dest="command", metavar="status | check | wait", title="other commands"
+        dest="command", metavar="status | check | wait | record", title="other commands"
     )
     for name, words in (
         ("status", "revision and head, datasets, the last runs"),
         ("check", "validate settings, manifest and seed files, offline"),
         ("wait", "wait for PostgreSQL, or for a revision of the schema"),
+        ("record", "write down the lineage of the migrations, when an image is built"),
     ):
         command = commands.add_parser(name, help=words, description=words)
         if name == "wait":
             command.add_argument("--revision", metavar="head|ID", help="until the schema is there")
-        else:
+        elif name != "record":
             command.add_argument("--output", choices=("text", "json"), default=SUPPRESS)
     call = parser.parse_args(arguments)
     _check(call)
@@ -100,8 +101,8 @@ def _check(call: Namespace) -> None:
         )
     if call.plan and call.wait_only:
         raise SettingsError("the command line is wrong: --plan and --wait-only exclude each other")
-    if call.command == "wait" and call.output:
-        raise SettingsError("the command line is wrong: wait takes no --output")
+    if call.command in {"wait", "record"} and call.output:
+        raise SettingsError(f"the command line is wrong: {call.command} takes no --output")
     given = [
         flag
         for flag in ("plan", "verify", "dataset", "seed_only", "migrate_only", "wait_only")

@@ -1,6 +1,6 @@
-"""Alembic, in-process, with the application's own `env.py`.
+"""Bring a database to the image's heads, with Alembic and the application's own `env.py`.
 
-    env.py ─▶ current revision ─▶ steps ─▶ one revision after another
+    look ─▶ place ─▶ one revision after another, each with its row in the ledger ─▶ prove that it stayed
 
 `env.py` does the connecting: sync or async, with the driver of the application's choice. We hand it a
 function that says which steps to take, as `alembic upgrade` itself does.
@@ -8,149 +8,171 @@ function that says which steps to take, as `alembic upgrade` itself does.
 
 from __future__ import annotations
 
-import os
-import sys
+import io
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from init import lock_timeout
-from init.errors import (
-    ConnectionLostError,
-    InitError,
-    LockError,
-    MigrationError,
-    SettingsError,
-    UnknownRevisionError,
-)
-from init.fingerprint import files
+import psycopg
+
+from init import blockers, failures, lock_timeout, revisions, state
+from init.address import Database
+from init.errors import InitError, MigrationError, SettingsError
+from init.failures import Aftermath, LockedTableError, UnderWay
+from init.history import History
+from init.lineage import Lineage, Place, Revision
 from init.logs import event
 
 if TYPE_CHECKING:
-    from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
-    from sqlalchemy.exc import DBAPIError
 
     from init.settings import Settings
+    from init.wait import Connection
 
-ENVIRONMENT = Path(__file__).parent / "environment"
-LOCK_NOT_AVAILABLE = "55P03"
+# Where env.py's connection leads: the same database as ours has the same answers to the first two.
+NOWHERE = Database({}, "postgresql://")
+
+SESSION = """
+SELECT current_database(), extract(epoch FROM pg_postmaster_start_time()),
+       pg_backend_pid(), current_user, session_user
+"""
+
+VERSION_TABLE = (
+    "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
-    """One revision of the image's history; `seconds` is None while it is pending."""
-
-    revision: str
-    message: str
-    file: str
-    seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class History:
+class Standing:
     """Where the database stands in the image's history.
 
     Attributes:
-        current: the revisions the database is at; empty where it has none.
-        heads: the revisions the image ends at.
-        revisions: the pending ones, in order.
-        version_table: schema (or "", for the search path) and name of the application's version table.
+        lineage: the image's.
+        current: the revisions the database is at, known to the image or not.
+        version_table: schema and name of the application's version table; None before it is there.
     """
 
+    lineage: Lineage
     current: tuple[str, ...]
-    heads: tuple[str, ...]
-    revisions: tuple[Revision, ...]
-    version_table: tuple[str, str] | None = None
+    version_table: tuple[str, str] | None
 
 
-@dataclass(frozen=True)
+@dataclass
+class Observer:
+    """Told what happens, as it happens.
+
+    Attributes:
+        before: called before each revision; raises where the run must not go on.
+        after: called when a revision has run.
+    """
+
+    before: Callable[[Revision], None]
+    after: Callable[[Revision], None]
+
+
+@dataclass
 class Migrations:
     """The application's migrations, and how to run them.
 
     Attributes:
-        config: `alembic.ini`, or a folder of revisions.
-        url: for `sqlalchemy.url`, driver named.
-        environ: all the variables that `env.py` shall see.
+        history: the application's.
+        database: the same one that `env.py` connects to; a watch on blockers has its own connection.
+        image: what the ledger says of the image.
         lock_timeout: seconds that one statement may wait for a lock before its revision is retried.
         retry_timeout: seconds after which retrying ends.
-        logging: called when `env.py` may have configured logging anew.
     """
 
-    config: Path
-    url: str = field(repr=False)
-    environ: Mapping[str, str] = field(repr=False)
+    history: History
+    database: Database
+    image: revisions.Image
     lock_timeout: float
     retry_timeout: float
-    logging: Callable[[], object]
+    applied: list[Revision] = field(default_factory=list)
 
-    def resolve(self, revision: str) -> set[str]:
-        """The revisions that `head`, an id or the beginning of one means.
+    @property
+    def config(self) -> Path:
+        """`alembic.ini`, or a folder of revisions."""
+        return self.history.config
 
-        Raises:
-            MigrationError: the history has none such.
-        """
-        try:
-            with self._translated(), self._prepared() as (_, script):
-                found = script.get_revisions(revision)
-                return {entry.revision for entry in found if entry is not None}
-        except UnknownRevisionError:
-            raise MigrationError(
-                f"{self.config}: this image has no revision {revision}; is it the right image?"
-            ) from None
-
-    def current_and_heads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What the database says it is at, known here or not, and the image's heads."""
-        found: list[tuple[str, ...]] = [()]
-
-        def look(current: tuple[str, ...], _: MigrationContext) -> list[Any]:
-            found.append(tuple(current))
-            return []
-
-        with self._translated(), self._prepared() as (config, script):
-            self._run_env(config, script, look, dont_mutate=True)
-            return found[-1], tuple(script.get_heads())
-
-    def pending(self) -> History:
-        """Where the database stands, and what is still to be applied; changes nothing.
+    def lineage(self) -> Lineage:
+        """The image's revisions.
 
         Raises:
-            MigrationError, UnknownRevisionError, ConnectionLostError: as `upgrade`.
+            MigrationError: the history is broken.
         """
-        found: list[History] = []
+        with self._translated(UnderWay()), self.history.opened():
+            return self.history.lineage()
 
-        def look(current: tuple[str, ...], context: MigrationContext) -> list[Any]:
-            found.append(self._history(script, current, context))
+    def look(self) -> Standing:
+        """Where the database stands; changes nothing.
+
+        Raises:
+            MigrationError, ConnectionLostError: as `upgrade`.
+        """
+        found: list[Standing] = []
+        lineage = Lineage()
+
+        def steps(current: tuple[str, ...], context: MigrationContext) -> list[Any]:
+            found.append(Standing(lineage, tuple(current), _version_table(context)))
             return []
 
-        with self._translated(), self._prepared() as (config, script):
-            self._run_env(config, script, look, dont_mutate=True)
-        return found[-1] if found else History((), tuple(script.get_heads()), ())
+        with self._translated(UnderWay()), self.history.opened():
+            lineage = self.history.lineage()
+            self._run(steps, dont_mutate=True)
+        standing: Standing = self._reached(found)
+        return standing
 
-    def upgrade(
-        self,
-        applied: list[Revision],
-        before: Callable[[Revision], None],
-        after: Callable[[Revision], None],
-    ) -> History:
-        """Bring the database to head.
-
-        Args:
-            applied: gets each revision with its duration; emptied where their transaction is rolled back.
-            before: told each revision before it runs.
-            after: told each revision when it has run.
+    def sql(self, current: tuple[str, ...]) -> tuple[dict[str, str], str]:
+        """What the pending revisions would execute, by id, as far as `env.py` and they can say it offline.
 
         Returns:
-            The database at the image's heads.
+            SQL by revision, and why some or all of it is missing ("" where nothing is).
+        """
+        from sqlalchemy import event as listen
+        from sqlalchemy.engine import Engine
+
+        output = io.StringIO()
+        found: dict[str, str] = {}
+
+        def steps(_: Any, context: MigrationContext) -> Iterator[Any]:
+            context.impl.output_buffer = output
+            for step in _steps(script, current):
+                begun = output.tell()
+                yield step
+                found[step.revision.revision] = output.getvalue()[begun:].strip()
+
+        def refuse(*_: Any) -> None:
+            raise MigrationError("it connects to the database, which a plan does not let it")
+
+        listen.listen(Engine, "do_connect", refuse)
+        try:
+            with self.history.opened() as script:
+                self.history.run(steps, as_sql=True, starting_rev=current or None, output=output)
+        except Exception as error:  # noqa: BLE001 - a plan is a plan without SQL too
+            return found, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        except SystemExit:
+            return found, "env.py exits where it is asked for SQL"
+        finally:
+            listen.remove(Engine, "do_connect", refuse)
+        return found, ""
+
+    def upgrade(self, connection: Connection, observer: Observer) -> Place:
+        """Bring the database to head, and prove that it is there.
+
+        Args:
+            connection: our own, for the ledger.
+            observer: told each revision before and after it runs.
+
+        Returns:
+            "at head"; or "ahead", where nothing was changed. `applied` has what was applied.
 
         Raises:
             MigrationError: a revision failed, or the history is broken.
-            UnknownRevisionError: the database is at a revision that is not in the history.
+            UnknownRevisionError: the database is elsewhere.
             LockError: a table stayed locked by another session.
             ConnectionLostError: the database went away.
         """
@@ -162,224 +184,239 @@ class Migrations:
         )
 
         tries = Retrying(
-            retry=retry_if_exception_type(LockError),
+            retry=retry_if_exception_type(LockedTableError),
             stop=stop_after_delay(self.retry_timeout),
             wait=wait_random_exponential(multiplier=0.5, max=10),
-            before_sleep=lambda _: event("a table is locked by another session, trying again"),
+            before_sleep=_say_retry,
             reraise=True,
         )
-        history = tries(self._upgrade_once, applied, before, after)
-        return History(history.heads, history.heads, (), history.version_table)
+        place: Place = tries(self._upgrade_once, connection, observer)
+        return place
 
-    def _upgrade_once(
-        self,
-        applied: list[Revision],
-        before: Callable[[Revision], None],
-        after: Callable[[Revision], None],
-    ) -> History:
-        running: list[Revision] = []
-        found: list[History] = []
-        one_transaction = True
+    def _upgrade_once(self, connection: Connection, observer: Observer) -> Place:
+        under_way = UnderWay()
+        found: list[tuple[Place, tuple[str, str] | None]] = []
+        lineage = Lineage()
+        done: list[Revision] = []
+        watch = blockers.Watch(self.database, min(0.25, self.lock_timeout / 4))
 
         def steps(current: tuple[str, ...], context: MigrationContext) -> Iterator[Any]:
-            nonlocal one_transaction
-            self.logging()
-            one_transaction = not getattr(context, "_transaction_per_migration", False)
-            history = self._history(script, current, context)
-            for revision, step in zip(history.revisions, _steps(script, current), strict=True):
-                before(revision)
-                running[:] = [revision]
+            self.history.restore_logging()
+            watch.pid = _check_session(connection, context, self.config)
+            here = revisions.where(connection, lineage, current)
+            if here.state == "ahead":
+                found.append((here, None))
+                return
+            revisions.align(connection, lineage, current)
+            started = time.monotonic()
+            context.on_version_apply_callbacks += (
+                lambda ctx, step, **_: _write(
+                    ctx,
+                    lineage.revisions[step.up_revision_id],
+                    self.image,
+                    time.monotonic() - started,
+                ),
+            )
+            _follow_commits(context, under_way)
+            for step in _steps(script, current):
+                revision = lineage.revisions[step.revision.revision]
+                observer.before(revision)
+                under_way.begin(revision)
                 started = time.monotonic()
                 yield step
-                done = replace(revision, seconds=round(time.monotonic() - started, 3))
-                applied.append(done)
-                after(done)
-            running.clear()
-            found.append(history)
+                under_way.begin(None)
+                done.append(replace(revision, seconds=round(time.monotonic() - started, 3)))
+                observer.after(done[-1])
+            found.append((Place("at head"), _version_table(context)))
 
         try:
-            with self._translated(running), self._prepared() as (config, script):
-                with lock_timeout.of(self.lock_timeout):
-                    self._run_env(config, script, steps)
-                return self._ran(found)
-        except BaseException:
-            if one_transaction:
-                applied.clear()
-            raise
+            with (
+                self._translated(under_way, connection, done, watch),
+                self.history.opened() as script,
+            ):
+                lineage = self.history.lineage()
+                with watch.running(), _statements(under_way), lock_timeout.of(self.lock_timeout):
+                    self._run(steps)
+                here: Place
+                here, version_table = self._reached(found)
+                if here.state == "at head":
+                    state.follow(connection, version_table)
+                    self._prove(connection, lineage)
+        finally:
+            self.applied += _kept(connection, done)
+        return here
 
-    def _ran(self, found: list[History]) -> History:
+    def _run(self, steps: Callable[..., Any], **options: Any) -> None:
+        try:
+            self.history.run(steps, **options)
+        except SystemExit as error:
+            # An env.py may exit when it is done; whether it is done is seen afterwards.
+            if error.code not in {None, 0}:
+                raise
+
+    def _reached(self, found: list[Any]) -> Any:
         if found:
             return found[-1]
         raise MigrationError(
             f"{self.config}: env.py ran and did not call context.run_migrations(); nothing was migrated"
         )
 
-    def _history(
-        self, script: ScriptDirectory, current: tuple[str, ...], context: MigrationContext
-    ) -> History:
-        steps = _steps(script, current)
-        revisions = tuple(
-            Revision(step.revision.revision, step.revision.doc or "", Path(step.revision.path).name)
-            for step in steps
-        )
-        table = (context.version_table_schema or "", context.version_table)
-        return History(tuple(current), tuple(script.get_heads()), revisions, table)
-
-    def _run_env(
-        self, config: Config, script: ScriptDirectory, steps: Callable[..., Any], **options: Any
-    ) -> None:
-        from alembic.runtime.environment import EnvironmentContext
-
-        with EnvironmentContext(
-            config, script, fn=steps, as_sql=False, destination_rev="head", **options
-        ):
-            script.run_env()
-
-    @contextmanager
-    def _prepared(self) -> Iterator[tuple[Config, ScriptDirectory]]:
-        """The configuration, in the folder and with the variables that `env.py` expects."""
-        from alembic.script import ScriptDirectory
-
-        # Relative paths of an alembic.ini mean its own folder, wherever the container's happens to be.
-        folder = self.config.parent if self.config.is_file() else self.config
-        before = dict(os.environ)
-        path = sys.path[:]
-        with chdir(folder):
-            os.environ.clear()
-            os.environ.update(self.environ)
-            try:
-                config = self._config()
-                script = ScriptDirectory.from_config(config)
-                _one_head(script)
-                yield config, script
-            finally:
-                os.environ.clear()
-                os.environ.update(before)
-                sys.path[:] = path
-                self.logging()
-
-    def _config(self) -> Config:
-        from alembic.config import Config
-
-        if self.config.is_file():
-            config = Config(str(self.config))
-        else:
-            config = Config()
-            config.set_main_option("script_location", str(self._script_folder()).replace("%", "%%"))
-            config.set_main_option(
-                "version_locations", str(self._revisions_folder()).replace("%", "%%")
+    def _prove(self, connection: Connection, lineage: Lineage) -> None:
+        """An env.py that never commits looks just like one that works."""
+        last = state.read(connection)
+        missing = set(lineage.heads) - lineage.applied(last.revisions if last else ())
+        if missing:
+            raise MigrationError(
+                f"{self.config}: env.py ran, and the database does not have {', '.join(sorted(missing))}: it"
+                " never committed. A connection that was used before context.configure() is in a transaction that"
+                " Alembic leaves to env.py: commit it, or configure first; nothing was migrated"
             )
-            config.set_main_option("path_separator", "newline")
-            config.set_main_option("version_path_separator", "newline")
-        config.set_main_option("sqlalchemy.url", self.url.replace("%", "%%"))
-        return config
-
-    def _script_folder(self) -> Path:
-        return self.config if (self.config / "env.py").exists() else ENVIRONMENT
-
-    def _revisions_folder(self) -> Path:
-        return self.config / "versions" if (self.config / "versions").is_dir() else self.config
 
     @contextmanager
-    def _translated(self, running: list[Revision] | None = None) -> Iterator[None]:
-        """Alembic's, SQLAlchemy's and the application's own exceptions, as ours."""
-        from alembic.script.revision import ResolutionError, RevisionError
-        from alembic.util import CommandError
-        from sqlalchemy.exc import DBAPIError
-
-        revision = running[0] if running else None
+    def _translated(
+        self,
+        under_way: UnderWay,
+        connection: Connection | None = None,
+        done: list[Revision] | None = None,
+        watch: blockers.Watch | None = None,
+    ) -> Iterator[None]:
         try:
             yield
         except InitError:
             raise
-        except DBAPIError as error:
-            raise self._database_failed(error, running[0] if running else None) from error
-        except (CommandError, RevisionError) as error:
-            cause = error.__cause__
-            if isinstance(error, ResolutionError) or isinstance(cause, ResolutionError):
-                raise UnknownRevisionError(
-                    f"the database is at a revision that this image does not know: {error}; deploy the image that"
-                    " has it, or a later one; nothing was changed"
-                ) from None
-            raise MigrationError(f"{self.config}: {' '.join(str(error).split())}") from None
         except (Exception, SystemExit) as error:
-            revision = running[0] if running else None
-            where = self._where(error)
-            said = f"{type(error).__name__}: {error}"
-            if revision is None:
-                raise MigrationError(
-                    f"{self.config}: env.py failed{where}: {said}; nothing was migrated"
-                ) from error
-            raise MigrationError(
-                f"{_named(revision)} failed{where}: {said}; {ROLLED_BACK}"
+            if isinstance(error, psycopg.OperationalError) and under_way.revision is None:
+                raise  # our own connection: said by who opened it
+            kept = _kept(connection, done or []) if connection else []
+            undone = [entry for entry in done or [] if entry not in kept]
+            after = Aftermath(kept, undone, under_way.committed)
+            raise failures.of(
+                error, self.config, under_way, after, watch.last if watch else ""
             ) from error
 
-    def _database_failed(self, error: DBAPIError, revision: Revision | None) -> InitError:
-        origin: Any = error.orig
-        state = getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None)
-        said = " ".join(str(origin).split())
-        what = _named(revision) if revision else f"{self.config}: env.py"
-        if state == LOCK_NOT_AVAILABLE:
-            return LockError(
-                f"{what} could not get a lock in {self.lock_timeout:g} s, again and again: {said}; another session"
-                " holds the table (see pg_stat_activity): let it finish and run again"
-            )
-        if error.connection_invalidated or (revision is None and state is None):
-            return ConnectionLostError(f"{what}: the database went away: {said}; run again")
-        statement = " ".join((error.statement or "").split())[:500]
-        sql = f" in: {statement}" if statement else ""
-        return MigrationError(f"{what} failed{self._where(error)}: {said}{sql}; {ROLLED_BACK}")
 
-    def _where(self, error: BaseException) -> str:
-        """File and line of the history, where the error passed through one."""
-        ours = {str(path) for path in files(self.config)}
-        for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            if str(Path(frame.filename).resolve()) in ours:
-                return f" at {Path(frame.filename).name}:{frame.lineno}"
-        return ""
-
-
-def of_settings(settings: Settings, logging: Callable[[], object]) -> Migrations:
+def of_settings(
+    settings: Settings, logging: Callable[[], object], *, offline: bool = False
+) -> Migrations:
     """The application's migrations, as the settings describe them.
+
+    Args:
+        settings: of the run.
+        logging: called when `env.py` may have configured logging anew.
+        offline: there may be no database: an image is being built.
 
     Raises:
         SettingsError: there are none.
     """
     from init.application import environment
 
-    database = settings.need_database()
+    database = NOWHERE if offline else settings.need_database()
     if settings.alembic_config is None:
         raise SettingsError(
             f"settings are wrong:\n  ALEMBIC_CONFIG: is missing, and there is no alembic.ini in {Path.cwd()}"
         )
+    environ = {**environment(settings.plain), "DATABASE_URL": database.application_url}
     return Migrations(
-        config=settings.alembic_config,
-        url=database.sqlalchemy_url,
-        environ={**environment(settings.plain), "DATABASE_URL": database.application_url},
+        history=History(settings.alembic_config, database.sqlalchemy_url, environ, logging),
+        database=database,
+        image=revisions.Image(settings.image_version, settings.image_revision),
         lock_timeout=settings.migration_lock_timeout,
         retry_timeout=settings.lock_timeout,
-        logging=logging,
     )
 
 
-ROLLED_BACK = (
-    "its transaction was rolled back and earlier revisions are kept; mend it and run again"
-)
+def _say_retry(attempt: Any) -> None:
+    event(
+        "a table is locked by another session, trying again",
+        reason=str(attempt.outcome.exception()),
+    )
 
 
 def _steps(script: ScriptDirectory, current: tuple[str, ...]) -> list[Any]:
-    """What `alembic upgrade head` would do; Alembic's own cookbook calls it by this name."""
-    return script._upgrade_revs("head", current)  # type: ignore[arg-type]  # noqa: SLF001
+    """What `alembic upgrade heads` would do; Alembic's own cookbook calls it by this name."""
+    return script._upgrade_revs("heads", current)  # type: ignore[arg-type]  # noqa: SLF001
 
 
-def _named(revision: Revision) -> str:
-    return f"revision {revision.revision} ({revision.message})"
+def _check_session(connection: Connection, context: MigrationContext, config: Path) -> int:
+    """The server process that env.py's connection is; the ledger is opened to its role."""
+    from sqlalchemy import text
 
-
-def _one_head(script: ScriptDirectory) -> None:
-    heads = script.get_heads()
-    if len(heads) > 1:
-        raise MigrationError(
-            f"the history has {len(heads)} heads: {', '.join(sorted(heads))}; which one is meant cannot be told:"
-            " join them with `alembic merge heads` and build the image again"
+    if context.dialect.name != "postgresql" or context.connection is None:
+        raise SettingsError(
+            f"{config}: env.py connects to {context.dialect.name}, not to PostgreSQL"
         )
+    theirs = context.connection.execute(text(SESSION)).fetchone()
+    ours = connection.execute(SESSION).fetchone()
+    assert theirs is not None and ours is not None  # noqa: S101, PT018 - a SELECT of values has a row
+    if (theirs[0], float(theirs[1])) != (ours[0], float(ours[1])):
+        raise SettingsError(
+            f"{config}: env.py connects to another database ({theirs[0]}) than DATABASE_URL says ({ours[0]}), where the"
+            " lock and the ledger are; let it take DATABASE_URL or sqlalchemy.url; nothing was migrated"
+        )
+    revisions.allow(connection, {theirs[3], theirs[4]})
+    return int(theirs[2])
+
+
+def _write(
+    context: MigrationContext, entry: Revision, image: revisions.Image, seconds: float
+) -> None:
+    from sqlalchemy import text
+
+    assert context.connection is not None  # noqa: S101 - offline, there is no ledger
+    rows = revisions.row(entry, image, seconds=round(seconds, 3))
+    context.connection.execute(text(revisions.APPLY), {"rows": rows})
+
+
+def _version_table(context: MigrationContext) -> tuple[str, str] | None:
+    """Schema and name, as the search path of env.py's own connection finds it."""
+    from sqlalchemy import text
+
+    assert context.connection is not None  # noqa: S101 - offline, nobody asks
+    name = '"' + context.version_table.replace('"', '""') + '"'
+    if context.version_table_schema:
+        return context.version_table_schema, context.version_table
+    row = context.connection.execute(
+        text(f"{VERSION_TABLE} to_regclass(:name)"), {"name": name}
+    ).fetchone()
+    return (row[0], context.version_table) if row else None
+
+
+def _follow_commits(context: MigrationContext, under_way: UnderWay) -> None:
+    """Entering an `autocommit_block` commits what came before, and each statement inside commits itself."""
+    block = context.autocommit_block
+
+    @contextmanager
+    def followed() -> Iterator[None]:
+        under_way.commit()
+        under_way.autocommit = True
+        try:
+            with block():
+                yield
+        finally:
+            under_way.autocommit = False
+
+    context.autocommit_block = followed  # type: ignore[method-assign]
+
+
+@contextmanager
+def _statements(under_way: UnderWay) -> Iterator[None]:
+    from sqlalchemy import event as listen
+    from sqlalchemy.engine import Engine
+
+    def executed(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        under_way.executed(statement)
+
+    listen.listen(Engine, "after_cursor_execute", executed)
+    try:
+        yield
+    finally:
+        listen.remove(Engine, "after_cursor_execute", executed)
+
+
+def _kept(connection: Connection, done: list[Revision]) -> list[Revision]:
+    """Of revisions that ran, those that stayed: the ledger has what was committed, and nothing else."""
+    try:
+        known = revisions.read(connection) if done else {}
+    except psycopg.Error:
+        return []  # nothing is claimed that cannot be seen
+    return [entry for entry in done if entry.revision in known]

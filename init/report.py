@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from init.migrate import Revision
+    from init.lineage import Recorded, Revision
     from seeder.diff import Change, Plan
 
 SHOWN = 20
@@ -31,6 +31,7 @@ class Report:
     phases: list[tuple[str, float]] = field(default_factory=list)
     migrations: list[Revision] = field(default_factory=list)
     datasets: list[Plan] = field(default_factory=list)
+    ahead: tuple[Recorded, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As the design names it."""
@@ -43,6 +44,7 @@ class Report:
                 {"name": name, "seconds": round(seconds, 3)} for name, seconds in self.phases
             ],
             "migrations": [_revision(revision) for revision in self.migrations],
+            **_ahead(self.ahead),
             "datasets": [_applied(plan) for plan in self.datasets],
         }
 
@@ -55,6 +57,8 @@ class Report:
         """All of it in one line: `done in 5.7 s: 15 revisions applied, now at 0015; 315 records created`."""
         took = f"{self.seconds:.2f}" if self.seconds < 1 else f"{self.seconds:.1f}"
         said = []
+        if self.ahead:
+            said.append("the database is ahead of this image")
         if self.migrations:
             what = _number(len(self.migrations), "revision")
             said.append(f"{what} applied, now at {self.migrations[-1].revision}")
@@ -74,6 +78,9 @@ class Planned:
 
     migrations: tuple[Revision, ...]
     datasets: tuple[Plan, ...]
+    sql: Mapping[str, str] = field(default_factory=dict)
+    no_sql: str = ""
+    ahead: tuple[Recorded, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -84,7 +91,15 @@ class Planned:
         """As the design names it."""
         return {
             "changes": self.changes,
-            "migrations": [_revision(revision) for revision in self.migrations],
+            "migrations": [
+                {
+                    **_revision(entry),
+                    **({"sql": self.sql[entry.revision]} if entry.revision in self.sql else {}),
+                }
+                for entry in self.migrations
+            ],
+            **({"no_sql": self.no_sql} if self.no_sql else {}),
+            **_ahead(self.ahead),
             "datasets": [_planned(plan) for plan in self.datasets],
         }
 
@@ -93,7 +108,11 @@ class Planned:
         if not self.changes and not any(plan.records for plan in self.datasets):
             return "nothing would change"
         lines = ["would change:" if self.changes else "nothing would change; edited by hand:"]
-        lines += [f"  migrate  {r.revision}  {r.message}  ({r.file})" for r in self.migrations]
+        for entry in self.migrations:
+            lines.append(f"  migrate  {entry.revision}  {entry.message}  ({entry.file})")
+            lines += _sql_lines(self.sql.get(entry.revision, ""))
+        if self.no_sql:
+            lines.append(f"  some SQL cannot be shown: {self.no_sql}")
         for plan in self.datasets:
             if plan.changes or plan.records:
                 lines += _plan_lines(plan)
@@ -138,6 +157,24 @@ def status_text(status: Mapping[str, Any]) -> str:
 def _revision(revision: Revision) -> dict[str, Any]:
     known = {"revision": revision.revision, "message": revision.message, "file": revision.file}
     return known if revision.seconds is None else {**known, "seconds": revision.seconds}
+
+
+def _ahead(unknown: tuple[Recorded, ...]) -> dict[str, Any]:
+    said = [
+        {"revision": e.revision, "message": e.message, "image": e.image, "applied_at": e.applied_at}
+        for e in unknown
+    ]
+    return {"ahead": said} if said else {}
+
+
+def _sql_lines(sql: str) -> list[str]:
+    lines = [line for line in sql.splitlines() if line.strip()]
+    more = (
+        [f"… and {len(lines) - SHOWN} more lines; --output json has them"]
+        if len(lines) > SHOWN
+        else []
+    )
+    return [f"             {line}" for line in (*lines[:SHOWN], *more)]
 
 
 def _applied(plan: Plan) -> dict[str, Any]:

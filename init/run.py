@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from logging import WARNING
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from init import lock, state, wait
-from init.errors import SettingsError
+from init import lock, revisions, state, wait
+from init.errors import InitError, SettingsError
 from init.fingerprint import of_migrations
+from init.lineage import Place, Revision, read_record
 from init.logs import event
 from init.report import DONE, NOTHING, Planned, Report
 from init.settings import Settings
@@ -52,6 +52,7 @@ class Run:
     view: View
     logging: Callable[[], object]
     report: Report = field(default_factory=Report)
+    _lock: lock.Lock = field(init=False, repr=False)
 
     def execute(self) -> Report:
         """Do everything that is to be done.
@@ -66,7 +67,7 @@ class Run:
                 if not self._due(connection):
                     self.report.outcome = NOTHING
                     return self.report
-                with self._locked():
+                with self._locked() as self._lock:
                     self._do(connection, self._due(connection))  # another run may have done it
         return self.report
 
@@ -78,8 +79,13 @@ class Run:
             state.prepare(connection)
         if "migrate" in due:
             with self._phase("migrate"):
-                self._migrate(connection)
-        if "seed" in due:
+                here = self._migrate(connection)
+        elif "seed" in due:
+            here = self._look(connection)
+        if due and here.state == "ahead":
+            self._is_ahead(here)
+            self.report.outcome = NOTHING
+        elif "seed" in due:
             with self._phase("seed"):
                 self._seed(connection)
 
@@ -93,11 +99,23 @@ class Run:
             due = self._due(connection)
             if "seed" in due:
                 self._examine_seeds()
-            pending = self._migrations().pending().revisions if "migrate" in due else ()
+            pending: tuple[Revision, ...] = ()
+            sql: Mapping[str, str] = {}
+            no_sql = ""
+            if due and self.settings.alembic_config is not None:
+                standing = self._migrations.look()
+                here = revisions.where(connection, standing.lineage, standing.current)
+                if here.state == "ahead":
+                    self._is_ahead(here)
+                    due = set()
+                elif "migrate" in due:
+                    pending = standing.lineage.pending(standing.current)
+            if pending:
+                sql, no_sql = self._migrations.sql(standing.current)
             plans: list[Plan] = []
             if "seed" in due:
                 plans, _ = self._seed_with(connection, plan=True, schema_behind=bool(pending))
-            return Planned(pending, tuple(plans))
+            return Planned(pending, tuple(plans), sql, no_sql, self.report.ahead)
 
     def wait_only(self) -> Report:
         """Wait for PostgreSQL, and for the API where one runs elsewhere."""
@@ -118,6 +136,7 @@ class Run:
             return wait.connect(database)
         except wait.NotYetError as reason:
             event("waiting for PostgreSQL", address=database.place, reason=str(reason))
+            self._get_ready()
             return wait.for_database(database, self.settings.database_timeout)
 
     def _locked(self) -> Any:
@@ -127,27 +146,72 @@ class Run:
             timeout=self.settings.lock_timeout,
         )
 
-    def _migrate(self, connection: wait.Connection) -> None:
-        migrations = self._migrations()
-        fingerprint = of_migrations(migrations.config)
-        history = migrations.upgrade(
-            self.report.migrations, self.view.migrating, self.view.migrated
+    def _get_ready(self) -> None:
+        """While PostgreSQL comes up there is time to import Alembic and the revisions."""
+        if self.call.migrate and self.settings.alembic_config is not None:
+            with suppress(
+                InitError
+            ):  # said when it is needed: the database may be at another image's head
+                self._migrations.lineage()
+
+    def _migrate(self, connection: wait.Connection) -> Place:
+        migrations = self._migrations
+        before = of_migrations(migrations.config)
+        migrations.applied = self.report.migrations
+        from init.migrate import Observer
+
+        here = migrations.upgrade(connection, Observer(self._before_revision, self.view.migrated))
+        if here.state == "at head":
+            last = state.read(connection)
+            done = {
+                "environment": before.environment,
+                "files": before.revisions,
+                "revisions": sorted(last.revisions if last else ()),
+            }
+            state.record_phase(connection, "migrate", done)
+            _warn_of_invalid_indexes(connection)
+        return here
+
+    def _before_revision(self, revision: Revision) -> None:
+        self._lock.check()
+        self.view.migrating(revision)
+
+    def _look(self, connection: wait.Connection) -> Place:
+        """Seeds of an older image are not for a database that has gone on."""
+        if self.settings.alembic_config is None:
+            return Place("at head")  # of no history at all
+        last = state.read(connection)
+        here = self._place(connection, last) if last else None
+        if here is None:
+            standing = self._migrations.look()
+            here = revisions.where(connection, standing.lineage, standing.current)
+        return here
+
+    def _is_ahead(self, here: Place) -> None:
+        self.report.ahead = here.unknown
+        event(
+            "the database is ahead of this image, as after a rollback: nothing is migrated and nothing is seeded",
+            WARNING,
+            revisions=[str(entry) for entry in here.unknown],
         )
-        state.follow(connection, state.locate(connection, history.version_table))
-        state.record_phase(
-            connection, "migrate", {"files": fingerprint, "revisions": sorted(history.heads)}
-        )
-        _warn_of_invalid_indexes(connection)
 
     def _seed(self, connection: wait.Connection) -> None:
         _, inputs = self._seed_with(
             connection,
             # A run that fails half-way has changed what the last complete one left.
-            changing=partial(state.forget_seed, connection),
-            progress=self.view.seeding,
+            changing=partial(self._before_dataset, connection),
+            progress=self._during_dataset,
             finished=self._finished,
         )
         state.record_phase(connection, self._seed_phase, inputs)
+
+    def _before_dataset(self, connection: wait.Connection, dataset: str) -> None:
+        self._lock.check()
+        state.forget_seed(connection, dataset)
+
+    def _during_dataset(self, dataset: str, done: int, total: int) -> None:
+        self._lock.check()
+        self.view.seeding(dataset, done, total)
 
     def _examine_seeds(self) -> None:
         """What is wrong with the manifest is said before the schema is touched."""
@@ -183,6 +247,7 @@ class Run:
     def _manifest(self) -> str:
         return self.settings.manifest or ""
 
+    @cached_property
     def _migrations(self) -> Migrations:
         from init.migrate import of_settings
 
@@ -207,24 +272,42 @@ class Run:
     # up to date?
 
     def _due(self, connection: wait.Connection) -> set[str]:
-        """The phases that the last complete run did not leave as this one would; one query."""
+        """The phases that the last complete run did not leave as this one would; one query.
+
+        Raises:
+            UnknownRevisionError: the database is elsewhere.
+        """
         wanted = set()
         if self.call.migrate and self.settings.alembic_config is not None:
             wanted.add("migrate")
         if self.call.seed and self.settings.manifest is not None:
             wanted.add("seed")
         last = state.read(connection) if wanted else None
-        return {name for name in wanted if last is None or not self._is_done(name, last)}
+        if last is None:
+            return wanted
+        here = self._place(connection, last)
+        if here is not None and here.state == "ahead":
+            self._is_ahead(here)
+            return set()
+        if here is not None and here.state == "at head":
+            wanted.discard("migrate")
+        if "seed" in wanted and self._seeded(last.inputs.get(self._seed_phase, {})):
+            wanted.discard("seed")
+        return wanted
 
-    def _is_done(self, name: str, last: state.State) -> bool:
-        if name == "seed":
-            return self._seeded(last.inputs.get(self._seed_phase, {}))
-        return self._migrated(last.inputs.get(name, {}), last.revisions)
-
-    def _migrated(self, done: Mapping[str, Any], revisions: tuple[str, ...]) -> bool:
-        config = self.settings.alembic_config or Path()
-        at_head = sorted(done.get("revisions", [])) == sorted(revisions)
-        return at_head and done.get("files") == of_migrations(config)
+    def _place(self, connection: wait.Connection, last: state.State) -> Place | None:
+        """Where the database stands, without Alembic; None where it takes Alembic to know."""
+        config = self.settings.alembic_config
+        if config is None:
+            return Place("at head")
+        done, found = last.inputs.get("migrate", {}), of_migrations(config)
+        if done.get("environment") != found.environment:
+            return None  # another env.py may keep its revision in another table
+        at_head = sorted(done.get("revisions", [])) == sorted(last.revisions)
+        if at_head and done.get("files") == found.revisions:
+            return Place("at head")
+        lineage = read_record(config, found.whole)
+        return None if lineage is None else revisions.where(connection, lineage, last.revisions)
 
     def _seeded(self, done: Mapping[str, str]) -> bool:
         if self.call.verify or self._manifest not in done:
@@ -248,11 +331,9 @@ class Run:
 
 
 def _warn_of_invalid_indexes(connection: wait.Connection) -> None:
-    rows = connection.execute(
-        "SELECT i.indexrelid::regclass::text FROM pg_index i WHERE NOT i.indisvalid"
-        " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)"
-    )
-    for (name,) in rows:
+    from init.concurrently import invalid_indexes
+
+    for name in invalid_indexes(connection):
         event(
             "an index is INVALID, left by a concurrent build that failed; no query uses it",
             WARNING,

@@ -32,6 +32,8 @@ KNOWN = (
     "INIT_API_TIMEOUT",
     "INIT_MIGRATION_LOCK_TIMEOUT",
     "INIT_REPORT",
+    "INIT_IMAGE_VERSION",
+    "INIT_IMAGE_REVISION",
     "ALEMBIC_CONFIG",
     "API_BASE_URL",
     "API_HEALTH_PATH",
@@ -89,6 +91,8 @@ class Settings:
     api: Api | None = None
     manifest: str | None = None
     report: Path | None = None
+    image_version: str = ""
+    image_revision: str = ""
     log_level: str = "INFO"
     log_json: bool | None = None
     log_service_name: str = "init"
@@ -146,6 +150,8 @@ class _Reader:
             api=self._api(),
             manifest=self._manifest(),
             report=self._report(),
+            image_version=self._values.get("INIT_IMAGE_VERSION", ""),
+            image_revision=self._values.get("INIT_IMAGE_REVISION", ""),
             log_level=self._choice("LOG_LEVEL", "INFO", LEVELS),
             log_json=self._flag("LOG_JSON"),
             log_service_name=self._values.get("LOG_SERVICE_NAME", "init"),
@@ -270,6 +276,8 @@ class _Reader:
     def _alembic(self) -> Path | None:
         named = self._values.get("ALEMBIC_CONFIG")
         path = Path(named or "alembic.ini")
+        if path.is_dir() and (path / "alembic.ini").is_file():
+            path /= "alembic.ini"  # as Flask-Migrate has it
         if path.exists():
             return path.resolve()
         if named:

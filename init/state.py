@@ -2,6 +2,7 @@
 
 compose_init.phase   for migrate and seed: the inputs of the last complete one, by fingerprint
 compose_init.run     runs that did something, with their reports
+(`init.revisions` has the revisions, `seeder.ledger` what was seeded)
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from init import revisions
 from init.errors import CredentialsRefused
 from init.wait import Connection
 
@@ -41,12 +43,6 @@ CREATE TABLE IF NOT EXISTS compose_init.run (
 # A function with a text body depends on no table: the application may drop or move its own.
 FOLLOW = """
 CREATE OR REPLACE FUNCTION compose_init.current_revisions() RETURNS text[] LANGUAGE sql STABLE AS {body}
-"""
-
-LOCATE = """
-SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relname = %(name)s AND c.relkind IN ('r', 'p')
-ORDER BY c.oid = to_regclass(quote_ident(%(name)s)) DESC NULLS LAST LIMIT 1
 """
 
 RECORD_PHASE = """
@@ -96,7 +92,7 @@ def prepare(connection: Connection) -> None:
         CredentialsRefused: the role may not.
     """
     try:
-        connection.execute(CREATE)
+        connection.execute(CREATE + revisions.CREATE)
         row = connection.execute("SELECT to_regproc('compose_init.current_revisions')").fetchone()
         if row is None or row[0] is None:
             follow(connection, None)
@@ -105,14 +101,6 @@ def prepare(connection: Connection) -> None:
             f"the ledger cannot be created: {error.diag.message_primary}; let the role own the database, or"
             " GRANT CREATE ON DATABASE to it"
         ) from None
-
-
-def locate(connection: Connection, version_table: tuple[str, str] | None) -> tuple[str, str] | None:
-    """The schema that a version table is in, where the application leaves it to its search path."""
-    if version_table is None or version_table[0]:
-        return version_table
-    row = connection.execute(LOCATE, {"name": version_table[1]}).fetchone()
-    return (row[0], version_table[1]) if row else None
 
 
 def follow(connection: Connection, version_table: tuple[str, str] | None) -> None:

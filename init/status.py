@@ -3,49 +3,84 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from init import __version__, state, wait
-from init.errors import UnknownRevisionError
-from init.migrate import of_settings
+from init import __version__, revisions, state, wait
+from init.errors import ConnectionLostError, MigrationError
+from init.fingerprint import of_migrations
+from init.lineage import Lineage, place, read_record
+from init.migrate import Migrations, of_settings
 from init.settings import Settings
-
-if TYPE_CHECKING:
-    from init.migrate import History
 
 
 def status(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
-    """Revision and head, datasets and the last runs, as the design names them."""
+    """Revision and head, lineage, datasets and the last runs, as the design names them."""
     with wait.for_database(settings.need_database(), settings.database_timeout) as connection:
         return {
             "version": __version__,
-            "database": _schema(settings, logging),
+            "database": _schema(settings, connection, logging),
             "datasets": state.datasets(connection),
             "runs": state.runs(connection, 10),
         }
 
 
-def _schema(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
+def _schema(
+    settings: Settings, connection: wait.Connection, logging: Callable[[], object]
+) -> dict[str, Any]:
+    known = revisions.rows(connection)
+    applied = [
+        {**entry, "state": "adopted" if entry.pop("adopted") else "applied"} for entry in known
+    ]
     if settings.alembic_config is None:
-        return {"revisions": [], "heads": [], "state": "at head"}  # of no history at all
-    found = of_settings(settings, logging)
-    try:
-        history = found.pending()
-    except UnknownRevisionError:
-        current, heads = found.current_and_heads()
-        return {"revisions": list(current), "heads": list(heads), "state": "elsewhere"}
+        # of no history at all
+        return {"revisions": [], "heads": [], "state": "at head", "lineage": applied}
+    standing = of_settings(settings, logging).look()
+    here = place(standing.lineage, standing.current, revisions.read(connection))
+    pending = (
+        standing.lineage.pending(standing.current) if here.state in {"empty", "behind"} else ()
+    )
     return {
-        "revisions": list(history.current),
-        "heads": list(history.heads),
-        "state": _where(history),
+        "revisions": sorted(standing.current),
+        "heads": list(standing.lineage.heads),
+        "state": here.state,
+        **({"problem": here.problem} if here.problem else {}),
+        "lineage": [
+            *applied,
+            *(
+                {
+                    "revision": e.revision,
+                    "message": e.message,
+                    "before": list(e.before),
+                    "state": "pending",
+                }
+                for e in pending
+            ),
+        ],
     }
 
 
-def _where(history: History) -> str:
-    if not history.revisions:
-        return "at head"
-    return "behind" if history.current else "empty"
+def record(settings: Settings, logging: Callable[[], object]) -> tuple[str, Lineage]:
+    """Record the lineage beside the configuration, so that a run need not import Alembic to know it.
+
+    Returns:
+        The file's path, and the lineage.
+
+    Raises:
+        MigrationError: the history is broken; or cannot be read where an image is built.
+        SettingsError: there is none.
+    """
+    from init.lineage import write_record
+
+    migrations = of_settings(settings, logging, offline=True)
+    lineage = migrations.lineage()
+    fingerprint = of_migrations(migrations.config).whole
+    try:
+        return str(write_record(migrations.config, lineage, fingerprint)), lineage
+    except OSError as error:
+        raise MigrationError(
+            f"the lineage cannot be recorded beside {migrations.config}: {error.strerror}"
+        ) from None
 
 
 def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], object]) -> None:
@@ -55,24 +90,57 @@ def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], o
         NotReadyError: not by the deadline.
         MigrationError: this image has no such revision.
     """
-    found = of_settings(settings, logging)
-    wanted = found.resolve(revision)
+    migrations = of_settings(settings, logging)
+    found = of_migrations(migrations.config)
+    lineage = read_record(migrations.config, found.whole) or migrations.lineage()
+    wanted = _resolved(lineage, revision, migrations)
     started = time.monotonic()
-    wait.for_database(settings.need_database(), settings.database_timeout).close()
+    connection = wait.for_database(settings.need_database(), settings.database_timeout)
 
     def ask() -> None:
-        history = found.pending()
-        missing = {r.revision for r in history.revisions}.intersection(wanted)
+        current = _current(connection, migrations, found.environment)
+        known = revisions.read(connection)
+        here = place(lineage, current, known)
+        unknown = [name for entry in here.unknown for name in entry.before]
+        missing = wanted - lineage.applied([*current, *unknown])
         if missing:
-            at = ", ".join(history.current) or "no revision"
+            at = ", ".join(current) or "no revision"
             raise wait.NotYetError(
                 f"the database is at {at}, and {', '.join(sorted(missing))} is not applied"
             )
 
     left = max(0.1, settings.database_timeout - (time.monotonic() - started))
-    wait.until(
-        ask,
-        what=f"revision {revision}",
-        timeout=left,
-        hint="look at init's log; INIT_DATABASE_TIMEOUT says how long to wait",
+    with connection, wait.not_lost():
+        wait.until(
+            ask,
+            what=f"revision {revision}",
+            timeout=left,
+            hint="look at init's log; INIT_DATABASE_TIMEOUT says how long to wait",
+        )
+
+
+def _current(
+    connection: wait.Connection, migrations: Migrations, environment: str
+) -> Iterable[str]:
+    """By one query where a run with the same env.py has told the ledger where to look."""
+    last = state.read(connection)
+    if last and last.inputs.get("migrate", {}).get("environment") == environment:
+        return last.revisions
+    try:
+        return migrations.look().current
+    except ConnectionLostError as error:
+        raise wait.NotYetError(str(error)) from None
+
+
+def _resolved(lineage: Lineage, revision: str, migrations: Migrations) -> set[str]:
+    if revision in {"head", "heads"}:
+        return set(lineage.heads)
+    found = {name for name in lineage.revisions if name.startswith(revision)}
+    if revision in found:
+        return {revision}
+    if len(found) == 1:
+        return found
+    problem = "has no revision" if not found else "has several revisions that begin with"
+    raise MigrationError(
+        f"{migrations.config}: this image {problem} {revision}; is it the right image?"
     )

@@ -11,7 +11,7 @@ from init.logs import event
 from init.report import SHOWN
 
 if TYPE_CHECKING:
-    from init.migrate import Revision
+    from init.lineage import Revision
     from init.report import Report
     from init.screen import Screen
     from seeder.diff import Plan

@@ -49,13 +49,14 @@ class NotYetError(Exception):
     """What is waited for is not there yet, and why."""
 
 
-def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str) -> T:
+def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str, apart: float = 1) -> T:
     """The first answer that `ask` gives.
 
     Args:
         ask: raises `NotYetError` to be asked again.
         what: what messages call it.
         timeout: seconds until the deadline.
+        apart: seconds between two questions, at most.
         hint: what to look at when it does not come up.
 
     Raises:
@@ -70,7 +71,7 @@ def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str) -> T:
         wait_random,
     )
 
-    pause = wait_exponential(multiplier=0.05, max=1, exp_base=1.5) + wait_random(0, 0.05)
+    pause = wait_exponential(multiplier=0.05, max=apart, exp_base=1.5) + wait_random(0, 0.05)
     loop = Retrying(
         retry=retry_if_exception_type(NotYetError),
         stop=stop_after_delay(timeout),
@@ -139,6 +140,8 @@ def for_database(database: Database, timeout: float, **options: Any) -> Connecti
         what=f"PostgreSQL at {database.place}",
         timeout=timeout,
         hint="is it running, and is the address right? INIT_DATABASE_TIMEOUT says how long to wait",
+        # A refused connection costs nobody anything, and the whole deploy waits for the first that is not.
+        apart=0.1,
     )
 
 
