@@ -185,7 +185,7 @@ def test_broken_histories_are_named(program: Program) -> None:
     run = migrating.run()
     assert run.code == 70
     assert "2 heads: b, c" in run.said
-    assert "alembic merge heads" in run.said
+    assert "alembic merge b c" in run.said
     (folder / "c.py").write_text("revision = 'c'\ndown_revision = 'gone'\ndef upgrade(): pass\n")
     run = migrating.run()
     assert run.code == 70
@@ -285,7 +285,7 @@ def test_an_invalid_index_is_named(program: Program) -> None:
             connection.execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON u (id)")
     run = migrating.run()
     assert run.code == 0
-    assert "DROP INDEX CONCURRENTLY broken" in run.said
+    assert "DROP INDEX CONCURRENTLY public.broken" in run.said
 
 
 def test_wait_for_a_revision(program: Program) -> None:

@@ -177,14 +177,14 @@ def test_a_plan_of_an_empty_database_changes_nothing(example: Program) -> None:
 def test_status_tells_where_everything_is(example: Program) -> None:
     """Empty, then at head, with datasets and runs."""
     status = example.run("status", "--output", "json")
-    assert json.loads(status.out)["database"] == {
-        "revisions": [],
-        "heads": ["0015"],
-        "state": "empty",
-    }
+    database = json.loads(status.out)["database"]
+    lineage = database.pop("lineage")
+    assert database == {"revisions": [], "heads": ["0015"], "state": "empty"}
+    assert [(entry["revision"], entry["state"]) for entry in lineage[:1]] == [("0001", "pending")]
     assert example.run().code == 0
     found = json.loads(example.run("status", "--output", "json").out)
     assert found["database"]["state"] == "at head"
+    assert {entry["state"] for entry in found["database"]["lineage"]} == {"applied"}
     assert {d["name"]: d["records"] for d in found["datasets"]}["monsters"] == 46
     assert [run["outcome"] for run in found["runs"]] == ["done"]
     assert "at head" in example.run("status").out
