@@ -114,7 +114,7 @@ class History:
                 )
                 try:
                     return script.run_env()
-                except (AttributeError, TypeError, KeyError):
+                except Exception:
                     # An env.py that was written to be called by a program: it asked for a connection,
                     # was told that there is none, and has no other way.
                     if supplied or reached or not attributes.asked:
