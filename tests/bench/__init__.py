@@ -1,1 +1,1 @@
-"""What it costs, as ratios measured in one run: `python -m tests.bench`."""
+"""What it costs, measured in one run: `python -m tests.bench`."""

@@ -1,4 +1,4 @@
-"""Prints each ratio with what it means; nothing here is asserted, a busy machine fails no test."""
+"""Prints each result with what it means; nothing here is asserted, a busy machine fails no test."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 
-from tests.bench import api, places, unchanged
-from tests.bench.measure import Ratio, Result, Skipped
+from tests.bench import api, places, revisions, start, unchanged
+from tests.bench.measure import Duration, Ratio, Result, Skipped
 
 BENCHMARKS: dict[str, Callable[..., list[Result]]] = {
     "unchanged": unchanged.compare,
+    "revisions": revisions.compare,
+    "start": start.compare,
     "api": api.compare,
     "places": places.compare,
 }
@@ -30,7 +32,7 @@ def main() -> None:
 
 
 def _table(results: list[Result]) -> str:
-    measured = [result for result in results if isinstance(result, Ratio)]
+    measured = [result for result in results if not isinstance(result, Skipped)]
     rows = [("", "ratio", "ours", "to", "goal"), *map(_row, measured)]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = []
@@ -44,17 +46,16 @@ def _table(results: list[Result]) -> str:
     return "\n".join(lines if measured else lines[1:])
 
 
-def _row(ratio: Ratio) -> tuple[str, str, str, str, str]:
-    goal = "" if ratio.goal is None else f"≤ {ratio.goal:.2f}"
-    if ratio.goal is not None and ratio.value > ratio.goal:
+def _row(result: Ratio | Duration) -> tuple[str, str, str, str, str]:
+    if isinstance(result, Duration):
+        cells = "", f"{result.value:.3f} s", ""
+        goal = f"≤ {result.goal:.3f} s"
+    else:
+        cells = f"{result.value:.2f}", f"{result.ours:.3f} s", f"{result.theirs:.3f} s"
+        goal = "" if result.goal is None else f"≤ {result.goal:.2f}"
+    if result.goal is not None and result.value > result.goal:
         goal += "  missed"
-    return (
-        ratio.name,
-        f"{ratio.value:.2f}",
-        f"{ratio.ours:.3f} s",
-        f"{ratio.theirs:.3f} s",
-        goal,
-    )
+    return (result.name, *cells, goal)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,16 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Duration:
+    """Ours alone, in seconds; `goal` is the longest that the project allows itself."""
+
+    name: str
+    value: float
+    meaning: str
+    goal: float
+
+
+@dataclass(frozen=True)
 class Skipped:
     """A comparison that could not be made, and why."""
 
@@ -40,7 +50,7 @@ class Skipped:
     reason: str
 
 
-Result = Ratio | Skipped
+Result = Ratio | Duration | Skipped
 
 
 def alternate(rounds: int, *actions: Action) -> list[float]:
