@@ -242,14 +242,13 @@ def _within(seconds: float, *connections: wait.Connection) -> Iterator[None]:
     """
     late = Event()
 
-    def hang_up() -> None:
+    def give_up() -> None:
         late.set()
         for connection in connections:
-            with suppress(OSError, psycopg.OperationalError):
-                with socket.socket(fileno=os.dup(connection.fileno())) as line:
-                    line.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError, psycopg.OperationalError):  # it is closed already
+                _hang_up(connection)
 
-    timer = Timer(seconds, hang_up)
+    timer = Timer(seconds, give_up)
     timer.daemon = True
     timer.start()
     try:
@@ -261,6 +260,11 @@ def _within(seconds: float, *connections: wait.Connection) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
+
+
+def _hang_up(connection: wait.Connection) -> None:
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def _one_line(error: psycopg.OperationalError) -> str:

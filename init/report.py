@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """How many records of a dataset a plan shows on a terminal; `--output json` has more."""
+
+LAST = 5
+"""How many applied revisions `status` shows."""
 
 DONE = "done"
 NOTHING = "nothing to do"
@@ -141,6 +144,9 @@ def status_text(status: Mapping[str, Any]) -> str:
         lines = [
             "schema    there is nothing to migrate: no ALEMBIC_CONFIG, and no alembic.ini here"
         ]
+    if "problem" in database:
+        lines.append(f"          {database['problem']}")
+    lines += _lineage_lines(database["lineage"])
     lines += [
         f"dataset   {dataset['name']}: {dataset['records']:,} records in {dataset['target']},"
         f" applied {dataset['applied_at']}"
@@ -152,6 +158,25 @@ def status_text(status: Mapping[str, Any]) -> str:
         for run in status["runs"]
     ]
     return "\n".join(lines)
+
+
+def _lineage_lines(lineage: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The last revisions that were applied, and all that are pending."""
+    done = [entry for entry in lineage if entry["state"] != "pending"]
+    lines = []
+    if len(done) > LAST:
+        lines.append(
+            f"revision  {_number(len(done) - LAST, 'earlier one')}; --output json has them"
+        )
+    for entry in lineage[max(0, len(done) - LAST) :]:
+        by = " ".join(filter(None, (entry.get("image_version"), entry.get("git_revision"))))
+        said = {
+            "applied": f"applied {entry.get('applied_at')}" + (f" by image {by}" if by else ""),
+            "adopted": "was there before compose-init came",
+            "pending": "pending",
+        }[entry["state"]]
+        lines.append(f"revision  {entry['revision']}  {entry['message']}  {said}")
+    return lines
 
 
 def _revision(revision: Revision) -> dict[str, Any]:

@@ -64,6 +64,10 @@ def test_a_rollback_is_left_alone(program: Program, *, recorded: bool) -> None:
     assert [entry["revision"] for entry in report["ahead"]] == ["b", "c"]
     status = json.loads(old.run("status", "--output", "json").out)
     assert status["database"]["state"] == "ahead"
+    text = old.run("status").out
+    assert "schema    ahead: at c; this image's head is a" in text
+    assert "revision  b  Revision b.  applied 20" in text
+    assert "by image v2 git-v2" in text
 
 
 def test_forward_again(program: Program) -> None:
