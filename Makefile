@@ -31,7 +31,7 @@ format: $(VENV)/.dev ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## what it costs, as ratios in one run
+bench: $(VENV)/.dev ## what it costs, as ratios in one run; and how soon it starts
 	@$(BIN)/python -m tests.bench
 
 images: ## build the images of the example: api, bot and init

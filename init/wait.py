@@ -71,7 +71,7 @@ def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str, apart: 
         wait_random,
     )
 
-    pause = wait_exponential(multiplier=0.05, max=apart, exp_base=1.5) + wait_random(0, 0.05)
+    pause = wait_exponential(multiplier=0.05, max=apart, exp_base=1.5) + wait_random(0, min(0.05, apart / 4))
     loop = Retrying(
         retry=retry_if_exception_type(NotYetError),
         stop=stop_after_delay(timeout),
@@ -141,7 +141,7 @@ def for_database(database: Database, timeout: float, **options: Any) -> Connecti
         timeout=timeout,
         hint="is it running, and is the address right? INIT_DATABASE_TIMEOUT says how long to wait",
         # A refused connection costs nobody anything, and the whole deploy waits for the first that is not.
-        apart=0.1,
+        apart=0.04,
     )
 
 
