@@ -86,6 +86,30 @@ def test_labels(images: Images) -> None:
     assert len(labels["revision"]) == len(head)
 
 
+def test_the_lineage_is_recorded(images: Images) -> None:
+    """Fresh for the files in the image; and what the ledger is told of the image."""
+    ask = (
+        "from pathlib import Path; from init.fingerprint import of_migrations; from init.lineage import read_record;"
+        "import json, os; p = Path('alembic.ini').resolve(); r = read_record(p, of_migrations(p).whole);"
+        "print(json.dumps([list(r.heads), len(r.revisions), os.environ['INIT_IMAGE_VERSION']]))"
+    )
+    assert json.loads(inside(images.init, "python", "-c", ask)) == [["0015"], 15, __version__]
+
+
+def test_a_broken_history_fails_the_build(engine: None, tag: str, tmp_path: Path) -> None:
+    """Two heads are found here, and not on the server."""
+    del engine
+    history = tmp_path / "revisions"
+    history.mkdir()
+    for name, down in (("a", None), ("b", "a"), ("c", "a")):
+        text = REVISION.format(revision=name, down=repr(down), table=name)
+        (history / f"{name}.py").write_text(text)
+    base(tmp_path, f"{tag}-base", "COPY revisions /revisions", "ENV ALEMBIC_CONFIG=/revisions")
+    built = build(f"{tag}-base", tag)
+    assert built.returncode != 0
+    assert "2 heads: b, c" in built.stderr + built.stdout
+
+
 def test_what_the_build_leaves_behind(images: Images) -> None:
     """No installer, no cache, no wheel, no file outside of Python's folders; bytecode is there."""
     layers = docker("history", "--no-trunc", "--format", "{{.Size}} {{.CreatedBy}}", images.init)
