@@ -224,10 +224,11 @@ def _record(settings: Settings, call: Namespace) -> int:
     if settings.alembic_config is None:
         event("there is nothing to record: no ALEMBIC_CONFIG, and no alembic.ini here")
         return 0
-    path, lineage = record(settings, partial(_configure_logs, settings, call))
-    event(
-        "lineage recorded", file=path, heads=list(lineage.heads), revisions=len(lineage.revisions)
-    )
+    found = record(settings, partial(_configure_logs, settings, call))
+    if found is not None:
+        path, lineage = found
+        heads, count = list(lineage.heads), len(lineage.revisions)
+        event("lineage recorded", file=path, heads=heads, revisions=count)
     return 0
 
 

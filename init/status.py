@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from logging import WARNING
 from typing import Any
 
 from init import __version__, revisions, state, wait
 from init.errors import ConnectionLostError, MigrationError
 from init.fingerprint import of_migrations
-from init.lineage import Lineage, place, read_record
+from init.lineage import Lineage, place, read_record, write_record
+from init.logs import event
 from init.migrate import Migrations, of_settings
 from init.settings import Settings
 
@@ -60,20 +62,30 @@ def _schema(
     }
 
 
-def record(settings: Settings, logging: Callable[[], object]) -> tuple[str, Lineage]:
+def record(settings: Settings, logging: Callable[[], object]) -> tuple[str, Lineage] | None:
     """Record the lineage beside the configuration, so that a run need not import Alembic to know it.
 
     Returns:
-        The file's path, and the lineage.
+        The file's path, and the lineage; None where the revisions cannot be imported here: they may
+        want variables that only the server has. A run then takes the slower way, and no harm is done.
 
     Raises:
-        MigrationError: the history is broken; or cannot be read where an image is built.
+        MigrationError: the history is broken, or the record cannot be written.
         SettingsError: there is none.
     """
-    from init.lineage import write_record
-
     migrations = of_settings(settings, logging, offline=True)
-    lineage = migrations.lineage()
+    try:
+        lineage = migrations.lineage()
+    except MigrationError as error:
+        cause = error.__cause__
+        if cause is None or type(cause).__module__.startswith("alembic."):
+            raise
+        event(
+            "the lineage cannot be recorded here, so a run will import Alembic to know it",
+            WARNING,
+            reason=f"{type(cause).__name__}: {cause}",
+        )
+        return None
     fingerprint = of_migrations(migrations.config).whole
     try:
         return str(write_record(migrations.config, lineage, fingerprint)), lineage

@@ -71,7 +71,9 @@ def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str, apart: 
         wait_random,
     )
 
-    pause = wait_exponential(multiplier=0.05, max=apart, exp_base=1.5) + wait_random(0, min(0.05, apart / 4))
+    pause = wait_exponential(multiplier=0.05, max=apart, exp_base=1.5) + wait_random(
+        0, min(0.05, apart / 4)
+    )
     loop = Retrying(
         retry=retry_if_exception_type(NotYetError),
         stop=stop_after_delay(timeout),

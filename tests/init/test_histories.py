@@ -247,6 +247,20 @@ def test_an_id_that_is_there_twice(program: Program) -> None:
         assert "revision a is there twice (a.py, copy.py)" in run.said
 
 
+def test_revisions_that_cannot_be_imported_where_the_image_is_built(program: Program) -> None:
+    """They want a variable of the server's: no record, and the build goes on; the run does as well."""
+    folder = program.folder / "wants"
+    write(folder, "a", None)
+    text = (folder / "a.py").read_text()
+    (folder / "a.py").write_text(f"import os\nos.environ['OF_THE_SERVER']\n{text}")
+    migrating = program.with_(ALEMBIC_CONFIG=str(folder))
+    run = migrating.run("record")
+    assert run.code == 0
+    assert "cannot be recorded here" in run.said
+    assert "OF_THE_SERVER" in run.said
+    to_heads(migrating.with_(OF_THE_SERVER="1"), "a", count=1)
+
+
 def test_a_failure_after_something_was_committed(program: Program) -> None:
     """70, with the statements that stay and what to do; run again as it says, it goes on."""
     body = CONCURRENT + "\nop.execute('SELECT 1/0')"
