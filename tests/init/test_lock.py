@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
 
-from init import lock
+from init import lock, wait
 from init.address import Database
-from init.errors import LockError
+from init.errors import ConnectionLostError, LockError
 from init.settings import read
 from tests.programs import Program, write_history
 
@@ -47,6 +50,111 @@ def test_the_holder_is_named(place: Database) -> None:
     assert "held by compose-init, process " in said
     assert "from 127.0.0.1, since 20" in said
     assert "INIT_LOCK_TIMEOUT" in said
+
+
+@pytest.fixture
+def taken(place: Database) -> Iterator[lock.Lock]:
+    """The lock, held until the test has ended, whatever it has done to it."""
+    with lock.held(place, database_timeout=5, timeout=1) as taken:
+        yield taken
+
+
+def lost(taken: lock.Lock) -> str:
+    """What is said of a lock that is not held any more."""
+    with pytest.raises(ConnectionLostError) as raised:
+        taken.check()
+    assert raised.value.exit_code == 75
+    said = str(raised.value)
+    assert said.startswith("the lock is lost: ")
+    assert "stops before its next step, and has begun nothing of that; run again" in said
+    return said
+
+
+def test_a_held_lock_is_held(taken: lock.Lock) -> None:
+    """However often it is asked."""
+    for _ in range(20):
+        taken.check()
+
+
+def test_a_lock_whose_session_was_ended(
+    taken: lock.Lock, connection: psycopg.Connection, place: Database
+) -> None:
+    """It is said at the next check, at every further one, and the lock is free for another run."""
+    pid = taken.connection.info.backend_pid
+    connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    assert "its connection to PostgreSQL is gone: " in lost(taken)
+    assert "its connection to PostgreSQL is gone: " in lost(taken)
+    with lock.held(place, database_timeout=5, timeout=1) as next_one:
+        next_one.check()
+
+
+def test_a_lock_that_its_session_lost(taken: lock.Lock) -> None:
+    """A session that goes on is not enough."""
+    taken.connection.execute("SELECT pg_advisory_unlock_all()")
+    assert "does not hold it any more" in lost(taken)
+
+
+def test_another_lock_of_the_session_is_not_the_lock(taken: lock.Lock) -> None:
+    """The key counts, and so does whose it is."""
+    taken.connection.execute(
+        "SELECT pg_advisory_unlock_all(), pg_advisory_lock(%s)", [lock.KEY + 1]
+    )
+    lost(taken)
+
+
+def test_a_lock_that_another_session_holds_by_now(taken: lock.Lock, place: Database) -> None:
+    """It is not this run's, though somebody holds it; and it stays theirs when this run ends."""
+    taken.connection.execute("SELECT pg_advisory_unlock_all()")
+    with lock.held(place, database_timeout=5, timeout=1) as theirs:
+        lost(taken)
+        lock._release(taken.connection)
+        theirs.check()
+
+
+def test_a_server_that_stands_still(taken: lock.Lock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its machine answers for the network, and nobody asks forever."""
+    monkeypatch.setattr(lock, "ANSWER", 0.3)
+    pid = taken.connection.info.backend_pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        assert "did not answer within 0.3 s" in lost(taken)
+        assert "its connection to PostgreSQL is gone: " in lost(taken)
+        assert time.monotonic() - started < 5
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_network_that_vanishes(taken: lock.Lock) -> None:
+    """TCP itself gives up, with an answer outstanding or not."""
+    given = taken.connection.info.get_parameters()
+    assert given.items() >= lock.ALIVE.items()
+
+
+def test_a_server_that_ends_idle_sessions(
+    place: Database, connection: psycopg.Connection, database: str
+) -> None:
+    """The lock's session is idle while others work, and is kept."""
+    name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
+    connection.execute(f"ALTER DATABASE {name} SET idle_session_timeout = '300ms'")
+    with lock.held(place, database_timeout=5, timeout=1) as taken:
+        time.sleep(1)
+        taken.check()
+
+
+def test_no_pooler_is_looked_for_where_there_is_none(
+    place: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One connection, as nearly always."""
+    connect, made = wait.connect, []
+
+    def counted(*given: Any, **options: Any) -> wait.Connection:
+        made.append(given)
+        return connect(*given, **options)
+
+    monkeypatch.setattr(wait, "connect", counted)
+    with lock.held(place, database_timeout=5, timeout=1):
+        assert len(made) == 1
 
 
 def test_a_second_run_waits_for_the_first(program: Program) -> None:

@@ -1,0 +1,230 @@
+"""Through a real PgBouncer: the lock is a session's, and not every pooler leaves a session to its client."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from examples.postgres import PASSWORD, USER, Server, free_port
+from init import lock, wait
+from init.address import Database, from_url
+from init.errors import LockError, NotReadyError, SettingsError
+from tests.e2e.stack import docker, run
+from tests.programs import Program, write_history
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+IMAGE = "localhost/e2e/pgbouncer"
+DOCKERFILE = """\
+FROM python:3.13-slim
+RUN apt-get update -qq \\
+    && apt-get install -qq -y --no-install-recommends pgbouncer \\
+    && rm -rf /var/lib/apt/lists/*
+"""
+TABLE = {"a": "op.execute('CREATE TABLE a (id int)')"}
+
+# mode, settings beside it, clients that are busy meanwhile
+SHARING = {
+    "transaction": ("transaction", {}, 0),
+    "transaction, one session": ("transaction", {"default_pool_size": "1"}, 0),
+    "transaction, one busy session": ("transaction", {"default_pool_size": "1"}, 2),
+    "transaction, two busy sessions": ("transaction", {"default_pool_size": "2"}, 2),
+    "transaction, busy": ("transaction", {}, 3),
+    "transaction, in turn": ("transaction", {"server_round_robin": "1"}, 0),
+    "transaction, busy, in turn": ("transaction", {"server_round_robin": "1"}, 3),
+    "statement": ("statement", {}, 0),
+    "statement, busy": ("statement", {}, 3),
+}
+
+Start = Callable[..., "Pooler"]
+
+
+@dataclass(frozen=True)
+class Pooler:
+    """A PgBouncer in front of one database, and that database without it."""
+
+    url: str
+    direct: str
+
+    @property
+    def place(self) -> Database:
+        """For what is called in this process."""
+        return from_url(self.url)
+
+    def ask(self, sql: str) -> object:
+        """The one value of a query, past the pooler."""
+        with psycopg.connect(self.direct) as connection:
+            row = connection.execute(sql).fetchone()
+        return row[0] if row else None
+
+    def locks(self) -> object:
+        """How many advisory locks there are in the database, whoever holds them."""
+        return self.ask(
+            "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+            " WHERE l.locktype = 'advisory' AND d.datname = current_database()"
+        )
+
+    def relations(self) -> object:
+        """What there is beside PostgreSQL's own."""
+        return self.ask(
+            "SELECT coalesce(string_agg(c.oid::regclass::text, ' ' ORDER BY c.oid), '') FROM pg_class c"
+            " WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'"
+        )
+
+
+@pytest.fixture(scope="module", name="image")
+def _image(engine: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """PgBouncer, from Debian's packages."""
+    del engine
+    folder = tmp_path_factory.mktemp("pgbouncer")
+    (folder / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
+    docker("build", "-q", "-t", IMAGE, str(folder), timeout=300)
+    return IMAGE
+
+
+@pytest.fixture(name="start")
+def _start(image: str, server: Server, database: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts a pooler in a mode; any name and no password will do, for it has its own."""
+    with ExitStack() as running:
+
+        def start(mode: str, **settings: str) -> Pooler:
+            port = free_port()
+            name = conninfo_to_dict(database)["dbname"]
+            folder = tmp_path / str(port)
+            folder.mkdir()
+            ini = folder / "pgbouncer.ini"
+            login = f"user={USER} password='{PASSWORD}'"
+            lines = {
+                "listen_addr": "127.0.0.1",
+                "listen_port": port,
+                "unix_socket_dir": "",
+                "auth_type": "any",
+                "pool_mode": mode,
+                **settings,
+            }
+            ini.write_text(
+                f"[databases]\n{name} = host=127.0.0.1 port={server.port} {login}\n[pgbouncer]\n"
+                + "".join(f"{key} = {value}\n" for key, value in lines.items()),
+                encoding="utf-8",
+            )
+            folder.chmod(0o755)
+            ini.chmod(0o644)
+            container = docker(
+                *("run", "-d", "--network", "host", "--user", "nobody"),
+                *("-v", f"{folder}:/etc/pgbouncer:ro", image, "pgbouncer"),
+                "/etc/pgbouncer/pgbouncer.ini",
+            ).strip()
+            running.callback(run, "docker", "rm", "-f", "-v", container)
+            pooler = Pooler(f"postgresql://{USER}@127.0.0.1:{port}/{name}", database)
+            wait.for_database(pooler.place, 30).close()
+            return pooler
+
+        yield start
+
+
+@contextmanager
+def busy(pooler: Pooler, clients: int) -> Iterator[None]:
+    """Clients that ask one thing after the other."""
+    over = threading.Event()
+
+    def ask() -> None:
+        with psycopg.connect(pooler.url, autocommit=True, prepare_threshold=None) as connection:
+            while not over.is_set():
+                connection.execute("SELECT 1")
+
+    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def migrating(pooler: Pooler, folder: Path) -> Program:
+    """compose-init with one revision, and the pooler for PostgreSQL."""
+    history = str(write_history(folder, TABLE))
+    return Program({"DATABASE_URL": pooler.url, "ALEMBIC_CONFIG": history}, folder)
+
+
+@pytest.mark.parametrize("case", SHARING)
+def test_a_pooler_that_shares_sessions_is_refused(start: Start, case: str, tmp_path: Path) -> None:
+    """78, with its address and what to do; nothing is migrated, and no lock stays behind."""
+    mode, settings, clients = SHARING[case]
+    pooler = start(mode, **settings)
+    with busy(pooler, clients):
+        done = migrating(pooler, tmp_path).run("--migrate-only")
+    assert done.code == 78, done.said
+    host = conninfo_to_dict(pooler.url)
+    assert f"{host['host']}:{host['port']} is the address of a pooler" in done.said
+    assert "give the direct address of PostgreSQL in DATABASE_URL or POSTGRES_HOST" in done.said
+    assert pooler.relations() == ""
+    assert pooler.locks() == 0
+
+
+@pytest.mark.parametrize("clients", [0, 3])
+def test_a_pooler_that_leaves_a_session_to_its_client_will_do(
+    start: Start, clients: int, tmp_path: Path
+) -> None:
+    """0; and it is free at once for the next run, though the session lives on in the pool."""
+    pooler = start("session", server_reset_query="")
+    program = migrating(pooler, tmp_path)
+    with busy(pooler, clients):
+        first = program.run("--migrate-only")
+        locks = pooler.locks()
+        second = program.run("--migrate-only")
+    assert (first.code, locks) == (0, 0), first.said
+    assert "revision applied" in first.names()
+    assert (second.code, second.names()[-1]) == (0, "nothing to do"), second.said
+
+
+def test_the_lock_through_a_pooler_keeps_others_out(start: Start) -> None:
+    """It is one lock, whichever way a run comes."""
+    pooler = start("session")
+    with lock.held(pooler.place, database_timeout=5, timeout=1) as taken:
+        for way in (pooler.url, pooler.direct):
+            with (
+                pytest.raises(LockError, match="held by compose-init, process "),
+                lock.held(from_url(way), database_timeout=5, timeout=0.1),
+            ):
+                pass
+        taken.check()
+
+
+def test_a_pool_that_is_too_small(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and not waited for as long as the pooler would."""
+    monkeypatch.setattr(lock, "SERVER_SESSION", 0.5)
+    pooler = start("session", default_pool_size="1")
+    holding = lock.held(pooler.place, database_timeout=5, timeout=1)
+    with (
+        pytest.raises(NotReadyError, match="its pool is too small, or all of it is in use"),
+        holding,
+    ):
+        pass
+    assert pooler.locks() == 0
+
+
+def test_a_pooler_that_is_not_recognized(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that tells clients a process id of PostgreSQL's, say: no lock stays behind in its pool."""
+    monkeypatch.setattr(lock, "_refuse_shared_sessions", lambda *_: None)
+    pooler = start("transaction", server_round_robin="1")
+    others = [wait.connect(pooler.place) for _ in range(5)]
+    for other in others:  # all at once, so that there are as many sessions
+        other.execute("BEGIN")
+    for other in others:
+        other.execute("ROLLBACK")
+    for other in others:
+        other.close()
+    holding = lock.held(pooler.place, database_timeout=5, timeout=1)
+    with pytest.raises(SettingsError, match="is the address of a pooler"), holding:
+        pass
+    assert pooler.locks() == 0
