@@ -146,6 +146,20 @@ def test_fingerprints_tell_files_apart(tmp_path: Path) -> None:
     assert of_migrations(ini) != of_migrations(ini)
 
 
+def test_a_version_table_that_moves(program: Program) -> None:
+    """Another env.py may keep its revision elsewhere: the table that was followed proves nothing any more."""
+    revisions = {"a": "op.execute('CREATE TABLE IF NOT EXISTS t (id int)')"}
+    moving = program.with_(ALEMBIC_CONFIG=str(write_history(program.folder, revisions, env=SYNC)))
+    assert moving.run("record").code == 0
+    assert moving.run().code == 0
+    named = SYNC.replace("connection=connection", "connection=connection, version_table='moved'")
+    write_history(program.folder, revisions, env=named)
+    assert moving.run("record").code == 0
+    assert moving.run().code == 0
+    assert query(moving, "SELECT version_num FROM moved") == [("a",)]
+    assert moving.run().names() == ["nothing to do"]
+
+
 NEEDS_CONNECTION = """
 from alembic import context
 connection = context.config.attributes{how}
