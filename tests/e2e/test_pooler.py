@@ -150,6 +150,16 @@ def busy(pooler: Pooler, clients: int) -> Iterator[None]:
             thread.join()
 
 
+def fill(pooler: Pooler, sessions: int) -> None:
+    """Let the pooler open sessions, as many as others once used at the same time."""
+    others = [wait.connect(pooler.place) for _ in range(sessions)]
+    for sql in ("BEGIN", "ROLLBACK"):
+        for other in others:
+            other.execute(sql)
+    for other in others:
+        other.close()
+
+
 def migrating(pooler: Pooler, folder: Path) -> Program:
     """compose-init with one revision, and the pooler for PostgreSQL."""
     history = str(write_history(folder, TABLE))
@@ -168,6 +178,16 @@ def test_a_pooler_that_shares_sessions_is_refused(start: Start, case: str, tmp_p
     assert f"{host['host']}:{host['port']} is the address of a pooler" in done.said
     assert "give the direct address of PostgreSQL in DATABASE_URL or POSTGRES_HOST" in done.said
     assert pooler.relations() == ""
+    assert pooler.locks() == 0
+
+
+def test_a_pooler_with_more_sessions_than_it_is_asked_for(start: Start) -> None:
+    """Nobody else may get ours for long; then we get another one ourselves."""
+    pooler = start("transaction", server_round_robin="1", default_pool_size="40")
+    fill(pooler, lock.ROUNDS + 5)
+    holding = lock.held(pooler.place, database_timeout=5, timeout=1)
+    with pytest.raises(SettingsError, match="is the address of a pooler"), holding:
+        pass
     assert pooler.locks() == 0
 
 
@@ -217,13 +237,7 @@ def test_a_pooler_that_is_not_recognized(start: Start, monkeypatch: pytest.Monke
     """One that tells clients a process id of PostgreSQL's, say: no lock stays behind in its pool."""
     monkeypatch.setattr(lock, "_refuse_shared_sessions", lambda *_: None)
     pooler = start("transaction", server_round_robin="1")
-    others = [wait.connect(pooler.place) for _ in range(5)]
-    for other in others:  # all at once, so that there are as many sessions
-        other.execute("BEGIN")
-    for other in others:
-        other.execute("ROLLBACK")
-    for other in others:
-        other.close()
+    fill(pooler, 5)
     holding = lock.held(pooler.place, database_timeout=5, timeout=1)
     with pytest.raises(SettingsError, match="is the address of a pooler"), holding:
         pass
