@@ -189,8 +189,8 @@ class History:
             config = Config()
             config.set_main_option("script_location", _escaped(self._script_folder()))
             config.set_main_option("version_locations", _escaped(self._revisions_folder()))
-            config.set_main_option("path_separator", "newline")
-            config.set_main_option("version_path_separator", "newline")
+            config.set_main_option("path_separator", ";")
+            config.set_main_option("version_path_separator", ";")
         config.set_main_option("sqlalchemy.url", _escaped(self._url))
         return config
 

@@ -41,7 +41,8 @@ WRONG = re.compile(
     r"database \"[^\"]*\" does not exist|server does not support SSL|SSL error|root certificate file"
     r"|certificate file|private key file|invalid (?:sslmode|port|connection option|URI|integer value)"
     r"|missing \"=\"|unrecognized configuration parameter|SCRAM authentication requires"
-    r"|server certificate for|could not load",
+    r"|server certificate for|could not load"
+    r"|no such database|unsupported startup parameter",  # PgBouncer's
 )
 
 

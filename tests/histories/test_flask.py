@@ -1,0 +1,68 @@
+"""Flask-Migrate: its own folder, its own env.py, and the application that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.histories.environments import Environment
+from tests.histories.schema import at, dump
+
+pytestmark = pytest.mark.slow
+
+APPLICATION = """
+import os
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+app = Flask(__name__)
+address = os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg:")
+app.config["SQLALCHEMY_DATABASE_URI"] = address
+db = SQLAlchemy(app)
+
+class Monster(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    name = db.Column(db.String(80), nullable=False, index=True)
+
+Migrate(app, db)
+"""
+
+
+def test_the_same_as_flask_db_upgrade(
+    environment: Callable[[str], Environment],
+    new_database: Callable[..., str],
+) -> None:
+    """`flask db init` and `migrate` make it; compose-init leaves what `flask db upgrade` leaves."""
+    there = environment("flask")
+    expected, found = new_database(), new_database()
+    (there.home / "app.py").write_text(APPLICATION)
+    for words in (("init",), ("migrate", "-m", "monsters"), ("upgrade",)):
+        own = there.run({"DATABASE_URL": expected}, "flask", "db", *words)
+        assert own.code == 0, own.said
+
+    environ = {"DATABASE_URL": found, "ALEMBIC_CONFIG": "migrations"}
+    run = there.init(environ, "--migrate-only")
+    assert run.code == 0, run.said
+    assert at(found) == at(expected)
+    assert dump(found) == dump(expected)
+    assert there.init(environ, "--migrate-only").names() == ["nothing to do"]
+
+
+def test_an_application_that_cannot_be_loaded(
+    environment: Callable[[str], Environment],
+    new_database: Callable[..., str],
+) -> None:
+    """70, with what to set; nothing is migrated."""
+    there = environment("flask")
+    migrations = there.home / "migrations"
+    (migrations / "versions").mkdir(parents=True)
+    (migrations / "env.py").write_text("from flask import current_app\ncurrent_app.name\n")
+    run = there.init(
+        {"DATABASE_URL": new_database(), "ALEMBIC_CONFIG": str(Path("migrations"))},
+        "--migrate-only",
+    )
+    assert run.code == 70
+    assert "set FLASK_APP" in run.said
