@@ -25,8 +25,9 @@ def of(seconds: float) -> Iterator[None]:
     session = (short, "SET client_connection_check_interval = 1000")
 
     # When it is used, not when it is made: the connections of an application's pool may be older than we are.
-    def on_use(connection: Any, *_: Any) -> None:
-        if connection.dialect.name == "postgresql":
+    def on_use(connection: Any, *branch: Any) -> None:
+        # SQLAlchemy 1.4 also tells of branches, which share a transaction that is not ours to commit.
+        if connection.dialect.name == "postgresql" and not any(branch):
             for statement in session:
                 _execute(connection.connection, statement)
             connection.connection.commit()

@@ -384,16 +384,19 @@ def _version_table(context: MigrationContext) -> tuple[str, str] | None:
 def _follow_commits(context: MigrationContext, under_way: UnderWay) -> None:
     """Entering an `autocommit_block` commits what came before, and each statement inside commits itself."""
     block = context.autocommit_block
+    # An env.py may have all of it in autocommit; the driver's connection knows.
+    connection: Any = context.connection
+    under_way.autocommit = bool(getattr(connection.connection, "autocommit", False))
 
     @contextmanager
     def followed() -> Iterator[None]:
         under_way.commit()
-        under_way.autocommit = True
+        before, under_way.autocommit = under_way.autocommit, True
         try:
             with block():
                 yield
         finally:
-            under_way.autocommit = False
+            under_way.autocommit = before
 
     context.autocommit_block = followed  # type: ignore[method-assign]
 

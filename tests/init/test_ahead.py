@@ -70,6 +70,19 @@ def test_a_rollback_is_left_alone(program: Program, *, recorded: bool) -> None:
     assert "by image v2 git-v2" in text
 
 
+def test_seeds_that_are_newer_than_the_image(program: Program) -> None:
+    """The server's seeds are the newer image's, and the older one does not understand them: still 0."""
+    old, new = image(program, "v1", OLD), image(program, "v2", NEW)
+    assert (old.run().code, new.run().code) == (0, 0)
+    (old.folder / "v1" / "seeds.toml").write_text("[[dataset]]\nof_the_future = 1\n")
+    for arguments in ([], ["--seed-only"]):
+        run = old.run(*arguments)
+        assert run.code == 0, run.said
+        assert warned(run)
+    (new.folder / "v2" / "seeds.toml").write_text("[[dataset]]\nof_the_future = 1\n")
+    assert new.run().code == 78
+
+
 def test_forward_again(program: Program) -> None:
     """After the rollback the newer image finds all as it left it."""
     old, new = image(program, "v1", OLD), image(program, "v2", NEW)

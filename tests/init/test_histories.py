@@ -289,6 +289,19 @@ def test_a_failure_after_something_was_committed(program: Program) -> None:
     assert migrating.run().code == 0
 
 
+def test_an_env_py_in_autocommit(program: Program) -> None:
+    """Nothing is rolled back there, and nothing is said to be."""
+    env = SYNC.replace("poolclass=", "isolation_level='AUTOCOMMIT', poolclass=")
+    body = "op.execute('CREATE TABLE stays (id int)')\nop.execute('SELECT 1/0')"
+    config = write_history(program.folder, {"a": TABLE, "b": body}, env=env)
+    migrating = program.with_(ALEMBIC_CONFIG=str(config))
+    run = migrating.run()
+    assert run.code == 70
+    assert "it had committed CREATE TABLE stays (id int)" in run.said
+    assert query(migrating, "SELECT version_num FROM alembic_version") == [("a",)]
+    assert query(migrating, "SELECT revision FROM compose_init.revision") == [("a",)]
+
+
 def test_what_one_transaction_took_with_it_is_named(program: Program) -> None:
     """Earlier revisions of the run are not said to be kept where they are not."""
     revisions = {"a": TABLE, "b": "pass", "c": "1/0"}
@@ -331,4 +344,17 @@ def test_a_plan_shows_the_sql(program: Program) -> None:
     text = migrating.run("--plan").out
     assert "CREATE TABLE t" in text
     assert "some SQL cannot be shown" in text
+    assert query(migrating, "SELECT to_regclass('t')") == [(None,)]
+
+
+def test_a_plan_with_an_env_py_that_knows_no_offline_mode(program: Program) -> None:
+    """It would connect, which a plan does not let it: the revisions are listed, and why there is no SQL."""
+    migrating = program.with_(
+        ALEMBIC_CONFIG=str(write_history(program.folder, {"a": TABLE}, env=SYNC))
+    )
+    run = migrating.run("--plan", "--output", "json")
+    assert run.code == 2, run.said
+    plan = json.loads(run.out)
+    assert [entry["revision"] for entry in plan["migrations"]] == ["a"]
+    assert "it connects to the database" in plan["no_sql"]
     assert query(migrating, "SELECT to_regclass('t')") == [(None,)]
