@@ -52,6 +52,7 @@ class History:
         self._home = Path.cwd()
         self._path: list[str] = []
         self._script: ScriptDirectory | None = None
+        self._locations: set[str] = set()
 
     @contextmanager
     def opened(self) -> Iterator[ScriptDirectory]:
@@ -96,6 +97,7 @@ class History:
         def reach(*arguments: Any) -> Any:
             nonlocal reached
             reached = True
+            self._check_locations(script)
             return steps(*arguments)
 
         while True:
@@ -142,6 +144,7 @@ class History:
             except UserWarning as warning:
                 raise MigrationError(self._broken(str(warning))) from None
         self._script, self._path = script, sys.path[:]
+        self._locations = _locations(script)
         forked = self.lineage().accidental_heads() if len(heads) > 1 else ()
         if forked:
             self._script = None
@@ -151,6 +154,16 @@ class History:
                 " branch label each)"
             )
         return script
+
+    def _check_locations(self, script: ScriptDirectory) -> None:
+        """What env.py alone knows is not in the fingerprint: a new revision in there would go unnoticed."""
+        added = _locations(script) - self._locations
+        if added:
+            raise MigrationError(
+                f"{self.config}: env.py sets version_locations to {', '.join(sorted(added))}, which the configuration"
+                " does not name; write it there too (version_locations = …), so that its revisions are known without"
+                " running env.py; nothing was migrated"
+            )
 
     def _broken(self, warning: str) -> str:
         twice = re.search(r"Revision (\S+) is present more than once", warning)
@@ -252,6 +265,14 @@ class _Attributes(dict[str, Any]):
 
     def supply(self) -> None:
         self["connection"] = self._connect()
+
+
+def _locations(script: ScriptDirectory) -> set[str]:
+    """The folders of revisions, as `env.py` may have set them meanwhile."""
+    from alembic.util import coerce_resource_to_filename
+
+    named = script.version_locations or [str(Path(script.dir, "versions"))]
+    return {os.path.realpath(coerce_resource_to_filename(str(name))) for name in named}
 
 
 def _revision(entry: Script) -> Revision:

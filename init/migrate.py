@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from logging import WARNING
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -235,6 +237,12 @@ class Migrations:
                 self.history.opened() as script,
             ):
                 lineage = self.history.lineage()
+                if not lineage.revisions:
+                    event(
+                        "there are no revisions; is it the right folder?",
+                        WARNING,
+                        config=self.config,
+                    )
                 with watch.running(), _statements(under_way), lock_timeout.of(self.lock_timeout):
                     self._run(steps)
                 here: Place
@@ -317,12 +325,18 @@ def of_settings(
         )
     environ = {**environment(settings.plain), "DATABASE_URL": database.application_url}
     return Migrations(
-        history=History(settings.alembic_config, database.sqlalchemy_url, environ, logging),
+        history=History(settings.alembic_config, _url(database), environ, logging),
         database=database,
         image=revisions.Image(settings.image_version, settings.image_revision),
         lock_timeout=settings.migration_lock_timeout,
         retry_timeout=settings.lock_timeout,
     )
+
+
+def _url(database: Database) -> str:
+    """With a driver that the application's SQLAlchemy knows, where the address names none."""
+    old = not database.driver and version("sqlalchemy").startswith("1.")
+    return database.sqlalchemy_url.replace("+psycopg:", "+psycopg2:", 1 if old else 0)
 
 
 def _say_retry(attempt: Any) -> None:

@@ -73,30 +73,31 @@ class Run:
 
     def _do(self, connection: wait.Connection, due: set[str]) -> None:
         self.report.outcome = DONE if due else NOTHING
-        here = Place("behind")
-        if "seed" in due:
-            try:
-                self._examine_seeds()
-            except Exception:
-                # Seeds that are newer than the image are no reason to stop a rollback.
-                here = self._look(connection)
-                if here.state != "ahead":
-                    raise
-        if due:
-            state.prepare(connection)
-        if here.state == "ahead":
-            pass
-        elif "migrate" in due:
+        here = self._prepare(connection, due)
+        if "migrate" in due and here.state != "ahead":
             with self._phase("migrate"):
                 here = self._migrate(connection)
-        elif "seed" in due:
-            here = self._look(connection)
-        if due and here.state == "ahead":
+        if here.state == "ahead":
             self._is_ahead(here)
             self.report.outcome = NOTHING
         elif "seed" in due:
             with self._phase("seed"):
                 self._seed(connection)
+
+    def _prepare(self, connection: wait.Connection, due: set[str]) -> Place:
+        """What can be wrong is said before anything is changed; "behind" where migrating will tell."""
+        try:
+            if "seed" in due:
+                self._examine_seeds()
+        except Exception:
+            # Seeds that are newer than the image are no reason to stop a rollback.
+            here = self._look(connection)
+            if here.state != "ahead":
+                raise
+            return here
+        if due:
+            state.prepare(connection)
+        return self._look(connection) if due == {"seed"} else Place("behind")
 
     def plan(self) -> Planned:
         """What `execute` would change; changes nothing.
@@ -106,8 +107,6 @@ class Run:
         """
         with wait.not_lost(), self._connect() as connection:
             due = self._due(connection)
-            if "seed" in due:
-                self._examine_seeds()
             pending: tuple[Revision, ...] = ()
             sql: Mapping[str, str] = {}
             no_sql = ""
@@ -119,6 +118,8 @@ class Run:
                     due = set()
                 elif "migrate" in due:
                     pending = standing.lineage.pending(standing.current)
+            if "seed" in due:
+                self._examine_seeds()
             if pending:
                 sql, no_sql = self._migrations.sql(standing.current)
             plans: list[Plan] = []

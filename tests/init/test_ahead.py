@@ -75,7 +75,7 @@ def test_seeds_that_are_newer_than_the_image(program: Program) -> None:
     old, new = image(program, "v1", OLD), image(program, "v2", NEW)
     assert (old.run().code, new.run().code) == (0, 0)
     (old.folder / "v1" / "seeds.toml").write_text("[[dataset]]\nof_the_future = 1\n")
-    for arguments in ([], ["--seed-only"]):
+    for arguments in ([], ["--seed-only"], ["--plan"]):
         run = old.run(*arguments)
         assert run.code == 0, run.said
         assert warned(run)

@@ -210,6 +210,29 @@ def test_an_env_py_that_never_commits(program: Program) -> None:
     assert query(migrating, "SELECT to_regclass('t')") == [(None,)]
 
 
+def test_an_env_py_that_sets_its_folders_itself(program: Program) -> None:
+    """70: what nobody but env.py knows would never be noticed again. Named in the configuration, it runs."""
+    write(program.folder / "hidden", "a", None)
+    env = f"from alembic import context as c\nc.script.version_locations = [{str(program.folder / 'hidden')!r}]\n"
+    ini = write_history(program.folder, {}, env=env + SYNC)
+    migrating = program.with_(ALEMBIC_CONFIG=str(ini))
+    run = migrating.run()
+    assert run.code == 70, run.said
+    assert "env.py sets version_locations to" in run.said
+    ini.write_text(
+        "[alembic]\nscript_location = migrations\npath_separator = newline\nversion_locations = %(here)s/hidden\n"
+    )
+    to_heads(migrating, "a", count=1)
+
+
+def test_a_history_without_revisions_is_said(program: Program) -> None:
+    """Nothing is wrong with it, and yet it is rarely meant."""
+    ini = write_history(program.folder, {}, env=SYNC)
+    run = program.with_(ALEMBIC_CONFIG=str(ini)).run()
+    assert run.code == 0, run.said
+    assert "there are no revisions; is it the right folder?" in run.names()
+
+
 def test_an_env_py_of_another_database(program: Program, new_database: object) -> None:
     """78: the lock and the ledger would be in one database, and the migrations in another."""
     other = new_database()  # type: ignore[operator]
