@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from seeder.errors import SHOWN, Fault, RecordError, RefusedError
-from seeder.ledger import Connection
-from seeder.manifest import Dataset
+from seeder.ledger import Connection, Ledger
+from seeder.manifest import Dataset, FieldRules
 from seeder.sql import statements
 from seeder.stage import Desired, label
 
 SHOWN_RECORDS = 1000
 """How many records a plan carries for people and reports; the counts are of all."""
+
+SECRET = "(secret)"  # noqa: S105
+"""Stands for a value that is not shown."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +28,14 @@ class Change:
     """One record of a plan.
 
     Attributes:
-        action: create, update, deleted (by hand, and left so) or none (drift that is left).
+        action: create, update, delete, deleted (by hand, and left so), kept (gone from the file,
+            edited by hand and so not deleted) or none (drift that is left).
         key: key field -> value.
         fields: field -> {"live": …, "desired": …, "outcome": update | drift | conflict | unconfirmed};
-            with "write" where a run writes it. Empty for a create.
+            with "write" where a run writes it. Empty for a create. A secret field has no values.
     """
 
-    position: int
+    position: int | None
     action: str
     key: dict[str, Any]
     fields: dict[str, dict[str, Any]]
@@ -73,18 +80,39 @@ class Plan:
         return replace(self, unconfirmed=count, not_kept=tuple(not_kept))
 
 
-def compare(connection: Connection, dataset: Dataset, desired: list[Desired]) -> Plan:
+def prepare(connection: Connection, ledger: Ledger) -> None:
+    """Make what the comparison calls; targets call it as well."""
+    text = sql.SQL(statements("diff")["functions"])
+    connection.execute(text.format(salt=sql.Literal(ledger.salt)))
+
+
+def compare(
+    connection: Connection, dataset: Dataset, desired: Sequence[Desired], fields: list[str]
+) -> Plan:
     """Make `pg_temp.plan` from `pg_temp.desired`, `pg_temp.live` and `pg_temp.applied`.
 
+    Args:
+        connection: where they are.
+        dataset: whose they are.
+        desired: the records by their position, for messages.
+        fields: in the order in which hashes stand.
+
     Raises:
-        RecordError: two records of the file are one key in the target's types.
+        RecordError: two records of the file are one key in the target's types; or so many have left
+            the file that a prune needs a word.
         RefusedError: the target holds a key twice; or drift, with `on_drift = "fail"`.
     """
     texts = statements("diff")
-    connection.execute(texts["functions"])
-    connection.execute("ANALYZE pg_temp.desired")
     _no_key_twice(connection, dataset, desired)
-    connection.execute(texts["plan"], {"on_drift": dataset.on_drift})
+    rules = [dataset.fields.get(name, FieldRules()) for name in fields]
+    values = {
+        "fields": fields,
+        "on_drift": [rule.on_drift or dataset.on_drift for rule in rules],
+        "once": [rule.once for rule in rules],
+        "deleted": dataset.on_drift,
+        "prune": dataset.prune,
+    }
+    connection.execute(texts["plan"], values)
     with connection.cursor(row_factory=dict_row) as cursor:
         counts = cursor.execute(texts["counts"]).fetchone() or {}
     plan = Plan(
@@ -92,29 +120,57 @@ def compare(connection: Connection, dataset: Dataset, desired: list[Desired]) ->
         dataset.target,
         create=counts["creates"],
         update=counts["updates"],
+        delete=counts["deletes"],
         unchanged=counts["unchanged"],
         drift=counts["drifted"],
         conflict=counts["conflicts"],
         unconfirmed=counts["unconfirmed"],
         left=counts["gone"],
-        records=_changes(connection, dataset, "changes", SHOWN_RECORDS),
+        records=_changes(connection, dataset, "changes", {"limit": SHOWN_RECORDS}),
     )
-    if dataset.on_drift == "fail" and (plan.drift or plan.conflict):
-        _stop_on_drift(connection, dataset, desired)
+    _stop_on_drift(connection, dataset, desired)
     return plan
 
 
+def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
+    """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
+    if plan.delete > dataset.max_prune * records:
+        raise RecordError(
+            f"dataset {dataset.name}: {plan.delete} of {records} records have left the file, and prune would"
+            f" delete them; where that is meant, set max_prune to {_share(plan.delete, records)} or more",
+            [
+                Fault(
+                    dataset.target, label(change.key, change.key.values()), "", "would be deleted"
+                )
+                for change in plan.records
+                if change.action == "delete"
+            ],
+        )
+
+
+def _share(some: int, of: int) -> float:
+    """Rounded up, so that it allows what it is the share of."""
+    return math.ceil(some / of * 100) / 100 if of else 1.0
+
+
 def _changes(
-    connection: Connection, dataset: Dataset, statement: str, limit: int
+    connection: Connection, dataset: Dataset, statement: str, values: dict[str, Any]
 ) -> tuple[Change, ...]:
-    rows = connection.execute(statements("diff")[statement], {"limit": limit})
+    rows = connection.execute(statements("diff")[statement], values)
     return tuple(
-        Change(position, action, dict(zip(dataset.key, key, strict=True)), fields)
+        Change(position, action, dict(zip(dataset.key, key, strict=True)), _masked(dataset, fields))
         for position, key, action, fields in rows
     )
 
 
-def _no_key_twice(connection: Connection, dataset: Dataset, desired: list[Desired]) -> None:
+def _masked(dataset: Dataset, fields: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {**detail, "live": SECRET, "desired": SECRET} if name in dataset.secrets else detail
+        for name, detail in fields.items()
+    }
+
+
+def _no_key_twice(connection: Connection, dataset: Dataset, desired: Sequence[Desired]) -> None:
     texts = statements("diff")
     faults = [
         Fault(
@@ -145,21 +201,23 @@ def _no_key_twice(connection: Connection, dataset: Dataset, desired: list[Desire
         )
 
 
-def _stop_on_drift(connection: Connection, dataset: Dataset, desired: list[Desired]) -> None:
+def _stop_on_drift(connection: Connection, dataset: Dataset, desired: Sequence[Desired]) -> None:
+    values = {"limit": SHOWN + 1, "deleted": dataset.on_drift}
     faults = [
         Fault(
-            desired[change.position].where,
+            dataset.target if change.position is None else desired[change.position].where,
             label(change.key, change.key.values()),
             ", ".join(edited_fields(change)),
             "was deleted by hand" if change.action == "deleted" else "was edited by hand",
         )
-        for change in _changes(connection, dataset, "edited", SHOWN + 1)
+        for change in _changes(connection, dataset, "stops", values)
     ]
-    raise RefusedError(
-        f'dataset {dataset.name} has on_drift = "fail", and {dataset.target} has drifted; set keep or'
-        " overwrite, or bring the edit into the file",
-        faults,
-    )
+    if faults:
+        raise RefusedError(
+            f'dataset {dataset.name} has on_drift = "fail", and {dataset.target} has drifted; set keep or'
+            " overwrite, or bring the edit into the file",
+            faults,
+        )
 
 
 def edited_fields(change: Change) -> list[str]:

@@ -12,18 +12,28 @@ from psycopg import sql
 from seeder.errors import CredentialsError, ManifestError
 from seeder.sql import statements
 
-FORMAT = 1
+FORMAT = 2
 
 Connection = psycopg.Connection[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What the ledger says of a dataset: its target, the fingerprint of its inputs, its size."""
+    """What the ledger says of a dataset.
+
+    Attributes:
+        target: as `Dataset.target` says it.
+        fingerprint: of its inputs; empty where the last run did not come to its end.
+        records: how many the file had.
+        fields: in the order in which the records' hashes stand.
+        number: by which the records know the dataset.
+    """
 
     target: str
     fingerprint: str
     records: int
+    fields: list[str]
+    number: int
 
 
 @dataclass(frozen=True)
@@ -33,10 +43,12 @@ class Ledger:
     Attributes:
         connection: in autocommit; the caller holds the transactions.
         present: false where a plan meets a database that never had a run.
+        salt: of every hash, so that they tell nothing outside this database.
     """
 
     connection: Connection
     present: bool
+    salt: int = 0
 
     @classmethod
     def open(cls, connection: Connection, *, create: bool) -> Ledger:
@@ -51,7 +63,7 @@ class Ledger:
         present = bool(row and row[0])
         if not present and create:
             try:
-                connection.execute(texts["create"])
+                connection.execute(sql.SQL(texts["create"]).format(format=sql.Literal(FORMAT)))
             except psycopg.errors.InsufficientPrivilege as error:
                 raise CredentialsError(
                     f"the ledger cannot be created: {error.diag.message_primary}; let the role own the database,"
@@ -60,12 +72,13 @@ class Ledger:
             present = True
         if present:
             found = connection.execute(texts["format"]).fetchone()
-            if found is None or found[0] > FORMAT:
+            if found is None or found[0] != FORMAT:
                 raise ManifestError(
                     f"the ledger has format {found[0] if found else 'none'}, this version knows {FORMAT}:"
-                    " a newer compose-init wrote it; use that version or a later one"
+                    " another version of compose-init wrote it; use that version"
                 )
-        return cls(connection, present)
+            row = connection.execute(texts["salt"]).fetchone()
+        return cls(connection, present, row[0] if present and row else 0)
 
     def applied(self, name: str) -> Applied | None:
         """What was last applied of a dataset; None where it never was."""
@@ -74,48 +87,75 @@ class Ledger:
         row = self.connection.execute(statements("ledger")["dataset"], {"name": name}).fetchone()
         return Applied(*row) if row else None
 
-    def show_applied(self, name: str, *, anew: bool = False) -> None:
-        """Make `pg_temp.applied` show the records of a dataset; none where it starts `anew`."""
+    def show_applied(self, number: int | None, *, some: bool = False) -> None:
+        """Make `pg_temp.applied` show the records of a dataset.
+
+        Args:
+            number: the dataset's; None where nothing of it counts.
+            some: only those of `pg_temp.open`.
+        """
         texts = statements("ledger")
-        if anew or not self.present:
+        if number is None:
             self.connection.execute(texts["nothing_applied"])
-        else:
-            self.connection.execute(sql.SQL(texts["applied"]).format(name=sql.Literal(name)))
+            return
+        text = texts["some_applied" if some else "applied"]
+        self.connection.execute(sql.SQL(text).format(dataset=sql.Literal(number)))
 
-    def record_plan(self, name: str, *, unwritten_only: bool) -> None:
-        """Write what `pg_temp.plan` says was applied, and forget what left the file."""
-        texts, values = statements("ledger"), {"dataset": name, "unwritten_only": unwritten_only}
+    def begin_dataset(self, name: str, target: str, fields: list[str]) -> int:
+        """Write that a dataset is about to change; its number."""
+        values = {"name": name, "target": target, "fields": fields}
+        row = self.connection.execute(statements("ledger")["begin_dataset"], values).fetchone()
+        return int(row[0]) if row else 0
+
+    def record_plan(self, number: int, *, unwritten_only: bool) -> None:
+        """Write what `pg_temp.plan` says was applied, and forget what left the file.
+
+        Args:
+            number: the dataset's.
+            unwritten_only: what is written to the target, and deleted there, follows later.
+        """
+        texts, values = statements("ledger"), {"dataset": number, "unwritten_only": unwritten_only}
         self.connection.execute(texts["record_applied"], values)
-        self.connection.execute(texts["forget_gone"], values)
+        actions = ["gone", "kept"] if unwritten_only else ["gone", "kept", "delete"]
+        self.connection.execute(texts["forget_gone"], {"dataset": number, "actions": actions})
 
-    def record_observed(self, name: str, observed: Sequence[tuple[int, str]]) -> None:
+    def intend(self, number: int, positions: Sequence[int]) -> None:
+        """Write that records of `pg_temp.plan` are about to be sent."""
+        values = {"dataset": number, "positions": list(positions)}
+        self.connection.execute(statements("ledger")["intend"], values)
+
+    def record_observed(
+        self, number: int, fields: list[str], observed: Sequence[tuple[int, str]]
+    ) -> None:
         """Write that records of `pg_temp.plan` were applied, and what their target then showed.
 
         Args:
-            name: the dataset.
+            number: the dataset's.
+            fields: the dataset's.
             observed: positions, each with the observed fields as JSON text.
         """
         values = {
-            "dataset": name,
+            "dataset": number,
+            "fields": fields,
             "positions": [position for position, _ in observed],
             "observed": [document for _, document in observed],
         }
-        self.connection.execute(statements("ledger")["record_observed"], values)
+        with self.connection.transaction():
+            self.connection.execute(statements("ledger")["record_observed"], values)
+            self.connection.execute(statements("ledger")["forget_intended"], values)
 
-    def record_dataset(self, name: str, applied: Applied) -> None:
+    def forget_records(self, number: int, ids: Sequence[int] | None = None) -> None:
+        """Forget records of a dataset: those that were deleted from the target, or all of them."""
+        texts = statements("ledger")
+        if ids is None:
+            self.connection.execute(texts["forget_records"], {"dataset": number})
+            self.connection.execute(texts["forget_intents"], {"dataset": number})
+        else:
+            self.connection.execute(texts["forget_record"], {"dataset": number, "ids": list(ids)})
+
+    def record_dataset(self, name: str, number: int, fingerprint: str, records: int) -> None:
         """Write that a dataset is wholly applied."""
-        values = {
-            "name": name,
-            "target": applied.target,
-            "fingerprint": applied.fingerprint,
-            "records": applied.records,
-        }
-        self.connection.execute(statements("ledger")["record_dataset"], values)
-
-    def forget_fingerprint(self, name: str) -> None:
-        """Forget that a dataset is wholly applied: it is about to change, step by step."""
-        self.connection.execute(statements("ledger")["forget_fingerprint"], {"name": name})
-
-    def forget_dataset(self, name: str) -> None:
-        """Forget a dataset's records: its target is another one now."""
-        self.connection.execute(statements("ledger")["forget_dataset"], {"name": name})
+        texts = statements("ledger")
+        self.connection.execute(texts["forget_intents"], {"dataset": number})
+        values = {"name": name, "fingerprint": fingerprint, "records": records}
+        self.connection.execute(texts["record_dataset"], values)

@@ -71,6 +71,20 @@ class Http(Model):
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
 
 
+class FieldRules(Model):
+    """What holds for one field of a dataset.
+
+    Attributes:
+        on_drift: what to do where it was edited by hand; the dataset's own by default.
+        once: written when a record is created, and neither compared nor written after that.
+        secret: its values are never shown.
+    """
+
+    on_drift: OnDrift | None = None
+    once: bool = False
+    secret: bool = False
+
+
 class Dataset(Model):
     """An ordered set of records with a key, one source and one target."""
 
@@ -86,6 +100,7 @@ class Dataset(Model):
     max_prune: Annotated[float, Field(gt=0, le=1)] = 0.1
     ignore: tuple[Name, ...] = ()
     drop_null: bool = False
+    fields: dict[Name, FieldRules] = {}
     nest: dict[Name, Nest] = {}
     refs: dict[Name, Ref] = {}
     http: Http = Field(default_factory=lambda: Http.model_validate({}))
@@ -95,6 +110,11 @@ class Dataset(Model):
         """The target as people call it: `table monsters` or `endpoint /monsters`."""
         return f"table {self.table}" if self.table else f"endpoint {self.endpoint}"
 
+    @property
+    def secrets(self) -> set[str]:
+        """The fields whose values are never shown."""
+        return {name for name, rule in self.fields.items() if rule.secret}
+
     @model_validator(mode="after")
     def _rules_across_keys(self) -> Dataset:
         broken = [
@@ -102,15 +122,19 @@ class Dataset(Model):
             *(f"key {name} is in ignore as well" for name in self.key if name in self.ignore),
             *(f"nest.{name} has the name of a key" for name in self.nest if name in self.key),
             *(f"nest.{name} is in refs as well" for name in self.nest if name in self.refs),
+            *(f"fields.{name} is in ignore as well" for name in self.fields if name in self.ignore),
+            *(
+                f"fields.{name} is a key: it cannot drift, and messages name records by it"
+                for name in self._ruled_keys()
+            ),
         ]
-        if self.prune:
-            broken.append(
-                "prune is not built yet in this version: remove it; records that leave the file"
-                " are left in the target and no longer owned"
-            )
         if broken:
             raise ValueError("; ".join(broken))
         return self
+
+    def _ruled_keys(self) -> list[str]:
+        rules = ((name, self.fields.get(name)) for name in self.key)
+        return [name for name, rule in rules if rule]
 
     def _target_faults(self) -> list[str]:
         if (self.table is None) == (self.endpoint is None):
@@ -227,7 +251,13 @@ def _say(fault: Any) -> str:
 
 
 def _known(where: tuple[Any, ...]) -> list[str]:
-    models: dict[Any, type[Model]] = {"nest": Nest, "refs": Ref, "http": Http, "confirm": Confirm}
+    models: dict[Any, type[Model]] = {
+        "fields": FieldRules,
+        "nest": Nest,
+        "refs": Ref,
+        "http": Http,
+        "confirm": Confirm,
+    }
     inside = [models[part] for part in where[:-1] if part in models]
     model = inside[-1] if inside else Dataset
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from msgspec.json import encode
 
-from seeder.diff import Plan, compare
+from seeder.diff import Plan, check_prune, compare, prepare
 from seeder.errors import (
     CredentialsError,
     InterruptedTargetError,
@@ -255,13 +255,12 @@ class _Seeding:
         with self.connection.transaction() as transaction:
             # A row that somebody edits between our reading and our writing fails the transaction.
             self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            target = TableTarget(self.connection, self.dataset)
-            plan, desired = self._compare(target, document, applied)
+            target = TableTarget(self.connection, self.dataset, self.ledger.salt)
+            plan, desired, fields = self._compare(target, document, applied)
             if self.options.plan:
                 self._remember_pending(desired)
                 raise psycopg.Rollback(transaction)
-            plan = target.apply(plan, self.ledger, self._progress)
-            self._record(desired, fingerprint)
+            plan = self._apply(target, plan, desired, fields, fingerprint, applied)
             self.connection.execute("DISCARD TEMP")
         return plan
 
@@ -271,14 +270,11 @@ class _Seeding:
 
         target = EndpointTarget(self.connection, self.dataset, self.options.api())
         try:
-            plan, desired = self._compare(target, document, applied)
+            plan, desired, fields = self._compare(target, document, applied)
             if self.options.plan:
                 self._remember_pending(desired)
                 return plan
-            # From here on the target is not what the ledger's fingerprint says, should we fail.
-            self.ledger.forget_fingerprint(self.dataset.name)
-            plan = target.apply(plan, self.ledger, self._progress)
-            self._record(desired, fingerprint)
+            plan = self._apply(target, plan, desired, fields, fingerprint, applied)
         finally:
             # Where a signal broke into a statement, the connection takes no other one.
             with suppress(psycopg.Error):
@@ -287,21 +283,40 @@ class _Seeding:
 
     def _compare(
         self, target: Target, document: Document, applied: Applied | None
-    ) -> tuple[Plan, list[Desired]]:
+    ) -> tuple[Plan, list[Desired], list[str]]:
         desired = stage(self.dataset, document, self._lookup)
         moved = applied is not None and applied.target != self.dataset.target
-        if moved and not self.options.plan:
-            self.ledger.forget_dataset(self.dataset.name)
-        self.ledger.show_applied(self.dataset.name, anew=moved)
+        old = None if moved else applied
+        fields = _fields(old, desired)
+        prepare(self.connection, self.ledger)
+        self.ledger.show_applied(old.number if old else None)
         # Keys that wait for an id can be compared with nothing: such records can only be new.
         known = [record for record in desired if not record.pending]
         new = len(desired) - len(known)
         desired = (
             [replace(record, position=n) for n, record in enumerate(known)] if new else desired
         )
-        target.show(desired, self.ledger, verify=self.options.verify)
-        plan = compare(self.connection, self.dataset, desired)
-        return replace(plan, create=plan.create + new), desired
+        target.show(desired, fields, verify=self.options.verify)
+        plan = compare(self.connection, self.dataset, desired, fields)
+        check_prune(self.dataset, plan, old.records if old else 0)
+        return replace(plan, create=plan.create + new), desired, fields
+
+    def _apply(
+        self,
+        target: Target,
+        plan: Plan,
+        desired: list[Desired],
+        fields: list[str],
+        fingerprint: str,
+        applied: Applied | None,
+    ) -> Plan:
+        # From here on the target is not what the ledger's fingerprint says, should we fail.
+        number = self.ledger.begin_dataset(self.dataset.name, self.dataset.target, fields)
+        if applied is not None and applied.target != self.dataset.target:
+            self.ledger.forget_records(number)
+        plan = target.apply(plan, self.ledger, number, self._progress)
+        self.ledger.record_dataset(self.dataset.name, number, fingerprint, len(desired))
+        return plan
 
     def _lookup(self, ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:
         if self.options.schema_behind and not columns(self.connection, ref.table):
@@ -319,13 +334,15 @@ class _Seeding:
         ).fetchall()
         self.pending.update(value for (position,) in rows for value in desired[position].key)
 
-    def _record(self, desired: list[Desired], fingerprint: str) -> None:
-        self.ledger.record_dataset(
-            self.dataset.name, Applied(self.dataset.target, fingerprint, len(desired))
-        )
-
     def _progress(self, done: int, total: int) -> None:
         self.options.progress(self.dataset.name, done, total)
+
+
+def _fields(applied: Applied | None, desired: list[Desired]) -> list[str]:
+    """The order in which a dataset's hashes stand: the ledger's, and what is new after it."""
+    old = applied.fields if applied else []
+    shapes = {tuple(record.document) for record in desired}
+    return list(dict.fromkeys([*old, *(name for shape in sorted(shapes) for name in shape)]))
 
 
 def _read(dataset: Dataset, location: str, sources: Sources) -> Content:

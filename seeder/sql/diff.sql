@@ -1,132 +1,129 @@
--- Desired, applied and live to a plan: one comparison for tables and endpoints.
+-- Desired, applied and live to a plan: one comparison for tables and endpoints, of hashes, field by
+-- field. Values are looked at only to show the fields that differ.
 --
---   pg_temp.desired (position, key, document, missing)   what the seed file says, typed by the target
---   pg_temp.live    (key, document)                      what the target holds now
---   pg_temp.applied (key, digest, hashes)                what this tool last wrote
+--   pg_temp.desired (position, id, key, document, hashes, shape)  what the seed file says, typed by the target
+--   pg_temp.live    (id, key, document, hashes)                   what the target holds now
+--   pg_temp.applied (id, desired, observed, shape, intended)      what this tool last wrote, or was about to
 --       │
---       └─▶ pg_temp.plan (position, key, action, fields, digest, hashes)
+--       └─▶ pg_temp.plan (position, id, key, action, fields, hashes, observed, shape)
 --
--- `action` is create, update, none, deleted (by hand, and left so) or gone (from the file). `fields`
--- holds, for each field that differs, {live, desired, outcome: update | drift | conflict | unconfirmed}.
+-- `id` is the hash of the key; `hashes` stand in the order of the dataset's fields, null where the
+-- file does not name the field, or the target does not show it. `action` is create, update, none,
+-- delete, deleted (by hand, and left so), gone (from the file) or kept (gone from the file, edited by
+-- hand and so not deleted). `fields` holds, for each field that differs, {live, desired, outcome:
+-- update | drift | conflict | unconfirmed}, with `write` where a run writes it.
 
 -- name: functions
-CREATE OR REPLACE FUNCTION pg_temp.hash(value jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$ SELECT left(md5(value::text), 16) $$;
-CREATE OR REPLACE FUNCTION pg_temp.seen(desired jsonb, observed jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN desired::text = observed::text THEN to_jsonb(pg_temp.hash(desired))
-              ELSE jsonb_build_array(pg_temp.hash(desired), pg_temp.hash(observed)) END
-$$;
+CREATE OR REPLACE FUNCTION pg_temp.hash(value jsonb) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$ SELECT jsonb_hash_extended(value, {salt}) $$;
 
 -- name: duplicates
 -- Keys that the target holds more than once, of those that the file or the ledger names.
-SELECT l.key, count(*) AS rows
+SELECT min(l.key::text)::jsonb, count(*) AS rows
 FROM pg_temp.live l
-WHERE EXISTS (SELECT FROM pg_temp.desired d WHERE d.key = l.key)
-   OR EXISTS (SELECT FROM pg_temp.applied a WHERE a.key = l.key)
-GROUP BY l.key HAVING count(*) > 1
-ORDER BY l.key LIMIT 20;
+GROUP BY l.id HAVING count(*) > 1
+ORDER BY 1 LIMIT 20;
 
 -- name: same_key_in_file
 -- Keys that differ in the file and are one key in the target's types.
-SELECT d.key, array_agg(d.position ORDER BY d.position) AS positions
-FROM pg_temp.desired d GROUP BY d.key HAVING count(*) > 1 ORDER BY d.key LIMIT 20;
+SELECT min(d.key::text)::jsonb, array_agg(d.position ORDER BY d.position) AS positions
+FROM pg_temp.desired d GROUP BY d.id HAVING count(*) > 1 ORDER BY 2 LIMIT 20;
 
 -- name: plan
 CREATE TEMP TABLE plan AS
 WITH compared AS (
-  SELECT d.position, coalesce(d.key, a.key) AS key, d.document AS desired, l.document AS live,
-         d.key IS NOT NULL AS in_file, l.key IS NOT NULL AS in_target, a.key IS NOT NULL AS owned,
-         a.digest AS old_digest, a.hashes AS old_hashes,
-         md5(d.document::text) AS digest,
-         l.document - d.missing = d.document AS equal
+  SELECT d.position, coalesce(d.id, a.id) AS id, coalesce(d.key, l.key) AS key,
+         d.document AS desired, l.document AS live, d.hashes AS wanted, l.hashes AS shown,
+         a.desired AS was, a.observed AS seen, a.intended, d.shape,
+         d.id IS NOT NULL AS in_file, l.id IS NOT NULL AS in_target, a.id IS NOT NULL AS owned
   FROM pg_temp.desired d
-  FULL JOIN pg_temp.applied a ON a.key = d.key
-  LEFT JOIN pg_temp.live l ON l.key = coalesce(d.key, a.key)
+  FULL JOIN pg_temp.applied a ON a.id = d.id
+  LEFT JOIN pg_temp.live l ON l.id = coalesce(d.id, a.id)
 ), classified AS (
-  SELECT c.*, f.fields
+  SELECT c.*, f.fields, f.hashes, f.observed, coalesce(f.writes, false) AS writes
   FROM compared c
   LEFT JOIN LATERAL (
-    SELECT jsonb_object_agg(field, detail) FILTER (WHERE detail IS NOT NULL) AS fields
-    FROM (
-      SELECT e.key AS field,
-        CASE
-          WHEN c.live ? e.key AND c.live -> e.key = e.value THEN NULL
-          -- The target does not show this field: the ledger is all there is to go by.
-          WHEN NOT c.live ? e.key AND h.was_desired = pg_temp.hash(e.value) THEN NULL
-          ELSE jsonb_build_object(
-            'live', c.live -> e.key, 'desired', e.value,
-            'outcome', CASE
-              WHEN NOT c.live ? e.key THEN 'update'
-              WHEN NOT c.owned THEN 'drift'
-              -- New to a record of ours: written where the target has nothing, else somebody's.
-              WHEN NOT c.old_hashes ? e.key THEN
-                CASE WHEN c.live -> e.key = 'null' THEN 'update' ELSE 'drift' END
-              WHEN h.was_desired IS NULL THEN 'drift'  -- seen before, and not ours
-              WHEN h.was_seen = pg_temp.hash(c.live -> e.key) THEN
-                CASE WHEN h.was_desired = pg_temp.hash(e.value) THEN 'unconfirmed' ELSE 'update' END
-              WHEN h.was_desired = pg_temp.hash(e.value) THEN 'drift'
-              ELSE 'conflict' END)
-        END AS detail
-      -- Of nothing where there is nothing to compare: a condition of the join would come too late.
-      FROM jsonb_each(CASE WHEN c.in_file AND c.in_target AND NOT c.equal THEN c.desired END) e
-      CROSS JOIN LATERAL (
-        SELECT CASE jsonb_typeof(c.old_hashes -> e.key) WHEN 'array' THEN c.old_hashes -> e.key ->> 0
-                    ELSE c.old_hashes ->> e.key END AS was_desired,
-               CASE jsonb_typeof(c.old_hashes -> e.key) WHEN 'array' THEN c.old_hashes -> e.key ->> 1
-                    ELSE c.old_hashes ->> e.key END AS was_seen
-      ) h
-    ) details
-  ) f ON true
-), decided AS (
-  SELECT *,
-    coalesce((SELECT jsonb_object_agg(k, v || '{"write": true}') FROM jsonb_each(fields) AS e(k, v)
-              WHERE v ->> 'outcome' = 'update'
-                 OR %(on_drift)s = 'overwrite' AND v ->> 'outcome' IN ('drift', 'conflict')), '{}') AS written
-  FROM classified
-  OFFSET 0  -- else the planner puts the subquery in wherever `written` is read, once a field
+    SELECT jsonb_object_agg(e.field, jsonb_build_object(
+               'live', c.live -> e.field, 'desired', c.desired -> e.field, 'outcome', o.outcome)
+             || CASE WHEN w.write THEN '{"write": true}'::jsonb ELSE '{}' END
+             || CASE WHEN e.on_drift = 'fail' AND o.outcome IN ('drift', 'conflict')
+                     THEN '{"stop": true}'::jsonb ELSE '{}' END)
+             FILTER (WHERE o.outcome IS NOT NULL) AS fields,
+           bool_or(w.write) AS writes,
+           array_agg(CASE
+             WHEN e.once THEN e.was
+             WHEN e.wanted IS NULL THEN NULL
+             WHEN w.write OR o.outcome IS NULL THEN e.wanted
+             ELSE coalesce(b.was, 0) END ORDER BY e.n) AS hashes,
+           array_agg(CASE
+             WHEN e.wanted IS NULL OR w.write THEN NULL
+             WHEN o.outcome IS NOT NULL THEN CASE WHEN b.ours THEN e.shown ELSE e.seen END
+             -- Not shown: what the target showed for just this value right after the write still holds.
+             WHEN e.shown IS NULL AND e.was = e.wanted THEN e.seen END ORDER BY e.n) AS observed
+    FROM unnest(%(fields)s::text[], %(on_drift)s::text[], %(once)s::boolean[],
+                c.wanted, c.shown, c.was, c.seen, c.intended) WITH ORDINALITY
+      AS e (field, on_drift, once, wanted, shown, was, seen, intended, n)
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN c.was IS NULL THEN e.intended ELSE e.was END AS was,
+             -- A record that a killed run was about to create, and that is there: created by us.
+             c.was IS NULL AND c.intended IS NOT NULL OR e.shown = coalesce(e.seen, e.was) AS ours
+    ) b
+    CROSS JOIN LATERAL (
+      SELECT CASE
+        WHEN e.once OR e.wanted IS NULL OR e.wanted = e.shown THEN NULL
+        -- The target does not show this field: the ledger is all there is to go by.
+        WHEN e.shown IS NULL THEN CASE WHEN e.was = e.wanted THEN NULL ELSE 'update' END
+        WHEN NOT c.owned THEN 'drift'
+        -- New to a record of ours: written where the target has nothing, else somebody's.
+        WHEN b.was IS NULL THEN CASE WHEN c.live -> e.field = 'null' THEN 'update' ELSE 'drift' END
+        WHEN b.was = 0 THEN 'drift'  -- seen before, and not ours
+        WHEN b.ours THEN CASE WHEN b.was = e.wanted THEN 'unconfirmed' ELSE 'update' END
+        WHEN e.shown = e.intended THEN 'update'  -- written by a killed run
+        WHEN b.was = e.wanted THEN 'drift'
+        ELSE 'conflict' END AS outcome
+    ) o
+    CROSS JOIN LATERAL (
+      SELECT coalesce(o.outcome = 'update'
+        OR e.on_drift = 'overwrite' AND o.outcome IN ('drift', 'conflict'), false) AS write
+    ) w
+  ) f ON c.in_file AND c.in_target AND (c.wanted <> c.shown OR c.was IS DISTINCT FROM c.wanted)
 )
-SELECT position, key,
+SELECT position, id, key,
   CASE
-    WHEN NOT in_file THEN 'gone'
-    WHEN NOT in_target AND NOT owned THEN 'create'
-    WHEN NOT in_target THEN CASE %(on_drift)s WHEN 'overwrite' THEN 'create' ELSE 'deleted' END
-    WHEN written <> '{}' THEN 'update'
+    WHEN NOT in_file THEN CASE
+      WHEN NOT in_target OR NOT %(prune)s THEN 'gone'
+      WHEN EXISTS (SELECT FROM unnest(coalesce(was, intended), seen, shown) AS e (was, seen, shown)
+                   WHERE was IS NOT NULL AND shown IS NOT NULL AND shown <> coalesce(seen, was))
+        THEN 'kept'
+      ELSE 'delete' END
+    WHEN NOT in_target AND (NOT owned OR was IS NULL) THEN 'create'
+    WHEN NOT in_target THEN CASE %(deleted)s WHEN 'overwrite' THEN 'create' ELSE 'deleted' END
+    WHEN writes THEN 'update'
     ELSE 'none'
   END AS action,
-  in_target, owned,
-  coalesce(fields || written, '{}') AS fields,
-  CASE WHEN kept.any_kept THEN NULL ELSE digest END AS digest,
+  in_target,
+  coalesce(fields, '{}') AS fields,
   CASE
-    WHEN NOT in_file OR NOT in_target AND owned AND %(on_drift)s <> 'overwrite' THEN NULL
-    -- Unchanged since it was last applied: the ledger need not be written.
-    WHEN owned AND old_digest = digest AND written = '{}' AND in_target THEN NULL
-    ELSE (
-      SELECT coalesce(jsonb_object_agg(e.key,
-        CASE WHEN written ? e.key OR live IS NULL THEN to_jsonb(pg_temp.hash(e.value))
-             WHEN fields ? e.key THEN coalesce(old_hashes -> e.key, 'null')
-             -- Nothing to write. Equal values may have two texts, such as 1 and 1.0, and so two hashes.
-             WHEN live ? e.key THEN pg_temp.seen(e.value, live -> e.key)
-             -- Not shown: what the target showed for just this value right after the write still holds.
-             WHEN old_hashes -> e.key ->> 0 = pg_temp.hash(e.value) THEN old_hashes -> e.key
-             ELSE to_jsonb(pg_temp.hash(e.value)) END), '{}')
-      FROM jsonb_each(desired) e)
-  END AS hashes
-FROM decided
-CROSS JOIN LATERAL (
-  SELECT EXISTS (SELECT FROM jsonb_object_keys(fields) k WHERE NOT written ? k) AS any_kept
-) kept;
+    WHEN NOT in_file THEN NULL
+    WHEN NOT in_target AND owned AND was IS NOT NULL AND %(deleted)s <> 'overwrite' THEN NULL
+    WHEN hashes IS NULL THEN wanted
+    ELSE hashes
+  END AS hashes,
+  CASE WHEN array_remove(observed, NULL) <> '{}' THEN observed END AS observed,
+  shape
+FROM classified;
 
 -- name: counts
 SELECT
   count(*) FILTER (WHERE action = 'create') AS creates,
   count(*) FILTER (WHERE action = 'update') AS updates,
+  count(*) FILTER (WHERE action = 'delete') AS deletes,
   count(*) FILTER (WHERE action IN ('none', 'deleted')) AS unchanged,
-  count(*) FILTER (WHERE action = 'gone') AS gone,
+  count(*) FILTER (WHERE action IN ('gone', 'kept')) AS gone,
   count(*) FILTER (WHERE action = 'deleted' OR in_target AND outcomes ? 'drift') AS drifted,
-  count(*) FILTER (WHERE in_target AND outcomes ? 'conflict') AS conflicts,
+  count(*) FILTER (WHERE action = 'kept' OR in_target AND outcomes ? 'conflict') AS conflicts,
   count(*) FILTER (WHERE in_target AND outcomes ? 'unconfirmed') AS unconfirmed,
-  count(*) FILTER (WHERE hashes IS NOT NULL) AS ledger
+  count(*) FILTER (WHERE position IS NULL) AS absent
 FROM pg_temp.plan
 CROSS JOIN LATERAL (
   SELECT coalesce(jsonb_agg(v ->> 'outcome'), '[]') AS outcomes FROM jsonb_each(fields) AS e(k, v)
@@ -136,15 +133,15 @@ CROSS JOIN LATERAL (
 -- The records that need a word, in the file's order: what is written, and what is left and why.
 SELECT position, key, action, fields
 FROM pg_temp.plan
-WHERE action IN ('create', 'update', 'deleted') OR action = 'none' AND fields <> '{}'
+WHERE action IN ('create', 'update', 'delete', 'deleted', 'kept') OR action = 'none' AND fields <> '{}'
 ORDER BY position NULLS LAST
 LIMIT %(limit)s;
 
--- name: edited
--- The records that somebody edited or deleted by hand.
+-- name: stops
+-- The records that somebody edited or deleted by hand, where that shall stop the run.
 SELECT position, key, action, fields
 FROM pg_temp.plan
-WHERE action = 'deleted'
-   OR jsonb_path_exists(fields, '$.*.outcome ? (@ == "drift" || @ == "conflict")')
+WHERE action = 'deleted' AND %(deleted)s = 'fail'
+   OR jsonb_path_exists(fields, '$.*.stop')
 ORDER BY position
 LIMIT %(limit)s;

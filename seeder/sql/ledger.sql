@@ -1,79 +1,149 @@
--- The tool's own tables. A record's `hashes` hold, by field, what this tool last wrote: the hash of
--- the desired value, or [desired, observed] where the target showed another value right after the
--- write; null where a field was seen and is not ours. Never the values: seeds may hold secrets.
+-- The tool's own tables. A record is known by its `id`, the hash of its key; `desired` holds, in the
+-- order of the dataset's `fields`, the hashes of what this tool last wrote; null where it never wrote
+-- the field, 0 where it saw the field and the value is somebody else's. `observed` holds another hash
+-- where the target showed another value right after the write. Never the values: seeds may hold secrets.
 
 -- name: exists
 SELECT to_regclass('compose_init.record') IS NOT NULL AS present;
 
 -- name: create
 CREATE SCHEMA IF NOT EXISTS compose_init;
-CREATE TABLE IF NOT EXISTS compose_init.format (version integer PRIMARY KEY);
-INSERT INTO compose_init.format SELECT 1 WHERE NOT EXISTS (SELECT FROM compose_init.format);
+CREATE TABLE IF NOT EXISTS compose_init.format (
+  version integer PRIMARY KEY,
+  salt bigint NOT NULL DEFAULT hashtextextended(gen_random_uuid()::text, 0)
+);
+INSERT INTO compose_init.format (version)
+SELECT {format} WHERE NOT EXISTS (SELECT FROM compose_init.format);
 CREATE TABLE IF NOT EXISTS compose_init.dataset (
   name text PRIMARY KEY,
+  number integer GENERATED ALWAYS AS IDENTITY UNIQUE,
   target text NOT NULL,
   fingerprint text NOT NULL,
   records bigint NOT NULL,
+  fields text[] NOT NULL,
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE TABLE IF NOT EXISTS compose_init.record (
-  dataset text NOT NULL,
-  key jsonb NOT NULL,
-  digest text,
-  hashes jsonb NOT NULL,
-  PRIMARY KEY (dataset, key)
+  dataset integer NOT NULL REFERENCES compose_init.dataset (number) ON DELETE CASCADE,
+  id bigint NOT NULL,
+  desired bigint[] NOT NULL,
+  observed bigint[],
+  shape jsonb,
+  PRIMARY KEY (dataset, id)
 );
+-- What was about to be sent to an endpoint: what a killed run may have written.
+CREATE TABLE IF NOT EXISTS compose_init.intent (
+  dataset integer NOT NULL REFERENCES compose_init.dataset (number) ON DELETE CASCADE,
+  id bigint NOT NULL,
+  desired bigint[] NOT NULL,
+  shape jsonb,
+  PRIMARY KEY (dataset, id)
+);
+-- The texts of the file's records in its order, some thousand a row: by them the next run tells
+-- which have not changed.
+CREATE TABLE IF NOT EXISTS compose_init.source (
+  dataset integer NOT NULL REFERENCES compose_init.dataset (number) ON DELETE CASCADE,
+  batch integer NOT NULL,
+  digests bytea NOT NULL,
+  ids bytea NOT NULL,
+  PRIMARY KEY (dataset, batch)
+);
+ALTER TABLE compose_init.source ALTER digests SET STORAGE EXTERNAL, ALTER ids SET STORAGE EXTERNAL;
 
 -- name: format
 SELECT version FROM compose_init.format;
 
+-- name: salt
+SELECT salt FROM compose_init.format;
+
 -- name: dataset
-SELECT target, fingerprint, records FROM compose_init.dataset WHERE name = %(name)s;
+SELECT target, fingerprint, records, fields, number FROM compose_init.dataset WHERE name = %(name)s;
+
+-- name: begin_dataset
+-- The dataset as it is about to change; its fingerprint says that it is not wholly applied.
+INSERT INTO compose_init.dataset (name, target, fingerprint, records, fields)
+VALUES (%(name)s, %(target)s, '', 0, %(fields)s)
+ON CONFLICT (name) DO UPDATE
+SET target = excluded.target, fingerprint = '', fields = excluded.fields
+RETURNING number;
 
 -- name: record_dataset
-INSERT INTO compose_init.dataset (name, target, fingerprint, records)
-VALUES (%(name)s, %(target)s, %(fingerprint)s, %(records)s)
-ON CONFLICT (name) DO UPDATE
-SET target = excluded.target, fingerprint = excluded.fingerprint, records = excluded.records,
-    applied_at = clock_timestamp();
+UPDATE compose_init.dataset
+SET fingerprint = %(fingerprint)s, records = %(records)s, applied_at = clock_timestamp()
+WHERE name = %(name)s;
 
--- name: forget_dataset
-DELETE FROM compose_init.record WHERE dataset = %(name)s;
+-- name: forget_records
+DELETE FROM compose_init.record WHERE dataset = %(dataset)s;
 
--- name: forget_fingerprint
-UPDATE compose_init.dataset SET fingerprint = '' WHERE name = %(name)s AND fingerprint <> '';
+-- name: forget_intents
+DELETE FROM compose_init.intent WHERE dataset = %(dataset)s;
+
+-- name: forget_source
+DELETE FROM compose_init.source WHERE dataset = %(dataset)s;
 
 -- name: applied
 CREATE TEMP VIEW applied AS
-SELECT key, digest, hashes FROM compose_init.record WHERE dataset = {name};
+SELECT coalesce(r.id, i.id) AS id, r.desired, r.observed, coalesce(i.shape, r.shape) AS shape,
+       i.desired AS intended
+FROM (SELECT * FROM compose_init.record WHERE dataset = {dataset}) r
+FULL JOIN (SELECT * FROM compose_init.intent WHERE dataset = {dataset}) i ON i.id = r.id;
+
+-- name: some_applied
+-- Only the records that are compared: those that the file still says word for word stand aside.
+CREATE TEMP VIEW applied AS
+SELECT r.id, r.desired, r.observed, r.shape, NULL::bigint[] AS intended
+FROM compose_init.record r
+WHERE r.dataset = {dataset} AND r.id IN (SELECT id FROM pg_temp.open);
 
 -- name: nothing_applied
 CREATE TEMP VIEW applied AS
-SELECT NULL::jsonb AS key, NULL::text AS digest, NULL::jsonb AS hashes WHERE false;
+SELECT NULL::bigint AS id, NULL::bigint[] AS desired, NULL::bigint[] AS observed, NULL::jsonb AS shape,
+       NULL::bigint[] AS intended
+WHERE false;
 
 -- name: record_applied
 -- What the plan says about every record, or about those that need no write, into the ledger.
-INSERT INTO compose_init.record AS r (dataset, key, digest, hashes)
-SELECT %(dataset)s, p.key, p.digest, p.hashes
+INSERT INTO compose_init.record AS r (dataset, id, desired, observed, shape)
+SELECT %(dataset)s, p.id, p.hashes, p.observed, p.shape
 FROM pg_temp.plan p
 WHERE p.hashes IS NOT NULL AND (NOT %(unwritten_only)s OR p.action = 'none')
-ON CONFLICT (dataset, key) DO UPDATE SET digest = excluded.digest, hashes = excluded.hashes
-WHERE (r.digest, r.hashes) IS DISTINCT FROM (excluded.digest, excluded.hashes);
+ORDER BY p.id
+ON CONFLICT (dataset, id) DO UPDATE
+SET desired = excluded.desired, observed = excluded.observed, shape = excluded.shape
+WHERE (r.desired, r.observed, r.shape) IS DISTINCT FROM (excluded.desired, excluded.observed, excluded.shape);
+
+-- name: intend
+-- Before anything is sent: what is about to be.
+INSERT INTO compose_init.intent (dataset, id, desired, shape)
+SELECT %(dataset)s, p.id, p.hashes, p.shape
+FROM pg_temp.plan p WHERE p.position = ANY (%(positions)s)
+ON CONFLICT (dataset, id) DO UPDATE SET desired = excluded.desired, shape = excluded.shape;
 
 -- name: record_observed
 -- Records of an endpoint that were written, each with what the API was seen to hold after it.
-INSERT INTO compose_init.record AS r (dataset, key, digest, hashes)
-SELECT %(dataset)s, p.key, p.digest, p.hashes || coalesce((
-    SELECT jsonb_object_agg(f, jsonb_build_array(p.hashes -> f, pg_temp.hash(o.document -> f)))
-    FROM jsonb_object_keys(o.document) AS f
-    WHERE jsonb_typeof(p.hashes -> f) = 'string' AND p.hashes ->> f <> pg_temp.hash(o.document -> f)
-  ), '{}')
+INSERT INTO compose_init.record AS r (dataset, id, desired, observed, shape)
+SELECT %(dataset)s, p.id, p.hashes, (
+    SELECT array_agg(
+      CASE WHEN NOT o.document ? f.field OR f.hash IS NULL OR f.hash = 0 THEN f.seen
+           WHEN pg_temp.hash(o.document -> f.field) = f.hash THEN NULL
+           ELSE pg_temp.hash(o.document -> f.field) END
+      ORDER BY f.n)
+    FROM unnest(%(fields)s::text[], p.hashes, p.observed) WITH ORDINALITY AS f (field, hash, seen, n)
+  ), p.shape
 FROM unnest(%(positions)s::int[], %(observed)s::jsonb[]) AS o (position, document)
 JOIN pg_temp.plan p ON p.position = o.position
-ON CONFLICT (dataset, key) DO UPDATE SET digest = excluded.digest, hashes = excluded.hashes;
+ON CONFLICT (dataset, id) DO UPDATE
+SET desired = excluded.desired, observed = excluded.observed, shape = excluded.shape;
+
+-- name: forget_intended
+DELETE FROM compose_init.intent i USING pg_temp.plan p
+WHERE i.dataset = %(dataset)s AND i.id = p.id AND p.position = ANY (%(positions)s);
 
 -- name: forget_gone
 -- Records that the file no longer holds: no longer owned.
 DELETE FROM compose_init.record r
 USING pg_temp.plan p
-WHERE r.dataset = %(dataset)s AND r.key = p.key AND p.position IS NULL;
+WHERE r.dataset = %(dataset)s AND r.id = p.id AND p.action = ANY (%(actions)s);
+
+-- name: forget_record
+DELETE FROM compose_init.record WHERE dataset = %(dataset)s AND id = ANY (%(ids)s);

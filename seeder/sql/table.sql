@@ -1,9 +1,17 @@
 -- A table as a target. {…} are identifiers and types from the catalog.
 
 -- name: columns
-SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> ''
+WITH RECURSIVE base AS (
+  SELECT oid, typname, typbasetype, typcategory, oid AS of FROM pg_type
+  WHERE oid IN (SELECT atttypid FROM pg_attribute WHERE attrelid = to_regclass(%(table)s))
+  UNION ALL
+  SELECT t.oid, t.typname, t.typbasetype, t.typcategory, base.of
+  FROM base JOIN pg_type t ON t.oid = base.typbasetype
+)
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '', base.typname, base.typcategory
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+JOIN base ON base.of = a.atttypid AND base.typbasetype = 0
 WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum;
 
@@ -21,22 +29,27 @@ JOIN {table} t ON to_jsonb(t.{match}) = v.value;
 CREATE TEMP TABLE raw (position integer, shape integer, document jsonb);
 
 -- name: desired
-CREATE TEMP TABLE desired (position integer, key jsonb, document jsonb, missing text[]);
+CREATE TEMP TABLE desired (
+  position integer, id bigint, key jsonb, document jsonb, hashes bigint[], shape jsonb
+);
 
 -- name: type
 -- The named fields alone, read by PostgreSQL as the columns' types, and back as canonical jsonb.
 INSERT INTO pg_temp.desired
-SELECT r.position, jsonb_build_array({key}),
-       to_jsonb(d), %(missing)s::text[]
+SELECT r.position, {id}, jsonb_build_array({key}), to_jsonb(d), ARRAY[{hashes}]::bigint[], NULL
 FROM pg_temp.raw r
 CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
 CROSS JOIN LATERAL (SELECT {fields}) AS d
 WHERE r.shape = %(shape)s;
 
 -- name: live
-CREATE TEMP VIEW live AS
-SELECT jsonb_build_array({key}) AS key, to_jsonb(r) AS document
-FROM (SELECT {fields} FROM {table} t) r;
+-- Of the rows that the file or the ledger names.
+CREATE TEMP TABLE live AS
+SELECT {id} AS id, jsonb_build_array({key}) AS key, to_jsonb(d) AS document,
+       ARRAY[{hashes}]::bigint[] AS hashes
+FROM {table} t
+CROSS JOIN LATERAL (SELECT {fields} OFFSET 0) AS d
+WHERE {id} IN (SELECT id FROM pg_temp.desired UNION ALL SELECT id FROM pg_temp.applied);
 
 -- name: insert
 INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
@@ -59,6 +72,9 @@ JOIN pg_temp.raw r ON r.position = w.position
 CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
 WHERE w.action = 'update' AND {match}
   AND (%(positions)s::int[] IS NULL OR w.position = ANY (%(positions)s));
+
+-- name: delete
+DELETE FROM {table} t USING pg_temp.plan w WHERE w.action = 'delete' AND {id} = w.id;
 
 -- name: positions
 SELECT position FROM pg_temp.plan WHERE action = %(action)s ORDER BY position;

@@ -16,8 +16,14 @@ Progress = Callable[[int, int], None]
 class Target(Protocol):
     """Where a dataset goes."""
 
-    def show(self, desired: list[Desired], ledger: Ledger, *, verify: bool) -> None:
-        """Make `pg_temp.desired` and `pg_temp.live` show the two sides of the comparison."""
+    def show(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
+        """Make `pg_temp.desired` and `pg_temp.live` show the two sides of the comparison.
 
-    def apply(self, plan: Plan, ledger: Ledger, progress: Progress) -> Plan:
-        """Do what `pg_temp.plan` says, write the ledger, and return the plan as it came out."""
+        `fields` is the order in which hashes stand.
+        """
+
+    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
+        """Do what `pg_temp.plan` says, write the ledger, and return the plan as it came out.
+
+        `number` is the dataset's in the ledger.
+        """

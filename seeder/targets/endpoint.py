@@ -53,7 +53,10 @@ NEXT_PAGE = (
 """Fields by which an answer says that it is not all: half a list would make doubles of the rest."""
 
 BATCH = 64
-"""How many confirmed records the ledger takes in one transaction, at most."""
+"""How many records the ledger takes in one transaction, at most."""
+
+GONE = {404, 410}
+"""A delete's answers that mean: is not there any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,70 +83,122 @@ class EndpointTarget:
         self._dataset = dataset
         self._requests = Requests(client)
         self._desired: list[Desired] = []
+        self._fields: list[str] = []
+        self._ids: dict[int, Key] = {}
         self._live: dict[Key, dict[str, Json]] = {}
 
-    def show(self, desired: list[Desired], ledger: Ledger, *, verify: bool) -> None:
+    def show(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
         """List the API's records, and show both sides of the comparison.
 
         Raises:
             RefusedError: the list cannot be had or understood.
             CredentialsError, InterruptedTargetError: as the API answers.
         """
-        del ledger  # pg_temp.applied shows what matters of it
-        self._desired = desired
+        self._desired, self._fields = desired, fields
+        self._connection.execute(statements("endpoint")["raw"])
         self._show_desired(desired)
+        self._connection.execute(statements("endpoint")["desired"], {"fields": fields})
         listed = self._list()
         self._live = dict(listed)
         by_key = {record.key: record for record in desired}
         twice = self._twice(listed)
+        gone = self._gone([key for key in self._live if key not in by_key])
         detailed = {record.position for record in desired} if verify else self._changed()
         rows = []
         with self._threads() as threads:
             complete = threads.map(
-                lambda pair: self._complete(pair, by_key.get(pair[0]), detailed), self._live.items()
+                lambda pair: self._complete(pair, by_key.get(pair[0]), detailed, gone),
+                self._live.items(),
             )
             for key, record in complete:
-                wanted = by_key.get(key)
-                document = _project(record, _decode_fields(wanted)) if wanted else {}
+                document = _project(record, self._named(by_key.get(key), gone.get(key), record))
                 rows += [(encode(key).decode(), encode(document).decode())] * twice.get(key, 1)
-        self._connection.execute(statements("endpoint")["live"])
         with (
             self._connection.cursor() as cursor,
-            cursor.copy("COPY pg_temp.live FROM STDIN") as copy,
+            cursor.copy("COPY pg_temp.raw_live FROM STDIN") as copy,
         ):
             for row in rows:
                 copy.write_row(row)
+        self._connection.execute(statements("endpoint")["live"], {"fields": fields})
 
-    def apply(self, plan: Plan, ledger: Ledger, progress: Progress) -> Plan:
+    def _named(
+        self, wanted: Desired | None, shape: dict[str, Json] | None, record: Mapping[str, Json]
+    ) -> dict[str, Json]:
+        """The fields to look at, with their structure: the file's, or the ledger's of a record gone from it."""
+        if wanted:
+            return _decode_fields(wanted)
+        if shape is None:
+            return {}
+        return {name: shape.get(name) for name in self._fields if name in record}
+
+    def _gone(self, others: list[Key]) -> dict[Key, dict[str, Json]]:
+        """Of live records that the file does not name: those that are ours, with their structure."""
+        statement = statements("endpoint")
+        shapes = dict(self._connection.execute(statement["gone"]).fetchall())
+        if not shapes or not others:
+            return {}
+        keys = {"keys": [encode(key).decode() for key in others]}
+        ids = [row[0] for row in self._connection.execute(statement["ids"], keys)]
+        self._ids = dict(zip(ids, others, strict=True))
+        return {key: shapes[id_] or {} for id_, key in self._ids.items() if id_ in shapes}
+
+    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
         """Send what the plan says, confirm it, and let the ledger follow each answer.
 
         Raises:
             RefusedError: the API refused records; the others were written.
             CredentialsError, InterruptedTargetError: as the API answers; what was confirmed stays.
         """
-        ledger.record_plan(self._dataset.name, unwritten_only=True)
-        total = plan.create + plan.update
-        refused: list[_Written] = []
+        ledger.record_plan(number, unwritten_only=True)
+        total = plan.create + plan.update + plan.delete
+        refused: list[Fault] = []
         done = 0
         unconfirmed: list[str] = []
-        for batch in self._send_all():
+        for id_, key in self._connection.execute(statements("endpoint")["deletes"]).fetchall():
+            fault = self._delete(self._ids[id_])
+            if fault:
+                refused.append(
+                    Fault(self._dataset.target, label(self._dataset.key, key), "", fault)
+                )
+            else:
+                ledger.forget_records(number, [id_])
+            done += 1
+            progress(done, total)
+        written: list[_Written] = []
+        for batch in self._send_all(ledger, number):
             accepted = [written for written in batch if not written.refused]
             ledger.record_observed(
-                self._dataset.name,
-                [(w.change.position, encode(w.observed).decode()) for w in accepted],
+                number,
+                self._fields,
+                [(w.change.position or 0, encode(w.observed).decode()) for w in accepted],
             )
-            refused += [written for written in batch if written.refused]
+            written += [written for written in batch if written.refused]
             unconfirmed += [self._not_kept(written) for written in accepted if written.missing]
             done += len(batch)
             progress(done, total)
+        written.sort(key=lambda written: written.change.position or 0)
+        refused += [self._fault(one) for one in written]
         if refused:
-            refused.sort(key=lambda written: written.change.position)
             others = "; the others are written" if total > len(refused) else ""
             raise RefusedError(
-                f"{self._dataset.target} refused {len(refused)} of {total} records{others}",
-                [self._fault(written) for written in refused],
+                f"{self._dataset.target} refused {len(refused)} of {total} records{others}", refused
             )
         return plan.with_unconfirmed(sorted(unconfirmed))
+
+    def _delete(self, key: Key) -> str:
+        """Why the API does not delete a record; "" where it did, or had none any more."""
+        request = self._dataset.http.delete
+        if request is None:
+            raise ManifestError(
+                f"dataset {self._dataset.name}: prune has records to delete and http.delete is missing: say"
+                ' how, as in delete = "DELETE /monsters/{live.id}"'
+            )
+        live = self._live[key]
+        try:
+            self._requests.send(request, live, live, None)
+        except AnswerError as error:
+            return "" if error.status in GONE else error.problem
+        return ""
 
     # live
 
@@ -198,14 +253,14 @@ class EndpointTarget:
         return counts
 
     def _show_desired(self, desired: list[Desired]) -> None:
-        self._connection.execute(statements("endpoint")["desired"])
         with (
             self._connection.cursor() as cursor,
-            cursor.copy("COPY pg_temp.desired FROM STDIN") as copy,
+            cursor.copy("COPY pg_temp.raw FROM STDIN") as copy,
         ):
             for record in desired:
+                shape = encode(_shape(_decode_fields(record))).decode()
                 key, document = encode(record.key).decode(), encode(record.document).decode()
-                copy.write_row((record.position, key, document, []))
+                copy.write_row((record.position, key, document, shape))
 
     def _changed(self) -> set[int]:
         """Positions whose seed is not what was last applied."""
@@ -213,33 +268,45 @@ class EndpointTarget:
         return {row[0] for row in rows}
 
     def _complete(
-        self, pair: tuple[Key, dict[str, Json]], wanted: Desired | None, detailed: set[int]
+        self,
+        pair: tuple[Key, dict[str, Json]],
+        wanted: Desired | None,
+        detailed: set[int],
+        gone: Mapping[Key, dict[str, Json]],
     ) -> tuple[Key, dict[str, Json]]:
         """A live record with what the list does not show of it, where that matters."""
         key, record = pair
-        hidden = wanted is not None and any(field not in record for field in wanted.document)
-        if wanted is None or not hidden or wanted.position not in detailed:
+        if wanted is None:
+            if key not in gone or not self._dataset.prune:
+                return pair
+            hidden = any(field not in record for field in self._fields)
+            named: Mapping[str, Json] = record
+        else:
+            hidden = wanted.position in detailed and any(f not in record for f in wanted.document)
+            named = _decode_fields(wanted)
+        if not hidden:
             return pair
         try:
-            return key, self._read_back(wanted, record)
+            return key, self._read_back(named, record)
         except AnswerError as error:
+            where = wanted.where if wanted else self._dataset.target
             raise RefusedError(
                 f"dataset {self._dataset.name}: a record cannot be read back",
-                [Fault(wanted.where, label(self._dataset.key, key), "", error.problem)],
+                [Fault(where, label(self._dataset.key, key), "", error.problem)],
             ) from None
 
-    def _read_back(self, wanted: Desired, record: Mapping[str, Json]) -> dict[str, Json]:
+    def _read_back(self, named: Mapping[str, Json], record: Mapping[str, Json]) -> dict[str, Json]:
         whole = dict(record)
         for confirm in self._dataset.http.confirm:
-            answer = self._requests.send(confirm.request, _decode_fields(wanted), whole, None)
+            answer = self._requests.send(confirm.request, named, whole, None)
             whole.update(_into(confirm, answer))
         return whole
 
     # writing
 
-    def _send_all(self) -> Iterator[list[_Written]]:
+    def _send_all(self, ledger: Ledger, number: int) -> Iterator[list[_Written]]:
         """Every change, some at once; batches of what is done, as it is done."""
-        changes = iter(self._changes())
+        changes = self._intended(ledger, number)
         with self._threads() as threads:
             running: set[Future[_Written]] = set()
             try:
@@ -265,6 +332,13 @@ class EndpointTarget:
         for future in finished:
             future.result()
 
+    def _intended(self, ledger: Ledger, number: int) -> Iterator[Change]:
+        """The changes, each once the ledger says that it is about to be sent."""
+        changes = iter(self._changes())
+        while some := list(islice(changes, BATCH)):
+            ledger.intend(number, [change.position or 0 for change in some])
+            yield from some
+
     def _changes(self) -> list[Change]:
         rows = self._connection.execute(statements("endpoint")["writes"]).fetchall()
         return [
@@ -273,7 +347,7 @@ class EndpointTarget:
         ]
 
     def _send(self, change: Change) -> _Written:
-        wanted = self._desired[change.position]
+        wanted = self._desired[change.position or 0]
         live = self._live.get(wanted.key, {})
         try:
             answer = (
@@ -288,7 +362,7 @@ class EndpointTarget:
         confirmed = bool(self._dataset.http.confirm)
         if confirmed:
             try:
-                shown = self._read_back(wanted, shown)
+                shown = self._read_back(fields, shown)
             except AnswerError as error:
                 return _Written(
                     change, {}, refused=f"cannot be read back after writing: {error.problem}"
@@ -325,11 +399,11 @@ class EndpointTarget:
         return self._requests.send(request, _decode_fields(wanted), live, encode(body))
 
     def _not_kept(self, written: _Written) -> str:
-        key = label(self._dataset.key, self._desired[written.change.position].key)
+        key = label(self._dataset.key, self._desired[written.change.position or 0].key)
         return f"{key}: {', '.join(written.missing)}"
 
     def _fault(self, written: _Written) -> Fault:
-        wanted = self._desired[written.change.position]
+        wanted = self._desired[written.change.position or 0]
         return Fault(wanted.where, label(self._dataset.key, wanted.key), "", written.refused)
 
     # some at once
@@ -363,6 +437,15 @@ def _into(confirm: Confirm, answer: Json) -> dict[str, Json]:
     by = confirm.by
     rows = (row for row in answer if isinstance(row, dict) and by in row)
     return {confirm.into: {str(row[by]): {k: v for k, v in row.items() if k != by} for row in rows}}
+
+
+def _shape(value: Json) -> Json:
+    """The names that objects in `value` have, without the values; None for what is no structure."""
+    if isinstance(value, dict):
+        return {name: _shape(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_shape(part) for part in value]
+    return None
 
 
 def _follow(answer: Json, pointer: str) -> Json:

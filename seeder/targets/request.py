@@ -42,9 +42,10 @@ PAGES = (
 class AnswerError(Exception):
     """The API answered a request for one record with an error that is the record's own."""
 
-    def __init__(self, problem: str) -> None:
+    def __init__(self, problem: str, status: int = 0) -> None:
         super().__init__(problem)
         self.problem = problem
+        self.status = status
 
 
 class Requests:
@@ -113,7 +114,7 @@ def _read(answer: httpx.Response, method: str, url: str) -> Json:
             f"{method} {url}: the API answered {status}: {said}; run again when it is well"
         )
     if not answer.is_success:
-        raise AnswerError(f"{method} {url}: the API answered {status}: {said}")
+        raise AnswerError(f"{method} {url}: the API answered {status}: {said}", status)
     if not answer.content:
         return None
     try:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import LiteralString
 
 import psycopg
 from msgspec.json import encode
@@ -47,6 +48,36 @@ class Column:
     name: str
     type: str
     generated: bool
+    base: str
+    category: str
+
+    def hashed(self, alias: str, salt: int) -> sql.Composed:
+        """The hash of its value, the same in every run, version and machine; 1 for null.
+
+        Hashed as what it is where equal values may have several texts, else as its text: a type's own
+        hash function may go by an oid, as that of enums does, and so not outlive a restored backup.
+        """
+        as_what = HASHED.get(self.base, 'hashtextextended({}::text COLLATE "C", {})')
+        return sql.SQL("coalesce(" + as_what + ", 1)").format(
+            sql.Identifier(alias, self.name), sql.Literal(salt)
+        )
+
+
+HASHED: dict[str, LiteralString] = {
+    "int2": "hashint8extended({}, {})",
+    "int4": "hashint8extended({}, {})",
+    "int8": "hashint8extended({}, {})",
+    "bool": "hashint8extended({}::int, {})",
+    "float4": "hashfloat8extended({}, {})",
+    "float8": "hashfloat8extended({}, {})",
+    "numeric": "hash_numeric_extended({}, {})",
+    "uuid": "uuid_hash_extended({}, {})",
+    "jsonb": "jsonb_hash_extended({}, {})",
+    "timestamp": "timestamp_hash_extended({}, {})",
+    "timestamptz": "timestamp_hash_extended({} AT TIME ZONE 'UTC', {})",
+    "citext": 'hashtextextended(lower({}::text) COLLATE "C", {})',
+}
+"""How values of a base type are hashed, with a salt; any other type as its text."""
 
 
 def columns(connection: Connection, table: str) -> dict[str, Column]:
@@ -94,8 +125,10 @@ class TableTarget:
         ManifestError: the table or a key column is not there.
     """
 
-    def __init__(self, connection: Connection, dataset: Dataset) -> None:
+    def __init__(self, connection: Connection, dataset: Dataset, salt: int) -> None:
         self._connection = connection
+        self._salt = salt
+        self._fields: list[str] = []
         self._dataset = dataset
         self._name = dataset.table or ""
         self._table = _table(self._name)
@@ -104,14 +137,14 @@ class TableTarget:
         self._shapes: list[Shape] = []
         self._check_manifest()
 
-    def show(self, desired: list[Desired], ledger: Ledger, *, verify: bool) -> None:
+    def show(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
         """Type the desired records as the table would, and show the live ones beside them.
 
         Raises:
             RecordError: unknown fields, or values that a column's type does not take; all of them.
         """
-        del ledger, verify  # a table shows all of itself at any time
-        self._desired = desired
+        del verify  # a table shows all of itself at any time
+        self._desired, self._fields = desired, fields
         self._check_fields(desired)
         self._shapes = list(dict.fromkeys(tuple(record.document) for record in desired))
         self._copy(desired)
@@ -123,8 +156,8 @@ class TableTarget:
             raise RecordError(self._wrong, self._untypable() or [self._unplaced(error)]) from None
         self._show_live()
 
-    def apply(self, plan: Plan, ledger: Ledger, progress: Progress) -> Plan:
-        """Insert, update, let sequences follow, and write the ledger.
+    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
+        """Delete, insert, update, let sequences follow, and write the ledger.
 
         Raises:
             RefusedError: a constraint or trigger refused records; they are named.
@@ -149,8 +182,9 @@ class TableTarget:
                 raise
             faults = self._refused(plan) or [self._unplaced(error)]
             raise RefusedError(f"{self._dataset.target} refused records", faults) from error
-        ledger.record_plan(self._dataset.name, unwritten_only=False)
-        progress(plan.create + plan.update, plan.create + plan.update)
+        ledger.record_plan(number, unwritten_only=False)
+        total = plan.create + plan.update + plan.delete
+        progress(total, total)
         return plan
 
     # what is asked of the manifest and of the fields
@@ -217,22 +251,42 @@ class TableTarget:
 
     def _type(self) -> None:
         self._connection.execute(statements("table")["desired"])
-        every = {field for shape in self._shapes for field in shape}
         for number, shape in enumerate(self._shapes):
             query = sql.SQL(statements("table")["type"]).format(
-                key=self._key("p"), fields=_identifiers("p", shape), typed=self._typed(shape)
+                id=self._id("p"),
+                key=self._key("p"),
+                hashes=self._hashes("p", shape),
+                fields=_identifiers("p", shape),
+                typed=self._typed(shape),
             )
-            missing = sorted(every.difference(shape))
-            self._connection.execute(query, {"shape": number, "missing": missing})
+            self._connection.execute(query, {"shape": number})
+        self._connection.execute("ANALYZE pg_temp.desired")
 
     def _show_live(self) -> None:
-        every = list(
-            dict.fromkeys([*self._dataset.key, *(f for shape in self._shapes for f in shape)])
-        )
+        every = [field for field in self._fields if field in self._columns]
         query = sql.SQL(statements("table")["live"]).format(
-            key=self._key("r"), fields=_identifiers("t", every), table=self._table
+            id=self._id("t"),
+            key=self._key("t"),
+            hashes=self._hashes("t", every),
+            fields=_identifiers("t", every),
+            table=self._table,
         )
         self._connection.execute(query)
+        self._connection.execute("ANALYZE pg_temp.live")
+
+    def _hashes(self, alias: str, shown: Sequence[str]) -> sql.Composed:
+        return sql.SQL(", ").join(
+            self._columns[field].hashed(alias, self._salt) if field in shown else sql.SQL("NULL")
+            for field in self._fields
+        )
+
+    def _id(self, alias: str) -> sql.Composed:
+        """The hash of the key, by which a record is known."""
+        parts = [self._columns[field].hashed(alias, self._salt) for field in self._dataset.key]
+        if len(parts) == 1:
+            return parts[0]
+        together = sql.SQL("hash_array_extended(ARRAY[{}]::bigint[], {})")
+        return together.format(sql.SQL(", ").join(parts), sql.Literal(self._salt))
 
     def _typed(self, fields: Sequence[str]) -> sql.Composed:
         """`AS p(…)` for jsonb_to_record: columns and types, with their length or precision."""
@@ -247,13 +301,14 @@ class TableTarget:
     # writing
 
     def _write(self, plan: Plan) -> None:
+        deleted = self._delete() if plan.delete else 0
         created = (
             sum(self._insert(number, None) for number in range(len(self._shapes)))
             if plan.create
             else 0
         )
         updated = self._update(plan, None) if plan.update else 0
-        if (created, updated) != (plan.create, plan.update):
+        if (created, updated, deleted) != (plan.create, plan.update, plan.delete):
             raise RefusedError(
                 f"{self._dataset.target} took other rows than it was given",
                 [
@@ -261,8 +316,9 @@ class TableTarget:
                         self._dataset.target,
                         "",
                         "",
-                        f"planned {plan.create} to create and {plan.update} to update, and the table took"
-                        f" {created} and {updated}: a trigger, a rule or row-level security holds some back",
+                        f"planned {plan.create} to create, {plan.update} to update and {plan.delete} to delete,"
+                        f" and the table took {created}, {updated} and {deleted}: a trigger, a rule or row-level"
+                        " security holds some back",
                     )
                 ],
             )
@@ -303,6 +359,10 @@ class TableTarget:
         )
         return self._connection.execute(query, {"positions": positions}).rowcount
 
+    def _delete(self) -> int:
+        query = sql.SQL(statements("table")["delete"]).format(table=self._table, id=self._id("t"))
+        return self._connection.execute(query).rowcount
+
     def _follow_sequences(self) -> None:
         """Let identity and serial sequences go on after explicit ids."""
         named = {field for shape in self._shapes for field in shape}
@@ -337,8 +397,11 @@ class TableTarget:
             document = encode({field: value}).decode()
             error = self._try(partial(self._connection.execute, query, {"document": document}))
             if error:
-                found, expected = quote(bytes(value).decode()), self._columns[field].type
-                problem = f"expected {expected}, found {found}: {_reason(error)}"
+                expected = self._columns[field].type
+                found = f"{quote(bytes(value).decode())}: {_reason(error)}"
+                if field in self._dataset.secrets:
+                    found = "another value, which is secret"
+                problem = f"expected {expected}, found {found}"
                 faults.append(Fault(record.where, self._label(record), field, problem))
         return faults
 
@@ -358,7 +421,7 @@ class TableTarget:
                         record.where,
                         self._label(record),
                         error.diag.column_name or "",
-                        _reason(error),
+                        self._reason(error),
                     )
                 )
         return faults
@@ -402,9 +465,19 @@ class TableTarget:
     def _probe(self, query: sql.Composed, shape: int, positions: list[int]) -> None:
         self._connection.execute(query, {"positions": positions, "shape": shape})
 
+    def _reason(self, error: psycopg.Error) -> str:
+        """PostgreSQL's own words; without values where the dataset has secrets."""
+        if not self._dataset.secrets:
+            return _reason(error)
+        if (error.sqlstate or "").startswith("23"):
+            return error.diag.message_primary or ""
+        return (
+            f"a value is not taken (SQLSTATE {error.sqlstate}); it may be secret and is not shown"
+        )
+
     def _unplaced(self, error: psycopg.Error) -> Fault:
         """For what fails only together, such as two rows that exclude each other."""
-        return Fault(self._dataset.target, "", error.diag.column_name or "", _reason(error))
+        return Fault(self._dataset.target, "", error.diag.column_name or "", self._reason(error))
 
 
 def _is_limit(error: psycopg.Error) -> bool:

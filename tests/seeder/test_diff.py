@@ -10,7 +10,7 @@ from seeder.errors import RefusedError
 from tests.seeder.seeds import Seeds, counts, outcomes, table
 
 GOBLIN = {"slug": "goblin", "hp": 7, "name": "Goblin"}
-LEDGER = "SELECT key, xmin::text FROM compose_init.record ORDER BY key"
+LEDGER = "SELECT id, xmin::text FROM compose_init.record ORDER BY id"
 
 
 @pytest.fixture

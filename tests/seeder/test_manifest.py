@@ -50,7 +50,6 @@ def test_every_fault_at_once() -> None:
     [
         ("[[dataset]", "is not valid TOML"),
         (TABLE + TABLE, "dataset a: the name is there twice"),
-        (TABLE + "prune = true\n", "prune is not built yet"),
         (TABLE + 'endpoint = "/a"\n', "exactly one of table and endpoint"),
         (TABLE + 'ignore = ["id"]\n', "key id is in ignore as well"),
         (TABLE + '[dataset.http]\nlist = "GET /a"\n', "http is for an endpoint"),
