@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seeder.seeding import Options, check, examine, inputs, load, seed
+    from seeder.options import Options
+    from seeder.seeding import check, examine, inputs, load, seed
 
 __all__ = ["Options", "check", "examine", "inputs", "load", "seed"]
 

@@ -132,6 +132,24 @@ def compare(
     return plan
 
 
+def no_key_twice_in_file(
+    connection: Connection, dataset: Dataset, desired: Sequence[Desired], number: int
+) -> None:
+    """Raise `RecordError` where a key stands in the file once more, among what has not changed."""
+    rows = connection.execute(statements("diff")["also_elsewhere_in_file"], {"dataset": number})
+    faults = [
+        Fault(
+            desired[position].where,
+            label(dataset.key, key),
+            "",
+            "the key is there twice; another record of the file, which has not changed, has it as well",
+        )
+        for key, position in rows
+    ]
+    if faults:
+        raise RecordError(f"dataset {dataset.name} has records that are wrong", faults)
+
+
 def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
     """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
     if plan.delete > dataset.max_prune * records:

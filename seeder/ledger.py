@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -13,6 +16,9 @@ from seeder.errors import CredentialsError, ManifestError
 from seeder.sql import statements
 
 FORMAT = 2
+
+TOGETHER = 1 << 13
+"""How many records' digests and ids stand in one row."""
 
 Connection = psycopg.Connection[Any]
 
@@ -159,3 +165,52 @@ class Ledger:
         self.connection.execute(texts["forget_intents"], {"dataset": number})
         values = {"name": name, "fingerprint": fingerprint, "records": records}
         self.connection.execute(texts["record_dataset"], values)
+
+    def open_records(self, ids: Iterable[int]) -> None:
+        """Make `pg_temp.open` of the ids of applied records that have to be looked at."""
+        self.connection.execute(statements("ledger")["open"], {"ids": list(ids)})
+        self.connection.execute(statements("ledger")["analyze_open"])
+
+    def sources(self, number: int) -> Iterator[tuple[bytes, array[int]]]:
+        """Digests and ids of the last run's records, in the file's order, some thousand at a time."""
+        for batch in count():
+            values = {"dataset": number, "batch": batch}
+            row = self.connection.execute(statements("ledger")["source"], values).fetchone()
+            if row is None:
+                return
+            yield bytes(row[0]), unpack(row[1])
+
+    def record_sources(self, number: int, digests: bytes | bytearray, ids: array[int]) -> None:
+        """Write digests (8 bytes each) and ids of a file's records."""
+        values = {"dataset": number}
+        self.connection.execute(statements("ledger")["forget_source"], values)
+        packed = pack(ids)
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                statements("ledger")["record_source"],
+                [
+                    {
+                        "dataset": number,
+                        "batch": batch,
+                        "digests": digests[start : start + 8 * TOGETHER],
+                        "ids": packed[start : start + 8 * TOGETHER],
+                    }
+                    for batch, start in enumerate(range(0, len(digests), 8 * TOGETHER))
+                ],
+            )
+
+
+def pack(ids: array[int]) -> bytes:
+    """Ids as PostgreSQL's `int8send` writes them."""
+    copy = array("q", ids)
+    if sys.byteorder == "little":
+        copy.byteswap()
+    return copy.tobytes()
+
+
+def unpack(data: bytes) -> array[int]:
+    """Ids from what `int8send` wrote."""
+    ids = array("q", bytes(data))
+    if sys.byteorder == "little":
+        ids.byteswap()
+    return ids

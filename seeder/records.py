@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec import DecodeError, Raw, ValidationError
 from msgspec.json import decode
@@ -29,6 +30,28 @@ class RawRecord:
 
     where: str
     fields: dict[str, Raw]
+
+
+BATCH = 1 << 13
+"""How many records are handed on at a time."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some consecutive records.
+
+    Attributes:
+        first: the position of the first one among all records.
+        texts: the JSON text of each; not yet checked to be an object.
+    """
+
+    first: int
+    texts: Sequence[Raw | bytes]
+    place: Callable[[int], str]
+
+    def where(self, n: int) -> str:
+        """The place of the batch's n-th record, for messages."""
+        return self.place(n)
 
 
 @dataclass(frozen=True)
@@ -60,6 +83,38 @@ class Document:
         return [
             RawRecord(f"{prefix}/{position}", fields) for position, fields in enumerate(objects)
         ]
+
+    def batches(self, pointer: str) -> Iterator[Batch]:
+        """The records of the array at `pointer`, some at a time; not yet checked to be objects.
+
+        Raises:
+            RecordError: no array there.
+        """
+        if self.lines:
+            if pointer:
+                raise RecordError("the manifest's pointer does not fit", [self._no_array(pointer)])
+            lines = [
+                (number, line)
+                for number, line in enumerate(self.data.splitlines(), start=1)
+                if line.strip()
+            ]
+            for first in range(0, len(lines), BATCH):
+                some = lines[first : first + BATCH]
+                numbers = [number for number, _ in some]
+                place = partial(_line, self.name, numbers)
+                yield Batch(first, [line for _, line in some], place)
+            return
+        prefix = f"{self.name}#{pointer}"
+        raw = self._follow(pointer)
+        try:
+            elements = decode(raw, type=list[Raw])
+        except ValidationError:
+            raise RecordError(
+                f"{self.name} has records of the wrong shape", self._misshapen(raw, prefix)
+            ) from None
+        for first in range(0, len(elements), BATCH):
+            place = partial(_element, prefix, first)
+            yield Batch(first, elements[first : first + BATCH], place)
 
     def _follow(self, pointer: str) -> Raw:
         raw = Raw(self.data)
@@ -128,6 +183,14 @@ class Document:
             where, text = f"{where}:{line}:{column}", text.partition(" (byte")[0]
         problem = f"is not valid JSON: {text.removeprefix('JSON is malformed: ')}"
         return RecordError("a seed file cannot be read", [Fault(where, "", "", problem)])
+
+
+def _line(name: str, numbers: Sequence[int], n: int) -> str:
+    return f"{name}:{numbers[n]}"
+
+
+def _element(prefix: str, first: int, n: int) -> str:
+    return f"{prefix}/{first + n}"
 
 
 def open_document(name: str, data: bytes) -> Document:

@@ -46,13 +46,20 @@ class Desired:
     pending: bool = False
 
 
-def stage(dataset: Dataset, document: Document, lookup: Lookup) -> list[Desired]:
+def stage(
+    dataset: Dataset, raw: list[RawRecord], document: Document, lookup: Lookup
+) -> list[Desired]:
     """The desired records of a dataset.
+
+    Args:
+        dataset: whose records they are.
+        raw: the records, or some of them.
+        document: where their children are.
+        lookup: finds what they refer to.
 
     Raises:
         RecordError: keys missing or twice, references or parents not found; all of them.
     """
-    raw = document.array(dataset.records)
     faults: list[Fault] = []
     bodies = [dict(record.fields) for record in raw]
     for name, nest in dataset.nest.items():

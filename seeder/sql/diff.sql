@@ -29,6 +29,12 @@ ORDER BY 1 LIMIT 20;
 SELECT min(d.key::text)::jsonb, array_agg(d.position ORDER BY d.position) AS positions
 FROM pg_temp.desired d GROUP BY d.id HAVING count(*) > 1 ORDER BY 2 LIMIT 20;
 
+-- name: also_elsewhere_in_file
+-- Keys of records that were applied and that the file still has word for word.
+SELECT d.key, d.position FROM pg_temp.desired d
+JOIN compose_init.record r ON r.dataset = %(dataset)s AND r.id = d.id
+WHERE r.id NOT IN (SELECT id FROM pg_temp.open) ORDER BY d.position LIMIT 20;
+
 -- name: plan
 CREATE TEMP TABLE plan AS
 WITH compared AS (
@@ -145,3 +151,8 @@ WHERE action = 'deleted' AND %(deleted)s = 'fail'
    OR jsonb_path_exists(fields, '$.*.stop')
 ORDER BY position
 LIMIT %(limit)s;
+
+-- name: whole
+-- The records of the file, and whether all that it says of them was applied.
+SELECT d.position, d.id, p.hashes IS NOT DISTINCT FROM d.hashes
+FROM pg_temp.desired d JOIN pg_temp.plan p ON p.position = d.position;

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS compose_init.dataset (
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE TABLE IF NOT EXISTS compose_init.record (
-  dataset integer NOT NULL REFERENCES compose_init.dataset (number) ON DELETE CASCADE,
+  dataset integer NOT NULL,
   id bigint NOT NULL,
   desired bigint[] NOT NULL,
   observed bigint[],
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS compose_init.record (
 );
 -- What was about to be sent to an endpoint: what a killed run may have written.
 CREATE TABLE IF NOT EXISTS compose_init.intent (
-  dataset integer NOT NULL REFERENCES compose_init.dataset (number) ON DELETE CASCADE,
+  dataset integer NOT NULL,
   id bigint NOT NULL,
   desired bigint[] NOT NULL,
   shape jsonb,
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS compose_init.intent (
 -- The texts of the file's records in its order, some thousand a row: by them the next run tells
 -- which have not changed.
 CREATE TABLE IF NOT EXISTS compose_init.source (
-  dataset integer NOT NULL REFERENCES compose_init.dataset (number) ON DELETE CASCADE,
+  dataset integer NOT NULL,
   batch integer NOT NULL,
   digests bytea NOT NULL,
   ids bytea NOT NULL,
@@ -123,12 +123,11 @@ ON CONFLICT (dataset, id) DO UPDATE SET desired = excluded.desired, shape = excl
 -- Records of an endpoint that were written, each with what the API was seen to hold after it.
 INSERT INTO compose_init.record AS r (dataset, id, desired, observed, shape)
 SELECT %(dataset)s, p.id, p.hashes, (
-    SELECT array_agg(
+    SELECT CASE WHEN count(s.seen) > 0 THEN array_agg(s.seen ORDER BY s.n) END FROM (SELECT f.n,
       CASE WHEN NOT o.document ? f.field OR f.hash IS NULL OR f.hash = 0 THEN f.seen
            WHEN pg_temp.hash(o.document -> f.field) = f.hash THEN NULL
-           ELSE pg_temp.hash(o.document -> f.field) END
-      ORDER BY f.n)
-    FROM unnest(%(fields)s::text[], p.hashes, p.observed) WITH ORDINALITY AS f (field, hash, seen, n)
+           ELSE pg_temp.hash(o.document -> f.field) END AS seen
+    FROM unnest(%(fields)s::text[], p.hashes, p.observed) WITH ORDINALITY AS f (field, hash, seen, n)) s
   ), p.shape
 FROM unnest(%(positions)s::int[], %(observed)s::jsonb[]) AS o (position, document)
 JOIN pg_temp.plan p ON p.position = o.position
@@ -147,3 +146,16 @@ WHERE r.dataset = %(dataset)s AND r.id = p.id AND p.action = ANY (%(actions)s);
 
 -- name: forget_record
 DELETE FROM compose_init.record WHERE dataset = %(dataset)s AND id = ANY (%(ids)s);
+
+-- name: open
+CREATE TEMP TABLE open AS SELECT unnest(%(ids)s::bigint[]) AS id;
+
+-- name: analyze_open
+ANALYZE pg_temp.open;
+
+-- name: source
+SELECT digests, ids FROM compose_init.source WHERE dataset = %(dataset)s AND batch = %(batch)s;
+
+-- name: record_source
+INSERT INTO compose_init.source (dataset, batch, digests, ids)
+VALUES (%(dataset)s, %(batch)s, %(digests)s, %(ids)s);

@@ -258,7 +258,8 @@ class EndpointTarget:
             cursor.copy("COPY pg_temp.raw FROM STDIN") as copy,
         ):
             for record in desired:
-                shape = encode(_shape(_decode_fields(record))).decode()
+                shapes = {name: _shape(part) for name, part in _decode_fields(record).items()}
+                shape = encode({name: part for name, part in shapes.items() if part}).decode()
                 key, document = encode(record.key).decode(), encode(record.document).decode()
                 copy.write_row((record.position, key, document, shape))
 

@@ -11,6 +11,7 @@ records with other fields need other statements.
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +33,7 @@ from seeder.errors import (
     nearest,
     quote,
 )
-from seeder.ledger import Connection, Ledger
+from seeder.ledger import Applied, Connection, Ledger, unpack
 from seeder.manifest import Dataset, Ref
 from seeder.sql import statements
 from seeder.stage import Desired, Scalar, label
@@ -131,8 +132,8 @@ class TableTarget:
         self._fields: list[str] = []
         self._dataset = dataset
         self._name = dataset.table or ""
-        self._table = _table(self._name)
-        self._columns = columns(connection, self._name)
+        self.identifier = _table(self._name)
+        self.columns = columns(connection, self._name)
         self._desired: list[Desired] = []
         self._shapes: list[Shape] = []
         self._check_manifest()
@@ -187,19 +188,58 @@ class TableTarget:
         progress(total, total)
         return plan
 
+    # without a comparison
+
+    def never_filled(self) -> bool:
+        """Whether the table is empty, and rows stay in it as they are put there."""
+        query = statements("fill")["empty"]
+        row = self._connection.execute(query, {"table": regclass(self._name)}).fetchone()
+        return bool(row and row[0])
+
+    def record_filled(self, number: int, fields: list[str], count: int) -> array[int]:
+        """Write the ledger of all rows of the table; their ids, in the order of the rows.
+
+        Raises:
+            psycopg.Error: two have the same key.
+        """
+        self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        self._fields, self._shapes = fields, [tuple(fields)]
+        self._follow_sequences()
+        parts = {"table": self.identifier, "id": self._id("t"), "hashes": self._hashes("t", fields)}
+        query = sql.SQL(statements("fill")["ledger"]).format(**parts)
+        if self._connection.execute(query, {"dataset": number}).rowcount != count:
+            raise psycopg.DataError
+        row = self._connection.execute(
+            sql.SQL(statements("fill")["ids"]).format(**parts)
+        ).fetchone()
+        return unpack(row[0] if row else b"")
+
+    def edited(self, applied: Applied) -> set[int]:
+        """Ids of applied records that the table does not show as they were applied."""
+        self._fields = applied.fields
+        shown = [field for field in applied.fields if field in self.columns]
+        query = sql.SQL(statements("fill")["edited"]).format(
+            table=self.identifier,
+            id=self._id("t"),
+            hashes=self._hashes("t", shown),
+            dataset=sql.Literal(applied.number),
+        )
+        row = self._connection.execute(query).fetchone()
+        return set(row[0]) if row else set()
+
     # what is asked of the manifest and of the fields
 
     def _check_manifest(self) -> None:
-        if not self._columns:
+        if not self.columns:
             near = _near_table(self._connection, self._name)
             raise ManifestError(
                 f"dataset {self._dataset.name}: there is no table {self._name}{near}; does a migration create it?"
             )
         for field in [*self._dataset.key, *self._dataset.refs]:
-            if field not in self._columns:
+            if field not in self.columns:
                 raise ManifestError(
                     f"dataset {self._dataset.name}: table {self._name} has no column"
-                    f" {field}{nearest(field, list(self._columns))}"
+                    f" {field}{nearest(field, list(self.columns))}"
                 )
 
     @property
@@ -210,7 +250,7 @@ class TableTarget:
         first: dict[str, tuple[Desired, int]] = {}
         for record in desired:
             for field in record.document:
-                if field not in self._columns or self._columns[field].generated:
+                if field not in self.columns or self.columns[field].generated:
                     known, count = first.get(field, (record, 0))
                     first[field] = (known, count + 1)
         faults = [
@@ -221,9 +261,9 @@ class TableTarget:
             raise RecordError(self._wrong, faults)
 
     def _why_not(self, field: str) -> str:
-        if field in self._columns:
+        if field in self.columns:
             return f"table {self._name} computes this column itself: remove it, or put it in ignore"
-        near = nearest(field, list(self._columns))
+        near = nearest(field, list(self.columns))
         return f"table {self._name} has no such column{near}: correct it, or put it in ignore"
 
     def _label(self, record: Desired) -> str:
@@ -263,26 +303,26 @@ class TableTarget:
         self._connection.execute("ANALYZE pg_temp.desired")
 
     def _show_live(self) -> None:
-        every = [field for field in self._fields if field in self._columns]
+        every = [field for field in self._fields if field in self.columns]
         query = sql.SQL(statements("table")["live"]).format(
             id=self._id("t"),
             key=self._key("t"),
             hashes=self._hashes("t", every),
             fields=_identifiers("t", every),
-            table=self._table,
+            table=self.identifier,
         )
         self._connection.execute(query)
         self._connection.execute("ANALYZE pg_temp.live")
 
     def _hashes(self, alias: str, shown: Sequence[str]) -> sql.Composed:
         return sql.SQL(", ").join(
-            self._columns[field].hashed(alias, self._salt) if field in shown else sql.SQL("NULL")
+            self.columns[field].hashed(alias, self._salt) if field in shown else sql.SQL("NULL")
             for field in self._fields
         )
 
     def _id(self, alias: str) -> sql.Composed:
         """The hash of the key, by which a record is known."""
-        parts = [self._columns[field].hashed(alias, self._salt) for field in self._dataset.key]
+        parts = [self.columns[field].hashed(alias, self._salt) for field in self._dataset.key]
         if len(parts) == 1:
             return parts[0]
         together = sql.SQL("hash_array_extended(ARRAY[{}]::bigint[], {})")
@@ -291,7 +331,7 @@ class TableTarget:
     def _typed(self, fields: Sequence[str]) -> sql.Composed:
         """`AS p(…)` for jsonb_to_record: columns and types, with their length or precision."""
         return sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(field), sql.SQL(self._columns[field].type))
+            sql.SQL("{} {}").format(sql.Identifier(field), sql.SQL(self.columns[field].type))
             for field in fields
         )
 
@@ -330,7 +370,7 @@ class TableTarget:
     def _insert(self, number: int, positions: Sequence[int] | None) -> int:
         shape = self._shapes[number]
         query = sql.SQL(statements("table")["insert"]).format(
-            table=self._table,
+            table=self.identifier,
             columns=_identifiers(None, shape),
             fields=_identifiers("p", shape),
             typed=self._typed(shape),
@@ -344,7 +384,7 @@ class TableTarget:
         ]
         fields = list(dict.fromkeys([*self._dataset.key, *written]))
         query = sql.SQL(statements("table")["update"]).format(
-            table=self._table,
+            table=self.identifier,
             assignments=sql.SQL(", ").join(
                 sql.SQL(
                     "{column} = CASE WHEN w.fields -> {name} ? 'write' THEN p.{column} ELSE t.{column} END"
@@ -360,7 +400,9 @@ class TableTarget:
         return self._connection.execute(query, {"positions": positions}).rowcount
 
     def _delete(self) -> int:
-        query = sql.SQL(statements("table")["delete"]).format(table=self._table, id=self._id("t"))
+        query = sql.SQL(statements("table")["delete"]).format(
+            table=self.identifier, id=self._id("t")
+        )
         return self._connection.execute(query).rowcount
 
     def _follow_sequences(self) -> None:
@@ -368,7 +410,7 @@ class TableTarget:
         named = {field for shape in self._shapes for field in shape}
         for field in sorted(named):
             query = sql.SQL(statements("table")["follow"]).format(
-                column=sql.Identifier(field), table=self._table
+                column=sql.Identifier(field), table=self.identifier
             )
             found = self._connection.execute(
                 statements("table")["sequence"], {"table": regclass(self._name), "column": field}
@@ -397,7 +439,7 @@ class TableTarget:
             document = encode({field: value}).decode()
             error = self._try(partial(self._connection.execute, query, {"document": document}))
             if error:
-                expected = self._columns[field].type
+                expected = self.columns[field].type
                 found = f"{quote(bytes(value).decode())}: {_reason(error)}"
                 if field in self._dataset.secrets:
                     found = "another value, which is secret"

@@ -20,7 +20,8 @@ NEST = 'nest.t = { records = "/t", match = { m_slug = "slug" }, by = "lang" }\n'
 def staged(options: str, document: Any, lookup: Any = lambda ref, values: {}) -> list[Desired]:  # noqa: ARG005
     (dataset,) = parse(HEAD + options, "seeds.toml").datasets
     data = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return stage(dataset, open_document("m.json", data), lookup)
+    found = open_document("m.json", data)
+    return stage(dataset, found.array(dataset.records), found, lookup)
 
 
 def documents(records: list[Desired]) -> list[Any]:

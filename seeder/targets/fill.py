@@ -1,0 +1,257 @@
+"""The first run into an empty table: COPY, and nothing else in its way.
+
+    texts ─▶ msgspec, by the columns' types ─▶ CSV ─▶ COPY into the table ─▶ hashes from it ─▶ the ledger
+
+Only what needs no second thought goes this way: one shape, scalars and JSON, nothing there before,
+no trigger that changes rows. Whatever does not fit, a fault in a record included, is left to the
+comparison, which knows how to name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+from psycopg import sql
+
+from seeder.ledger import Connection
+from seeder.manifest import Dataset
+from seeder.records import Batch, Document
+from seeder.sql import statements
+from seeder.stage import Scalar
+from seeder.targets.table import Column, TableTarget
+
+Strings = list[str]
+Ids = Mapping[Scalar, Sequence[object]]
+
+
+class UnfitError(Exception):
+    """This dataset has to go through the comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One column to write: the record's field, and how its values become CSV."""
+
+    column: str
+    write: Callable[[Sequence[Any], bool], Strings]
+
+
+def fill(
+    connection: Connection,
+    target: TableTarget,
+    dataset: Dataset,
+    document: Document,
+    references: Mapping[str, Ids],
+    progress: Callable[[int], None],
+) -> tuple[list[str], int, list[list[Scalar]]]:
+    """Copy all records into the table.
+
+    Args:
+        connection: in a transaction that is rolled back where this fails.
+        target: of the dataset; its table is empty.
+        dataset: with a table, without nested children.
+        document: where the records are.
+        references: for each of `dataset.refs`, the ids by natural key.
+        progress: told how many are done.
+
+    Returns:
+        The columns, how many records there are, and the keys of the first ones.
+
+    Raises:
+        UnfitError: not all of them fit.
+        psycopg.Error: the table does not take them.
+    """
+    encoder: _Encoder | None = None
+    count = 0
+    keys: list[list[Scalar]] = []
+    batches = document.batches(dataset.records)
+    with ThreadPoolExecutor(1, "encode") as thread:
+
+        def encode() -> tuple[int, str, list[list[Scalar]]] | None:
+            nonlocal encoder
+            batch = next(batches, None)
+            if batch is None:
+                return None
+            if encoder is None:
+                encoder = _Encoder(dataset, target.columns, batch, references)
+            return encoder.encode(batch)
+
+        coming = thread.submit(encode)
+        while (ready := coming.result()) is not None:
+            coming = thread.submit(encode)
+            records, text, first = ready
+            _copy(connection, target.identifier, encoder.columns if encoder else [], text, records)
+            count += records
+            keys = keys or first
+            progress(count)
+    if encoder is None:
+        raise UnfitError
+    return encoder.columns, count, keys
+
+
+def _copy(
+    connection: Connection, table: sql.SQL, columns: list[str], text: str, records: int
+) -> None:
+    query = sql.SQL(statements("fill")["copy"]).format(
+        table=table, columns=sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with connection.cursor() as cursor:
+        with cursor.copy(query) as copy:
+            copy.write(text)
+        if cursor.rowcount != records:
+            raise UnfitError
+
+
+class _Encoder:
+    """Records' texts to CSV, column by column, by the shape of the first one."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        columns: Mapping[str, Column],
+        batch: Batch,
+        references: Mapping[str, Ids],
+    ) -> None:
+        first = msgspec.json.decode(bytes(batch.texts[0]), type=dict[str, Raw])
+        sources = {ref.from_: name for name, ref in dataset.refs.items()}
+        types: list[tuple[str, Any]] = []
+        parts: list[_Part] = []
+        names: list[str] = []
+        for name in first:
+            if name in dataset.ignore:
+                types.append((f"f{len(types)}", Raw))
+                continue
+            if name in sources:
+                type_: Any = str | int | None
+                part = _Part(sources[name], _by_reference(references[sources[name]]))
+            else:
+                type_, write = _of(columns.get(name))
+                part = _Part(name, write)
+            names.append(f"f{len(types)}")
+            parts.append(part)
+            types.append((names[-1], type_))
+        if not parts or len({part.column for part in parts}) < len(parts):
+            raise UnfitError
+        rename = {f"f{n}": name for n, name in enumerate(first)}
+        record = msgspec.defstruct(
+            "Record", types, rename=rename, forbid_unknown_fields=True, gc=False
+        )
+        self.columns = [part.column for part in parts]
+        self._parts = parts
+        self._decoder = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
+        self._get = attrgetter(*names)
+        if not set(dataset.key) <= set(self.columns):
+            raise UnfitError
+        self._key = [self.columns.index(name) for name in dataset.key]
+
+    def encode(self, batch: Batch) -> tuple[int, str, list[list[Scalar]]]:
+        """How many records, their CSV, and the keys of the first ones.
+
+        Raises:
+            UnfitError: a record has another shape, or no key.
+        """
+        text = b"[" + b",".join(batch.texts) + b"]"
+        try:
+            records = self._decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise UnfitError from None
+        rows = map(self._get, records)
+        values = list(zip(*rows, strict=True)) if len(self._parts) > 1 else [tuple(rows)]
+        if any(None in values[n] for n in self._key):
+            raise UnfitError
+        escaped = b"\\" in text
+        written = [
+            part.write(column, escaped) for part, column in zip(self._parts, values, strict=True)
+        ]
+        lines = map("\t".join, zip(*written, strict=True))
+        shown = [
+            list(key) for key in zip(*(values[n][:SHOWN_KEYS] for n in self._key), strict=True)
+        ]
+        return len(records), "\n".join(lines) + "\n", shown
+
+
+SHOWN_KEYS = 1000
+"""How many keys of created records a plan carries."""
+
+
+def _of(column: Column | None) -> tuple[Any, Callable[[Sequence[Any], bool], Strings]]:
+    """The type that a column's values have in the file, and how they become CSV."""
+    if column is None or column.generated or column.category in "ACP":
+        raise UnfitError
+    match column.base:
+        case "int2" | "int4" | "int8":
+            return int | None, _plain
+        case "bool":
+            return bool | None, _plain
+        case "numeric" | "float4" | "float8":
+            return Decimal | None, _plain
+        case "json" | "jsonb":
+            return Raw, _json
+        case _:
+            return str | None, _text
+
+
+def _plain(values: Sequence[Any], escaped: bool) -> Strings:  # noqa: FBT001
+    del escaped
+    return ["" if value is None else str(value) for value in values]
+
+
+def _text(values: Sequence[str | None], escaped: bool) -> Strings:  # noqa: FBT001
+    if not escaped:  # then no value has a quote: JSON would have escaped it
+        return ["" if value is None else f'"{value}"' for value in values]
+    return ["" if value is None else '"' + value.replace('"', '""') + '"' for value in values]
+
+
+def _json(values: Sequence[Raw], escaped: bool) -> Strings:  # noqa: FBT001
+    del escaped
+    texts = (bytes(value).decode() for value in values)
+    return ["" if text == "null" else '"' + text.replace('"', '""') + '"' for text in texts]
+
+
+def _by_reference(ids: Ids) -> Callable[[Sequence[Any], bool], Strings]:
+    def write(values: Sequence[Any], escaped: bool) -> Strings:  # noqa: FBT001
+        del escaped
+        return ["" if value is None else found[value] for value in values]
+
+    found = {}
+    for value, taken in ids.items():
+        if len(taken) != 1 or isinstance(taken[0], dict | list):
+            raise UnfitError
+        found[value] = _text([str(taken[0])], True)[0]
+    return write
+
+
+def referred(dataset: Dataset, document: Document) -> dict[str, list[Scalar]]:
+    """The distinct values of each reference, in one quick pass.
+
+    Raises:
+        UnfitError: a record is none, or a value is neither text nor an integer.
+    """
+    names = {ref.from_ for ref in dataset.refs.values()}
+    fields = {name: f"f{n}" for n, name in enumerate(sorted(names))}
+    record = msgspec.defstruct(
+        "References",
+        [(field, str | int | None, None) for field in fields.values()],
+        rename={field: name for name, field in fields.items()},
+        gc=False,
+    )
+    decoder = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
+    found: dict[str, dict[Scalar, None]] = {name: {} for name in names}
+    for batch in document.batches(dataset.records):
+        try:
+            records = decoder.decode(b"[" + b",".join(batch.texts) + b"]")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise UnfitError from None
+        for name, field in fields.items():
+            found[name].update(dict.fromkeys(map(attrgetter(field), records)))
+    return {
+        name: [value for value in found[ref.from_] if value is not None]
+        for name, ref in dataset.refs.items()
+    }
