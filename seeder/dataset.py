@@ -167,16 +167,16 @@ class Seeding:
             return None
         try:
             with self.connection.transaction():
-                names, count, keys = fill(
+                names, ids, keys = fill(
                     self.connection, target, self.dataset, document, references, self._done
                 )
                 number = self.ledger.begin_dataset(self.dataset.name, self.dataset.target, names)
                 self.ledger.forget_records(number)
                 with ThreadPoolExecutor(1, "digest") as thread:
                     found = thread.submit(self._digests, document, salt)
-                    ids = target.record_filled(number, names, count)
+                    target.record_filled(number, names, len(ids))
                 self.ledger.record_sources(number, found.result(), ids)
-                self.ledger.record_dataset(self.dataset.name, number, fingerprint, count)
+                self.ledger.record_dataset(self.dataset.name, number, fingerprint, len(ids))
         except (UnfitError, psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError):
             return None
         except psycopg.DatabaseError as error:
@@ -187,7 +187,7 @@ class Seeding:
             Change(n, "create", dict(zip(self.dataset.key, key, strict=True)), {})
             for n, key in enumerate(keys)
         )
-        return Plan(self.dataset.name, self.dataset.target, create=count, records=created)
+        return Plan(self.dataset.name, self.dataset.target, create=len(ids), records=created)
 
     def _look(
         self,

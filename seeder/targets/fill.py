@@ -9,6 +9,7 @@ comparison, which knows how to name it.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from seeder.stage import Scalar
 from seeder.targets.table import Column, TableTarget
 
 Strings = list[str]
+Columns = list[Sequence[Any]]
 Ids = Mapping[Scalar, Sequence[object]]
 
 
@@ -50,7 +52,7 @@ def fill(
     document: Document,
     references: Mapping[str, Ids],
     progress: Callable[[int], None],
-) -> tuple[list[str], int, list[list[Scalar]]]:
+) -> tuple[list[str], array[int], list[list[Scalar]]]:
     """Copy all records into the table.
 
     Args:
@@ -62,19 +64,19 @@ def fill(
         progress: told how many are done.
 
     Returns:
-        The columns, how many records there are, and the keys of the first ones.
+        The columns, the ids of the records in their order, and the keys of the first ones.
 
     Raises:
         UnfitError: not all of them fit.
         psycopg.Error: the table does not take them.
     """
     encoder: _Encoder | None = None
-    count = 0
+    ids = array("q")
     keys: list[list[Scalar]] = []
     batches = document.batches(dataset.records)
     with ThreadPoolExecutor(1, "encode") as thread:
 
-        def encode() -> tuple[int, str, list[list[Scalar]]] | None:
+        def encode() -> tuple[str, Columns] | None:
             nonlocal encoder
             batch = next(batches, None)
             if batch is None:
@@ -86,14 +88,18 @@ def fill(
         coming = thread.submit(encode)
         while (ready := coming.result()) is not None:
             coming = thread.submit(encode)
-            records, text, first = ready
-            _copy(connection, target.identifier, encoder.columns if encoder else [], text, records)
-            count += records
-            keys = keys or first
-            progress(count)
+            text, key = ready
+            _copy(
+                connection, target.identifier, encoder.columns if encoder else [], text, len(key[0])
+            )
+            ids.extend(target.ids(key))
+            keys = keys or [
+                list(one) for one in zip(*(column[:SHOWN_KEYS] for column in key), strict=True)
+            ]
+            progress(len(ids))
     if encoder is None:
         raise UnfitError
-    return encoder.columns, count, keys
+    return encoder.columns, ids, keys
 
 
 def _copy(
@@ -147,12 +153,12 @@ class _Encoder:
         self._parts = parts
         self._decoder = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
         self._get = attrgetter(*names)
-        if not set(dataset.key) <= set(self.columns):
+        if not set(dataset.key) <= set(self.columns) - set(dataset.refs):
             raise UnfitError
         self._key = [self.columns.index(name) for name in dataset.key]
 
-    def encode(self, batch: Batch) -> tuple[int, str, list[list[Scalar]]]:
-        """How many records, their CSV, and the keys of the first ones.
+    def encode(self, batch: Batch) -> tuple[str, Columns]:
+        """The records as CSV, and a column of values for each field of the key.
 
         Raises:
             UnfitError: a record has another shape, or no key.
@@ -171,10 +177,7 @@ class _Encoder:
             part.write(column, escaped) for part, column in zip(self._parts, values, strict=True)
         ]
         lines = map("\t".join, zip(*written, strict=True))
-        shown = [
-            list(key) for key in zip(*(values[n][:SHOWN_KEYS] for n in self._key), strict=True)
-        ]
-        return len(records), "\n".join(lines) + "\n", shown
+        return "\n".join(lines) + "\n", [values[n] for n in self._key]
 
 
 SHOWN_KEYS = 1000

@@ -64,6 +64,9 @@ class Column:
         )
 
 
+SEPARATOR = "\x1f"
+"""Between the values of many keys in one text: ASCII's unit separator, which no key should hold."""
+
 HASHED: dict[str, LiteralString] = {
     "int2": "hashint8extended({}, {})",
     "int4": "hashint8extended({}, {})",
@@ -196,8 +199,30 @@ class TableTarget:
         row = self._connection.execute(query, {"table": regclass(self._name)}).fetchone()
         return bool(row and row[0])
 
-    def record_filled(self, number: int, fields: list[str], count: int) -> array[int]:
-        """Write the ledger of all rows of the table; their ids, in the order of the rows.
+    def ids(self, keys: Sequence[Sequence[Scalar]]) -> array[int]:
+        """The ids of records; `keys` has a column for each field of the key."""
+        names = [sql.Identifier(f"k{n}") for n in range(len(keys))]
+        query = sql.SQL(statements("fill")["ids"]).format(
+            id=self._id("t"),
+            typed=sql.SQL(", ").join(
+                sql.SQL("k.{}::{} AS {}").format(
+                    name, sql.SQL(self.columns[field].type), sql.Identifier(field)
+                )
+                for name, field in zip(names, self._dataset.key, strict=True)
+            ),
+            texts=sql.SQL(", ").join(
+                sql.SQL("string_to_array(%s, {})").format(sql.Literal(SEPARATOR)) for _ in keys
+            ),
+            names=sql.SQL(", ").join(names),
+        )
+        texts = [SEPARATOR.join(map(str, column)) for column in keys]
+        if any(text.count(SEPARATOR) != len(keys[0]) - 1 for text in texts):
+            raise psycopg.DataError
+        row = self._connection.execute(query, texts, prepare=True).fetchone()
+        return unpack(row[0] if row else b"")
+
+    def record_filled(self, number: int, fields: list[str], count: int) -> None:
+        """Write the ledger of all rows of the table.
 
         Raises:
             psycopg.Error: two have the same key.
@@ -207,12 +232,17 @@ class TableTarget:
         self._follow_sequences()
         parts = {"table": self.identifier, "id": self._id("t"), "hashes": self._hashes("t", fields)}
         query = sql.SQL(statements("fill")["ledger"]).format(**parts)
+        anew = count > self._recorded()
+        if anew:
+            self._connection.execute(statements("fill")["without_index"])
         if self._connection.execute(query, {"dataset": number}).rowcount != count:
             raise psycopg.DataError
-        row = self._connection.execute(
-            sql.SQL(statements("fill")["ids"]).format(**parts)
-        ).fetchone()
-        return unpack(row[0] if row else b"")
+        if anew:
+            self._connection.execute(statements("fill")["with_index"])
+
+    def _recorded(self) -> int:
+        row = self._connection.execute(statements("fill")["recorded"]).fetchone()
+        return int(row[0]) if row else 0
 
     def edited(self, applied: Applied) -> set[int]:
         """Ids of applied records that the table does not show as they were applied."""

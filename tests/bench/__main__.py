@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 
-from tests.bench import api, places, revisions, start, unchanged
+from tests.bench import api, million, places, revisions, start, unchanged
 from tests.bench.measure import Duration, Ratio, Result, Skipped
 
 BENCHMARKS: dict[str, Callable[..., list[Result]]] = {
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[..., list[Result]]] = {
     "start": start.compare,
     "api": api.compare,
     "places": places.compare,
+    "million": million.compare,
 }
 
 
