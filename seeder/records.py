@@ -33,7 +33,10 @@ class RawRecord:
 
 
 BATCH = 1 << 13
-"""How many records are handed on at a time."""
+"""How many records of an array are handed on at a time."""
+
+BLOCK = 1 << 21
+"""How many bytes of lines are handed on at a time."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +96,7 @@ class Document:
         if self.lines:
             if pointer:
                 raise RecordError("the manifest's pointer does not fit", [self._no_array(pointer)])
-            lines = [
-                (number, line)
-                for number, line in enumerate(self.data.splitlines(), start=1)
-                if line.strip()
-            ]
-            for first in range(0, len(lines), BATCH):
-                some = lines[first : first + BATCH]
-                numbers = [number for number, _ in some]
-                place = partial(_line, self.name, numbers)
-                yield Batch(first, [line for _, line in some], place)
+            yield from self._line_batches()
             return
         prefix = f"{self.name}#{pointer}"
         raw = self._follow(pointer)
@@ -115,6 +109,21 @@ class Document:
         for first in range(0, len(elements), BATCH):
             place = partial(_element, prefix, first)
             yield Batch(first, elements[first : first + BATCH], place)
+
+    def _line_batches(self) -> Iterator[Batch]:
+        start, first, number = 0, 0, 1
+        while start < len(self.data):
+            end = self.data.find(b"\n", start + BLOCK)
+            end = len(self.data) if end < 0 else end
+            lines = self.data[start:end].split(b"\n")
+            numbers: Sequence[int] = range(number, number + len(lines))
+            if b"" in lines or any(map(bytes.isspace, lines)):
+                kept = [(n, line) for n, line in zip(numbers, lines, strict=True) if line.strip()]
+                numbers, texts = [n for n, _ in kept], [line for _, line in kept]
+            else:
+                texts = lines
+            yield Batch(first, texts, partial(_line, self.name, numbers))
+            start, first, number = end + 1, first + len(texts), number + len(lines)
 
     def _follow(self, pointer: str) -> Raw:
         raw = Raw(self.data)

@@ -90,10 +90,9 @@ FULL JOIN (SELECT * FROM compose_init.intent WHERE dataset = {dataset}) i ON i.i
 
 -- name: some_applied
 -- Only the records that are compared: those that the file still says word for word stand aside.
-CREATE TEMP VIEW applied AS
+CREATE TEMP TABLE applied AS
 SELECT r.id, r.desired, r.observed, r.shape, NULL::bigint[] AS intended
-FROM compose_init.record r
-WHERE r.dataset = {dataset} AND r.id IN (SELECT id FROM pg_temp.open);
+FROM pg_temp.open o JOIN compose_init.record r ON r.dataset = {dataset} AND r.id = o.id;
 
 -- name: nothing_applied
 CREATE TEMP VIEW applied AS

@@ -79,6 +79,8 @@ def fill(
         def encode() -> tuple[str, Columns] | None:
             nonlocal encoder
             batch = next(batches, None)
+            while batch is not None and not batch.texts:
+                batch = next(batches, None)
             if batch is None:
                 return None
             if encoder is None:
