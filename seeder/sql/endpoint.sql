@@ -30,6 +30,10 @@ FROM pg_temp.desired d
 LEFT JOIN pg_temp.applied a ON a.id = d.id
 WHERE a.desired IS DISTINCT FROM d.hashes;
 
+-- name: begun
+-- Records that a killed run was about to create.
+SELECT id FROM pg_temp.applied WHERE desired IS NULL;
+
 -- name: gone
 -- Records that the file no longer holds, and how they were nested.
 SELECT a.id, a.shape FROM pg_temp.applied a

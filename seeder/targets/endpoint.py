@@ -10,6 +10,7 @@ with the ledger alone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -55,6 +56,9 @@ NEXT_PAGE = (
 BATCH = 64
 """How many records the ledger takes in one transaction, at most."""
 
+SETTLING = 1.0
+"""Seconds that requests of a killed run have to come to their end."""
+
 GONE = {404, 410}
 """A delete's answers that mean: is not there any more."""
 
@@ -98,7 +102,7 @@ class EndpointTarget:
         self._connection.execute(statements("endpoint")["raw"])
         self._show_desired(desired)
         self._connection.execute(statements("endpoint")["desired"], {"fields": fields})
-        listed = self._list()
+        listed = self._settled(self._list())
         self._live = dict(listed)
         by_key = {record.key: record for record in desired}
         twice = self._twice(listed)
@@ -120,6 +124,20 @@ class EndpointTarget:
             for row in rows:
                 copy.write_row(row)
         self._connection.execute(statements("endpoint")["live"], {"fields": fields})
+
+    def _settled(
+        self, listed: list[tuple[Key, dict[str, Json]]]
+    ) -> list[tuple[Key, dict[str, Json]]]:
+        """The list, had again a little later where a killed run's last requests may be under way still."""
+        begun = {row[0] for row in self._connection.execute(statements("endpoint")["begun"])}
+        if not begun:
+            return listed
+        keys = {"keys": [encode(key).decode() for key, _ in listed]}
+        there = {row[0] for row in self._connection.execute(statements("endpoint")["ids"], keys)}
+        if begun <= there:
+            return listed
+        time.sleep(SETTLING)
+        return self._list()
 
     def _named(
         self, wanted: Desired | None, shape: dict[str, Json] | None, record: Mapping[str, Json]

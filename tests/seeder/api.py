@@ -47,7 +47,7 @@ class Api:
 
     def add(self, **record: Any) -> int:
         """A record that somebody else wrote."""
-        number = len(self.rows) + 1
+        number = max(self.rows, default=0) + 1
         self.rows[number] = {"id": number, **record}
         return number
 
@@ -65,6 +65,9 @@ class Api:
                 return self._read(path)
             if self.fail_after is not None and len(self.writes) > self.fail_after:
                 return 500, {"detail": "out of order"}
+            if method == "DELETE":
+                row = self.rows.pop(int(path.rpartition("/")[2]), None)
+                return (200, row) if row else (404, {"detail": "gone"})
             self.bodies.append(body)
             if body["slug" if "slug" in body else "name"] in self.refuse:
                 return 422, {"detail": "this one not: " + "x" * 5000}
@@ -119,7 +122,9 @@ def serving(api: Api) -> Iterator[httpx.Client]:
         server.block_on_close = False
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_address[1]}") as client:
-            yield client
-        server.shutdown()
-        thread.join()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{server.server_address[1]}") as client:
+                yield client
+        finally:
+            server.shutdown()
+            thread.join()
