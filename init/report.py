@@ -238,7 +238,16 @@ def _planned(plan: Plan) -> dict[str, Any]:
     }
 
 
-COLUMNS = ("created", "updated", "unchanged", "drifted", "conflicts", "unconfirmed", "left")
+COLUMNS = (
+    "created",
+    "updated",
+    "unchanged",
+    "deleted",
+    "drifted",
+    "conflicts",
+    "unconfirmed",
+    "left",
+)
 
 
 def columns(plans: list[Plan]) -> list[list[str]]:
@@ -269,6 +278,7 @@ def _plan_lines(plan: Plan) -> list[str]:
     counts = {
         "create": plan.create,
         "update": plan.update,
+        "delete": plan.delete,
         "edited by hand": plan.drift,
         "in conflict": plan.conflict,
         "unconfirmed": plan.unconfirmed,
@@ -279,13 +289,18 @@ def _plan_lines(plan: Plan) -> list[str]:
     lines = [f"  {plan.name} → {plan.target}: {said or 'nothing'}{after}"]
     for change in plan.records[:SHOWN]:
         lines += _change_lines(change)
-    omitted = plan.create + plan.update + plan.drift + plan.conflict - SHOWN
+    omitted = plan.create + plan.update + plan.delete + plan.drift + plan.conflict - SHOWN
     if omitted > 0 and len(plan.records) > SHOWN:
         lines.append(f"    … and {omitted:,} more; --output json has them")
     return lines
 
 
-MARKS = {"create": "+", "update": "~", "deleted": "!", "none": "!"}
+MARKS = {"create": "+", "update": "~", "delete": "-", "deleted": "!", "kept": "!", "none": "!"}
+TAILS = {
+    "delete": "  no longer in the file",
+    "deleted": "  deleted by hand, left so",
+    "kept": "  no longer in the file, edited by hand and so not deleted",
+}
 REASONS = {
     "update": "",
     "drift": "edited by hand",
@@ -296,7 +311,7 @@ REASONS = {
 
 def _change_lines(change: Change) -> list[str]:
     key = ", ".join(str(value) for value in change.key.values())
-    tail = "  deleted by hand, left so" if change.action == "deleted" else ""
+    tail = TAILS.get(change.action, "")
     lines = [f"    {MARKS[change.action]} {key}{tail}"]
     for name, detail in sorted(change.fields.items()):
         reason = REASONS[detail["outcome"]]

@@ -84,6 +84,7 @@ class Lines:
         counts = {
             "created": plan.create,
             "updated": plan.update,
+            "deleted": plan.delete,
             "unchanged": plan.unchanged,
             "drifted": plan.drift,
             "conflicts": plan.conflict,
@@ -146,7 +147,12 @@ class Live:
 
     def seeded(self, plan: Plan) -> None:
         """A dataset is done."""
-        calm = {"created": plan.create, "updated": plan.update, "unchanged": plan.unchanged}
+        calm = {
+            "created": plan.create,
+            "updated": plan.update,
+            "deleted": plan.delete,
+            "unchanged": plan.unchanged,
+        }
         odd = {
             "edited by hand": plan.drift,
             "in conflict": plan.conflict,
