@@ -1,4 +1,4 @@
-"""Any sequence of seed edits and hand edits, against a plain Python model of one table."""
+"""Any sequence of seed edits and hand edits, against a plain Python model of one target."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from examples.postgres import Server
+from tests.seeder.api import Api, serving
 from tests.seeder.seeds import Seeds, table
 
 SLUGS = ["a", "b", "c"]
@@ -35,12 +37,15 @@ class Model:
     """What the design's table of outcomes says, record by record."""
 
     overwrite: bool
+    prune: bool = False
     desired: dict[str, dict[str, Any]] = field(default_factory=dict)
     applied: dict[str, dict[str, Any]] = field(default_factory=dict)
     live: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def run(self) -> None:
         for slug in [slug for slug in self.applied if slug not in self.desired]:
+            if self.prune and self.live.get(slug) == self.applied[slug]:
+                del self.live[slug]
             del self.applied[slug]
         for slug, wanted in self.desired.items():
             if slug in self.live:
@@ -64,7 +69,7 @@ FOREIGN = object()
 
 @pytest.fixture(scope="module")
 def shared(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeds]:
-    """One database for all examples; each begins with an empty table and ledger."""
+    """One database for all examples; each begins with an empty target and ledger."""
     with psycopg.connect(server.url(), autocommit=True) as admin:
         admin.execute("DROP DATABASE IF EXISTS properties")
         admin.execute("CREATE DATABASE properties")
@@ -75,52 +80,156 @@ def shared(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield seeds
 
 
-@pytest.mark.parametrize("on_drift", ["keep", "overwrite"])
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+@pytest.fixture(scope="module")
+def api() -> Iterator[tuple[Api, httpx.Client]]:
+    """One API for all examples."""
+    kept = Api()
+    with serving(kept) as client:
+        yield kept, client
+
+
+@dataclass
+class Table:
+    """The target, as hands and eyes see it."""
+
+    seeds: Seeds
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def manifest(self, **more: Any) -> str:
+        return table(**more)
+
+    def clear(self) -> None:
+        self.seeds.do("TRUNCATE creatures")
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        found = self.seeds.rows("SELECT slug, x, y FROM creatures")
+        rows = {slug: {"x": x, "y": y} for slug, x, y in found}
+        assert len(rows) == len(found), "a record is there twice"
+        return rows
+
+    def put(self, slug: str, row: dict[str, Any]) -> None:
+        self.delete(slug)
+        self.seeds.do("INSERT INTO creatures VALUES (%s, %s, %s)", slug, row["x"], row["y"])
+
+    def delete(self, slug: str) -> None:
+        self.seeds.do("DELETE FROM creatures WHERE slug = %s", slug)
+
+
+@dataclass
+class Endpoint:
+    """The same behind HTTP."""
+
+    api: Api
+    options: dict[str, Any]
+
+    def manifest(self, **more: Any) -> str:
+        text = table(**more).replace('table = "creatures"', 'endpoint = "/things"')
+        return text + HTTP
+
+    def clear(self) -> None:
+        self.api.rows.clear()
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        rows = {row["slug"]: {"x": row["x"], "y": row["y"]} for row in self.api.rows.values()}
+        assert len(rows) == len(self.api.rows), "a record is there twice"
+        return rows
+
+    def put(self, slug: str, row: dict[str, Any]) -> None:
+        if slug in self.rows():
+            self.api.find(slug).update(row)
+        else:
+            self.api.add(slug=slug, **row)
+
+    def delete(self, slug: str) -> None:
+        kept = {n: row for n, row in self.api.rows.items() if row["slug"] != slug}
+        self.api.rows.clear()
+        self.api.rows.update(kept)
+
+
+HTTP = """
+[dataset.http]
+create = "POST /things"
+update = "PUT /things/{live.id}"
+delete = "DELETE /things/{live.id}"
+list = "GET /things"
+"""
+
+POLICIES = pytest.mark.parametrize(
+    ("on_drift", "prune"), [("keep", False), ("keep", True), ("overwrite", True)]
 )
+EXAMPLES = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@POLICIES
+@EXAMPLES
 @given(steps=STEPS)
-def test_the_table_is_what_the_model_says(shared: Seeds, on_drift: str, steps: list[Any]) -> None:
+def test_a_table_is_what_the_model_says(
+    shared: Seeds,
+    on_drift: str,
+    prune: bool,
+    steps: list[Any],
+) -> None:
     """No edit lost, nothing doubled; a plan is what the run does; a second run does nothing."""
-    shared.do("DROP SCHEMA IF EXISTS compose_init CASCADE; TRUNCATE creatures")
-    shared.write(table(on_drift=on_drift))
-    model = Model(overwrite=on_drift == "overwrite")
+    follow(shared, Table(shared), on_drift, steps, prune=prune)
+
+
+@POLICIES
+@EXAMPLES
+@given(steps=STEPS)
+def test_an_endpoint_is_what_the_model_says(
+    shared: Seeds,
+    api: tuple[Api, httpx.Client],
+    on_drift: str,
+    prune: bool,
+    steps: list[Any],
+) -> None:
+    """The same through HTTP."""
+    kept, client = api
+    target = Endpoint(kept, {"api": lambda: client})
+    follow(shared, target, on_drift, steps, prune=prune)
+
+
+def follow(
+    seeds: Seeds, target: Table | Endpoint, on_drift: str, steps: list[Any], *, prune: bool
+) -> None:
+    """All steps, on the target and on the model, and a run at the end."""
+    seeds.do("DROP SCHEMA IF EXISTS compose_init CASCADE")
+    target.clear()
+    seeds.write(target.manifest(on_drift=on_drift, prune=prune, max_prune=1.0))
+    model = Model(overwrite=on_drift == "overwrite", prune=prune)
     for step in [*steps, ("run",)]:
-        take(shared, model, *step)
-        if step[0] == "run":
-            rows = shared.rows("SELECT slug, x, y FROM creatures ORDER BY slug")
-            expected = [(slug, row["x"], row["y"]) for slug, row in sorted(model.live.items())]
-            assert rows == expected
+        take(seeds, target, model, *step)
+        assert target.rows() == model.live
 
 
 def take(
-    seeds: Seeds, model: Model, kind: str, slug: str = "", name: str = "", value: Any = None
+    seeds: Seeds,
+    target: Table | Endpoint,
+    model: Model,
+    kind: str,
+    slug: str = "",
+    name: str = "",
+    value: Any = None,
 ) -> None:
-    """One step, on the database and on the model."""
+    """One step, on the target and on the model."""
     if kind == "seed":
         model.desired.setdefault(slug, {"x": 0, "y": 0})[name] = value
     elif kind == "unseed":
         model.desired.pop(slug, None)
     elif kind == "delete":
-        seeds.do("DELETE FROM creatures WHERE slug = %s", slug)
+        target.delete(slug)
         model.live.pop(slug, None)
     elif kind == "hand":
-        by_hand(seeds, model, slug, name, value)
+        model.live.setdefault(slug, {"x": 0, "y": 0})[name] = value
+        target.put(slug, model.live[slug])
     else:
-        source = [{"slug": slug, **row} for slug, row in model.desired.items()]
-        seeds.source("creatures", source)
-        planned = seeds.plan(verify=True)
-        done = seeds.run(verify=True)
+        seeds.source("creatures", [{"slug": slug, **row} for slug, row in model.desired.items()])
+        planned = seeds.plan(verify=True, **target.options)
+        done = seeds.run(verify=True, **target.options)
         model.run()
-        assert (planned.create, planned.update) == (done.create, done.update)
-        again = seeds.run(verify=True)
-        assert (again.create, again.update) == (0, 0)
-
-
-def by_hand(seeds: Seeds, model: Model, slug: str, name: str, value: Any) -> None:
-    """Somebody edits a row, or adds one."""
-    if slug not in model.live:
-        seeds.do("INSERT INTO creatures VALUES (%s, 0, 0)", slug)
-        model.live[slug] = {"x": 0, "y": 0}
-    seeds.do(f"UPDATE creatures SET {name} = %s WHERE slug = %s", value, slug)
-    model.live[slug][name] = value
+        counts = (done.create, done.update, done.delete)
+        assert (planned.create, planned.update, planned.delete) == counts
+        again = seeds.run(verify=True, **target.options)
+        assert (again.create, again.update, again.delete) == (0, 0, 0)
