@@ -24,7 +24,7 @@ settings come from the environment, each also from a file as NAME_FILE:
 exit codes:
   0 done, or nothing to do     2 --plan found changes       65 a record is wrong
   66 a source cannot be read   69 not up in time            70 a migration failed
-  73 unknown revision          75 run again                 76 a target refused a record
+  73 revision not placed       75 run again                 76 a target refused a record
   77 credentials refused       78 settings are wrong        130, 143 interrupted
 """
 

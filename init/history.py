@@ -237,7 +237,9 @@ class History:
             return nullcontext()
         try:
             with chdir(self._home):
-                return cli.ScriptInfo().load_app().app_context()
+                # As the command line of Flask does: by itself, a ScriptInfo does not read the variable.
+                found = cli.ScriptInfo(app_import_path=os.environ.get("FLASK_APP"))
+                return found.load_app().app_context()
         except cli.NoAppException as error:
             raise MigrationError(
                 f"{self.config}: env.py wants the Flask application, and it cannot be loaded from {self._home}:"

@@ -1,7 +1,7 @@
 """One waiting loop; the database and the API are what it asks.
 
-"Not there yet" is asked again, first after 50 ms, with jitter, up to a second apart, until a monotonic
-deadline. What waiting cannot mend ends the loop at once.
+"Not there yet" is asked again, with jitter, PostgreSQL 25 times a second and the API up to a second
+apart, until a monotonic deadline. What waiting cannot mend ends the loop at once.
 """
 
 from __future__ import annotations

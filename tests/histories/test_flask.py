@@ -66,3 +66,19 @@ def test_an_application_that_cannot_be_loaded(
     )
     assert run.code == 70
     assert "set FLASK_APP" in run.said
+
+
+def test_an_application_in_another_file(
+    environment: Callable[[str], Environment],
+    new_database: Callable[..., str],
+) -> None:
+    """`FLASK_APP` names it, as for `flask db upgrade`."""
+    there = environment("flask")
+    (there.home / "web.py").write_text(APPLICATION)
+    environ = {"FLASK_APP": "web", "ALEMBIC_CONFIG": "migrations"}
+    for words in (("init",), ("migrate", "-m", "monsters")):
+        own = there.run({**environ, "DATABASE_URL": new_database()}, "flask", "db", *words)
+        assert own.code == 0, own.said
+    run = there.init({**environ, "DATABASE_URL": new_database()}, "--migrate-only")
+    assert run.code == 0, run.said
+    assert run.events[-1]["revisions"] == 1
