@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from logging import WARNING
@@ -134,9 +134,6 @@ class Migrations:
         Returns:
             SQL by revision, and why some or all of it is missing ("" where nothing is).
         """
-        from sqlalchemy import event as listen
-        from sqlalchemy.engine import Engine
-
         output = io.StringIO()
         found: dict[str, str] = {}
 
@@ -147,19 +144,13 @@ class Migrations:
                 yield step
                 found[step.revision.revision] = output.getvalue()[begun:].strip()
 
-        def refuse(*_: Any) -> None:
-            raise MigrationError("it connects to the database, which a plan does not let it")
-
-        listen.listen(Engine, "do_connect", refuse)
         try:
-            with self.history.opened() as script:
+            with _unconnected(), self.history.opened() as script:
                 self.history.run(steps, as_sql=True, starting_rev=current or None, output=output)
         except Exception as error:  # noqa: BLE001 - a plan is a plan without SQL too
             return found, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         except SystemExit:
             return found, "env.py exits where it is asked for SQL"
-        finally:
-            listen.remove(Engine, "do_connect", refuse)
         return found, ""
 
     def upgrade(self, connection: Connection, observer: Observer) -> Place:
@@ -344,6 +335,45 @@ def _say_retry(attempt: Any) -> None:
         "a table is locked by another session, trying again",
         reason=str(attempt.outcome.exception()),
     )
+
+
+DRIVERS = {
+    "psycopg": ("connect", "Connection", "AsyncConnection"),
+    "psycopg2": ("connect",),
+    "asyncpg": ("connect",),
+}
+"""By what names drivers connect: as functions, or as classes with a method `connect`."""
+
+
+@contextmanager
+def _unconnected() -> Iterator[None]:
+    """No revision and no env.py connects meanwhile, through SQLAlchemy or by a driver itself."""
+    from importlib import import_module
+    from importlib.util import find_spec
+    from unittest.mock import patch
+
+    from sqlalchemy import event as listen
+    from sqlalchemy.engine import Engine
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise MigrationError("it connects to the database, which a plan does not let it")
+
+    listen.listen(Engine, "do_connect", refuse)
+    try:
+        with ExitStack() as patched:
+            for driver, names in DRIVERS.items():
+                for name in names if find_spec(driver) else ():
+                    module: Any = import_module(driver)
+                    found = getattr(module, name)
+                    connects = isinstance(found, type)
+                    patched.enter_context(
+                        patch.object(found, "connect", refuse)
+                        if connects
+                        else patch.object(module, name, refuse)
+                    )
+            yield
+    finally:
+        listen.remove(Engine, "do_connect", refuse)
 
 
 def _steps(script: ScriptDirectory, current: tuple[str, ...]) -> list[Any]:

@@ -370,6 +370,21 @@ def test_a_plan_shows_the_sql(program: Program) -> None:
     assert query(migrating, "SELECT to_regclass('t')") == [(None,)]
 
 
+def test_a_plan_lets_no_driver_connect(program: Program) -> None:
+    """A revision that opens a connection of its own changes nothing while its SQL is asked for."""
+    body = (
+        "import os, psycopg\nwith psycopg.connect(os.environ['DATABASE_URL']) as c:\n"
+        "    c.execute('CREATE TABLE own (id int)')"
+    )
+    migrating = program.with_(ALEMBIC_CONFIG=str(write_history(program.folder, {"a": body})))
+    run = migrating.run("--plan", "--output", "json")
+    assert run.code == 2, run.said
+    assert "it connects to the database" in json.loads(run.out)["no_sql"]
+    assert query(migrating, "SELECT to_regclass('own')") == [(None,)]
+    assert migrating.run().code == 0
+    assert query(migrating, "SELECT to_regclass('own')") == [("own",)]
+
+
 def test_a_plan_with_an_env_py_that_knows_no_offline_mode(program: Program) -> None:
     """It would connect, which a plan does not let it: the revisions are listed, and why there is no SQL."""
     migrating = program.with_(
