@@ -59,6 +59,41 @@ class Confirm(Model):
     by: Name | None = None
 
 
+class Pages(Model):
+    """How a list that comes in pages is followed, in one of three ways.
+
+    Attributes:
+        link: by the `Link` header with `rel="next"` (RFC 8288).
+        next: JSON Pointer to the next page's URL in an answer, or to the cursor of it.
+        cursor: the query parameter that takes the cursor.
+        offset: the query parameter that takes the number of records to leave out.
+        limit: the query parameter that takes the size of a page.
+        size: of a page.
+    """
+
+    link: bool = False
+    next: Annotated[str, Field(pattern=r"^/.+$")] | None = None
+    cursor: Name | None = None
+    offset: Name | None = None
+    limit: Name | None = None
+    size: Annotated[int, Field(ge=1)] = 100
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """The query parameter for the size of a page."""
+        return {self.limit: str(self.size)} if self.limit else {}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Pages:
+        if sum(map(bool, (self.link, self.next, self.offset))) != 1:
+            raise ValueError("needs exactly one of link, next and offset")
+        if self.cursor and not self.next:
+            raise ValueError("cursor is for next")
+        if self.limit and not self.offset:
+            raise ValueError("limit is for offset")
+        return self
+
+
 class Http(Model):
     """How an endpoint's records are listed, created, updated and read back."""
 
@@ -67,6 +102,8 @@ class Http(Model):
     delete: Delete | None = None
     list_: Read | None = Field(default=None, alias="list")
     items: Pointer = ""
+    pages: Pages | None = None
+    idempotency_key: bool = False
     confirm: tuple[Confirm, ...] = ()
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
 
@@ -256,6 +293,7 @@ def _known(where: tuple[Any, ...]) -> list[str]:
         "nest": Nest,
         "refs": Ref,
         "http": Http,
+        "pages": Pages,
         "confirm": Confirm,
     }
     inside = [models[part] for part in where[:-1] if part in models]

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import islice
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 
@@ -34,24 +34,14 @@ from seeder.manifest import Confirm, Dataset
 from seeder.sql import statements
 from seeder.stage import Desired, label
 from seeder.targets import Progress
-from seeder.targets.request import PAGES, AnswerError, Requests
+from seeder.targets.pages import listed
+from seeder.targets.request import AnswerError, Requests
 
 Json = Any
 Key = tuple[Any, ...]
 
 FINISHING = 5.0
 """Seconds that requests under way have to finish when another one has failed."""
-
-NEXT_PAGE = (
-    "next",
-    "next_page",
-    "nextPage",
-    "next_cursor",
-    "nextCursor",
-    "next_page_token",
-    "has_more",
-)
-"""Fields by which an answer says that it is not all: half a list would make doubles of the rest."""
 
 BATCH = 64
 """How many records the ledger takes in one transaction, at most."""
@@ -221,47 +211,14 @@ class EndpointTarget:
     # live
 
     def _list(self) -> list[tuple[Key, dict[str, Json]]]:
-        request = self._dataset.http.list_ or ""
+        http = self._dataset.http
         try:
-            answer = self._requests.send(request, {}, {}, None)
+            records = listed(self._requests, http, self._dataset.key)
         except AnswerError as error:
             raise RefusedError(
                 f"dataset {self._dataset.name}: the API's records cannot be listed",
-                [Fault(request, "", "", error.problem)],
+                [Fault(http.list_ or "", "", "", error.problem)],
             ) from None
-        records = _follow(answer, self._dataset.http.items)
-        if isinstance(answer, dict) and any(answer.get(name) for name in NEXT_PAGE):
-            raise RefusedError(
-                f"dataset {self._dataset.name}: the API's records cannot be listed",
-                [Fault(request, "", "", PAGES)],
-            )
-        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-            raise RefusedError(
-                f"dataset {self._dataset.name}: the API's records cannot be listed",
-                [
-                    Fault(
-                        request,
-                        "",
-                        "",
-                        "did not answer with an array of objects; is http.items right?",
-                    )
-                ],
-            )
-        faults = [
-            Fault(
-                f"{request} [{number}]",
-                "",
-                field,
-                "is part of the key, and the API shows no text or number there",
-            )
-            for number, record in enumerate(records)
-            for field in self._dataset.key
-            if not isinstance(record.get(field), str | int | Decimal)
-        ]
-        if faults:
-            raise RefusedError(
-                f"dataset {self._dataset.name}: the API's records have no key", faults
-            )
         return [(tuple(record[field] for field in self._dataset.key), record) for record in records]
 
     def _twice(self, listed: list[tuple[Key, dict[str, Json]]]) -> dict[Key, int]:
@@ -398,9 +355,13 @@ class EndpointTarget:
         return _Written(change, {k: v for k, v in observed.items() if k not in kept}, missing)
 
     def _create(self, wanted: Desired) -> Json:
-        return self._requests.send(
-            self._dataset.http.create or "", _decode_fields(wanted), {}, encode(wanted.document)
-        )
+        body = encode(wanted.document)
+        once = None
+        if self._dataset.http.idempotency_key:
+            # The same for the same record and content, after a crash too.
+            once = str(uuid5(NAMESPACE_URL, f"{self._dataset.name} {wanted.key} {body.decode()}"))
+        create = self._dataset.http.create or ""
+        return self._requests.send(create, _decode_fields(wanted), {}, body, once)
 
     def _update(self, change: Change, wanted: Desired, live: Mapping[str, Json]) -> Json:
         request = self._dataset.http.update
@@ -465,12 +426,6 @@ def _shape(value: Json) -> Json:
     if isinstance(value, list):
         return [_shape(part) for part in value]
     return None
-
-
-def _follow(answer: Json, pointer: str) -> Json:
-    for token in pointer.split("/")[1:]:
-        answer = answer.get(token) if isinstance(answer, dict) else None
-    return answer
 
 
 def _project(live: Json, desired: Json) -> Json:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote as quote_url
@@ -15,9 +17,9 @@ from urllib.parse import quote as quote_url
 import httpx
 from msgspec import DecodeError
 from tenacity import (
+    RetryCallState,
     Retrying,
     retry_if_exception_type,
-    stop_after_attempt,
     wait_exponential,
     wait_random,
 )
@@ -33,10 +35,16 @@ ATTEMPTS = 4
 ANSWER = 400
 """How many characters of an API's answer a message quotes."""
 
-PAGES = (
-    "answers in pages, which is not built yet in this version; name a request that answers with all"
-    " records at once"
-)
+PATIENCE = 60.0
+"""Seconds that one request waits in all where the API asks it to (`Retry-After`)."""
+
+
+class BusyError(InterruptedTargetError):
+    """The API did not take the request, and may later: 429, or 503 with a time."""
+
+    def __init__(self, message: str, after: float) -> None:
+        super().__init__(message)
+        self.after = after
 
 
 class AnswerError(Exception):
@@ -60,8 +68,11 @@ class Requests:
         record: Mapping[str, Json],
         live: Mapping[str, Json],
         body: bytes | None,
+        once: str | None = None,
     ) -> Json:
         """Send one request and decode its answer.
+
+        `once` is an idempotency key: with it, a POST may be repeated too.
 
         Raises:
             AnswerError: a 4xx, or an answer that is not JSON.
@@ -70,58 +81,116 @@ class Requests:
         """
         method, _, path = template.partition(" ")
         url = _fill(path, record, live)
-        send = self._sender(method, url, body)
-        repeatable = method in {"GET", "PUT", "DELETE"}
+        return _document(self._ask(method, url, body, once), method, url)
+
+    @property
+    def base(self) -> str:
+        """The API's base URL."""
+        return str(self._client.base_url)
+
+    def page(self, url: str) -> tuple[Json, str | None]:
+        """One page of a list, and where its `Link` header says that the next one is.
+
+        Raises:
+            AnswerError, CredentialsError, InterruptedTargetError: as `send`.
+        """
+        answer = self._ask("GET", url, None, None)
+        return _document(answer, "GET", url), answer.links.get("next", {}).get("url")
+
+    def _ask(self, method: str, url: str, body: bytes | None, once: str | None) -> httpx.Response:
+        send = self._sender(method, url, body, once)
+        repeatable = once is not None or method in {"GET", "PUT", "DELETE"}
+        # What the API did not take can be repeated in any case.
+        kind = InterruptedTargetError if repeatable else BusyError
         attempts = Retrying(
-            retry=retry_if_exception_type(InterruptedTargetError),
-            stop=stop_after_attempt(ATTEMPTS if repeatable else 1),
-            wait=wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1),
+            retry=retry_if_exception_type(kind),
+            stop=_stop,
+            wait=_pause,
             reraise=True,
         )
         return attempts(send)
 
-    def _sender(self, method: str, url: str, body: bytes | None) -> Callable[[], Json]:
-        def send() -> Json:
+    def _sender(
+        self, method: str, url: str, body: bytes | None, once: str | None
+    ) -> Callable[[], httpx.Response]:
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        if once:
+            headers["Idempotency-Key"] = once
+
+        def send() -> httpx.Response:
             try:
-                answer = self._client.request(
-                    method,
-                    url,
-                    content=body,
-                    headers={"Content-Type": "application/json"} if body is not None else None,
-                )
+                answer = self._client.request(method, url, content=body, headers=headers)
             except (httpx.TransportError, RuntimeError) as error:
                 # RuntimeError: the client was closed, because the run is ending
                 raise InterruptedTargetError(
                     f"{method} {url}: the API went away ({error or type(error).__name__}); run again, and it"
                     " goes on where it stopped"
                 ) from None
-            return _read(answer, method, url)
+            _check(answer, method, url)
+            return answer
 
         return send
 
 
-def _read(answer: httpx.Response, method: str, url: str) -> Json:
+BACKING_OFF = wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1)
+
+
+def _pause(state: RetryCallState) -> float:
+    """What the API asks for, or longer and longer."""
+    error = state.outcome.exception() if state.outcome else None
+    return max(BACKING_OFF(state), error.after if isinstance(error, BusyError) else 0)
+
+
+def _stop(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, BusyError):
+        return (state.seconds_since_start or 0) + error.after > PATIENCE
+    return state.attempt_number >= ATTEMPTS
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Seconds, from either form of the header (RFC 9110, 10.2.3)."""
+    text = answer.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _check(answer: httpx.Response, method: str, url: str) -> None:
     said = quote(answer.text, ANSWER)
-    if "next" in answer.links:
-        raise AnswerError(f"{method} {url}: {PAGES}")
     status = answer.status_code
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise CredentialsError(
             f"{method} {url}: the API answered {status}: {said}; check API_TOKEN or API_HEADERS"
         )
-    if answer.is_server_error or status == HTTPStatus.TOO_MANY_REQUESTS:
+    after = _retry_after(answer)
+    if status == HTTPStatus.TOO_MANY_REQUESTS or (
+        status == HTTPStatus.SERVICE_UNAVAILABLE and after is not None
+    ):
+        raise BusyError(
+            f"{method} {url}: the API answered {status} for {PATIENCE:.0f} s: {said}; run again when it is well",
+            1.0 if after is None else after,
+        )
+    if answer.is_server_error:
         raise InterruptedTargetError(
             f"{method} {url}: the API answered {status}: {said}; run again when it is well"
         )
     if not answer.is_success:
         raise AnswerError(f"{method} {url}: the API answered {status}: {said}", status)
+
+
+def _document(answer: httpx.Response, method: str, url: str) -> Json:
     if not answer.content:
         return None
     try:
         return decode(answer.content)
     except DecodeError:
         raise AnswerError(
-            f"{method} {url}: the API answered {status} with what is not JSON: {said}"
+            f"{method} {url}: the API answered {answer.status_code} with what is not JSON:"
+            f" {quote(answer.text, ANSWER)}"
         ) from None
 
 

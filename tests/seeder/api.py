@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
@@ -24,6 +25,9 @@ class Api:
         refuse: slugs that get 422.
         fail_after: writes after which it answers 500; None never.
         hidden: fields that the list does not show.
+        paged: how the list comes in pages of two: link, next, cursor, offset or deaf (always the first).
+        busy: how many requests are still answered with 429.
+        once: the idempotency keys of creations that were taken.
         habit: applied to what a client writes, before it is kept.
     """
 
@@ -38,6 +42,11 @@ class Api:
         self.habit: Any = lambda record: record
         self.wrapped: Record | None = None
         self.headers: dict[str, str] = {}
+        self.paged = ""
+        self.busy = 0
+        self.once: dict[str, Record] = {}
+        self.lost = 0
+        """How many answers to creations with an idempotency key are lost on their way."""
         self._lock = threading.Lock()
 
     @property
@@ -55,10 +64,17 @@ class Api:
         """The record with a slug."""
         return next(row for row in self.rows.values() if row["slug"] == slug)
 
-    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+    def answer(  # noqa: PLR0911 - a habit a line
+        self, method: str, path: str, body: Any, once: str | None = None
+    ) -> tuple[int, Any]:
         """Status and document."""
         with self._lock:
             self.requests.append(f"{method} {path}")
+            if self.busy:
+                self.busy -= 1
+                return 429, {"detail": "slowly"}
+            if once in self.once:
+                return 201, self.once[once]
             if self.status:
                 return self.status, {"detail": "as you wish"}
             if method == "GET":
@@ -74,6 +90,8 @@ class Api:
             return self._write(method, path, body)
 
     def _read(self, path: str) -> tuple[int, Any]:
+        if path.partition("?")[0] == "/things" and self.paged:
+            return 200, self._page(dict(parse_qsl(urlsplit(path).query)))
         if path == "/things":
             shown = [
                 {name: value for name, value in row.items() if name not in self.hidden}
@@ -82,6 +100,21 @@ class Api:
             return 200, shown if self.wrapped is None else {"items": shown, **self.wrapped}
         number = int(path.rpartition("/")[2])
         return (200, self.rows[number]) if number in self.rows else (404, {"detail": "gone"})
+
+    def _page(self, query: dict[str, str]) -> Any:
+        start = 0 if self.paged == "deaf" else int(query.get("start", 0))
+        rows = list(self.rows.values())
+        page, more = rows[start : start + 2], start + 2 < len(rows)
+        following = f"/things?start={start + 2}"
+        self.headers = (
+            {"Link": f'<{following}>; rel="next"'} if more and self.paged == "link" else {}
+        )
+        if self.paged in {"link", "offset", "deaf"}:
+            return page
+        return {
+            "items": page,
+            "next": (start + 2 if self.paged == "cursor" else following) if more else None,
+        }
 
     def _write(self, method: str, path: str, body: Record) -> tuple[int, Any]:
         if method == "POST":
@@ -103,7 +136,16 @@ def serving(api: Api) -> Iterator[httpx.Client]:
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
-            status, document = api.answer(self.command, self.path, body)
+            once = self.headers.get("Idempotency-Key")
+            status, document = api.answer(self.command, self.path, body, once)
+            if once and status == 201:
+                api.once[once] = document
+                if api.lost:
+                    api.lost -= 1
+                    self.close_connection = True
+                    return
+            if status == 429:
+                api.headers = {"Retry-After": "0"}
             data = json.dumps(document).encode()
             self.send_response(status)
             for name, value in api.headers.items():

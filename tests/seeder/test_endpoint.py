@@ -322,3 +322,57 @@ def test_numbers_keep_their_digits(through: Through, api: Api) -> None:
     through.run('[{"slug": "a", "v": 12345678901234567890.12345678901234567890, "w": 1e-400}]')
     assert len(api.rows) == 1
     assert counts(through.run('[{"slug": "a", "v": 1, "w": 2}]'))["update"] == 1
+
+
+PAGES = {
+    "link": "pages = { link = true }",
+    "next": 'items = "/items"\npages = { next = "/next" }',
+    "cursor": 'items = "/items"\npages = { next = "/next", cursor = "start" }',
+    "offset": 'pages = { offset = "start", limit = "size", size = 2 }',
+}
+
+
+@pytest.mark.parametrize("way", PAGES)
+def test_a_list_in_pages_is_followed(through: Through, api: Api, way: str) -> None:
+    """All of it counts: nothing is created twice, and an edit on the last page is seen."""
+    api.paged = way
+    through.manifest(http=PAGES[way])
+    assert counts(through.run()) == {"create": 3}
+    assert len(api.rows) == 3
+    assert counts(through.run(verify=True)) == {"unchanged": 3}
+    api.find("c")["v"] = 99
+    assert counts(through.run(verify=True)) == {"unchanged": 3, "drift": 1}
+
+
+def test_a_list_that_does_not_follow(through: Through, api: Api) -> None:
+    """The same page again, or a page at another server, is an error and nothing is written."""
+    through.run()
+    api.paged = "deaf"
+    through.manifest(http=PAGES["offset"])
+    with pytest.raises(RefusedError, match="does not follow start"):
+        through.run(verify=True)
+    api.paged = ""
+    api.wrapped = {"next": "http://elsewhere.test/things"}
+    through.manifest(http=PAGES["next"])
+    with pytest.raises(RefusedError, match=r"another server, elsewhere\.test"):
+        through.run(verify=True)
+    api.wrapped = {"next": "/things"}
+    with pytest.raises(RefusedError, match="leads back"):
+        through.run(verify=True)
+    assert len(api.writes) == 3
+
+
+def test_a_busy_api_is_asked_again(through: Through, api: Api) -> None:
+    """429 was not taken: everything is sent again when the API says, creations too, once each."""
+    api.busy = 7
+    assert counts(through.run()) == {"create": 3}
+    assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
+
+
+def test_a_lost_answer_is_no_double(through: Through, api: Api) -> None:
+    """With an idempotency key, a creation whose answer is lost is repeated, and is one record."""
+    through.manifest(http="idempotency_key = true")
+    api.lost = 2
+    assert counts(through.run()) == {"create": 3}
+    assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
+    assert len(api.writes) == 5
