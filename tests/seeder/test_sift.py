@@ -1,0 +1,147 @@
+"""What is not looked at: the direct way into an empty table, and records that are what they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seeder import dataset as one
+from seeder import stage as staging
+from seeder.errors import RecordError
+from seeder.records import open_document
+from seeder.sift import WINDOW, Sieve, digests
+from tests.seeder.seeds import Seeds, counts, table
+
+SALT = b"0" * 32
+PAD = "x" * 300
+ROWS = [{"slug": f"c{n}", "hp": n, "data": {"n": [n]}} for n in range(50)]
+
+
+@pytest.fixture
+def creatures(seeds: Seeds) -> Seeds:
+    """A table, seeded the direct way."""
+    seeds.do("CREATE TABLE creatures (slug text, hp int, data jsonb)")
+    assert counts(seeds.write(table(), creatures=ROWS).run()) == {"create": 50}
+    return seeds
+
+
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many records were parsed and compared, by run."""
+    found: list[int] = []
+    stage = staging.stage
+
+    def counting(dataset: Any, raw: Any, *rest: Any) -> Any:
+        found.append(len(raw))
+        return stage(dataset, raw, *rest)
+
+    monkeypatch.setattr(one, "stage", counting)
+    return found
+
+
+def test_only_what_differs_is_looked_at(creatures: Seeds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One edited in the file, one in the table, one new, one gone, the rest moved about."""
+    found = looked_at(monkeypatch)
+    assert counts(creatures.run(verify=True)) == {"unchanged": 50}
+    assert found == []
+    creatures.do("UPDATE creatures SET hp = 99 WHERE slug = 'c7'")
+    edited = [{**ROWS[3], "hp": 33}, {"slug": "new", "hp": 1, "data": None}, *ROWS[5:], *ROWS[:3]]
+    creatures.source("creatures", edited)
+    plan = creatures.run()
+    assert counts(plan) == {"create": 1, "update": 1, "unchanged": 48, "drift": 1, "left": 1}
+    assert found == [3]
+    assert counts(creatures.run(verify=True)) == {"unchanged": 50, "drift": 1}
+
+
+def test_a_verified_run_without_a_difference_writes_nothing(creatures: Seeds) -> None:
+    """No row, no catalog entry, no byte of the log."""
+    creatures.do("VACUUM ANALYZE")
+    creatures.do("CHECKPOINT")
+    creatures.run(verify=True)  # the server's own hint bits
+    before = creatures.rows("SELECT pg_current_wal_insert_lsn()")
+    creatures.run(verify=True)
+    assert (
+        creatures.rows("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %s)", before[0][0])[0][
+            0
+        ]
+        < 200
+    )  # a checkpointer may say that it is there
+
+
+def test_a_key_twice_is_found_though_one_has_not_changed(creatures: Seeds) -> None:
+    """The second has another text, or the very same one."""
+    for twin in ({**ROWS[0], "hp": 5}, ROWS[0]):
+        creatures.source("creatures", [*ROWS, twin])
+        with pytest.raises(RecordError, match=r"slug c0.*the key is there twice"):
+            creatures.run()
+
+
+def test_a_row_that_somebody_doubled_is_named(creatures: Seeds) -> None:
+    """Though both are as they were applied."""
+    creatures.do("INSERT INTO creatures SELECT * FROM creatures WHERE slug = 'c9'")
+    with pytest.raises(Exception, match=r"slug c9\): is there 2 times"):
+        creatures.run(verify=True)
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    ["NEW.hp := NEW.hp + 1; RETURN NEW", "IF NEW.hp = 3 THEN RETURN NULL; END IF; RETURN NEW"],
+)
+def test_a_table_with_a_trigger_is_compared(
+    seeds: Seeds, trigger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that do not stay as they are put are not for the direct way."""
+    seeds.do("CREATE TABLE creatures (slug text, hp int, data jsonb)")
+    seeds.do(f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {trigger}; END $$")
+    seeds.do("CREATE TRIGGER t BEFORE INSERT ON creatures FOR EACH ROW EXECUTE FUNCTION f()")
+    found = looked_at(monkeypatch)
+    seeds.write(table(), creatures=ROWS[:3]).run()
+    assert found == [3]
+
+
+def test_both_ways_write_the_same(seeds: Seeds) -> None:
+    """The direct way and the comparison leave the same rows and the same ledger."""
+    rows: list[dict[str, Any]] = [
+        {"slug": 'q"uo\\te', "hp": None, "data": {"a": 'x"\\n', "b": None}},
+        {"slug": "tab\tline\nend", "hp": 3, "data": None},
+        {"slug": "ünï ☃", "hp": -1, "data": [1.50, "null", {}]},
+        {"slug": "null", "hp": 0, "data": "null"},
+    ]
+    seeds.do("CREATE TABLE creatures (slug text, hp int, data jsonb)")
+    seeds.do("CREATE TABLE others (LIKE creatures)")
+    seeds.do("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+    seeds.do("CREATE TRIGGER t BEFORE INSERT ON others FOR EACH ROW EXECUTE FUNCTION f()")
+    manifest = table() + "\n" + table("others").replace("others.json", "creatures.json")
+    seeds.write(manifest, creatures=rows).run_all()
+    direct = seeds.rows("SELECT * FROM creatures ORDER BY 1")
+    assert direct == seeds.rows("SELECT * FROM others ORDER BY 1")
+    assert [row[0] for row in direct] == sorted(str(row["slug"]) for row in rows)
+    ledger = "SELECT id, desired FROM compose_init.record WHERE dataset = %s ORDER BY id"
+    assert seeds.rows(ledger, 1) == seeds.rows(ledger, 2)
+    assert [counts(plan) for plan in seeds.run_all(verify=True)] == [{"unchanged": 4}] * 2
+
+
+def test_a_record_that_moved_far_is_looked_at() -> None:
+    """Memory has a bound: what moved further than the window is compared as if it were new."""
+    # long enough for many batches
+    lines = [f'{{"n": {n}, "pad": "{PAD}"}}'.encode() for n in range(5 * WINDOW)]
+
+    def places(order: list[bytes]) -> list[int]:
+        from array import array
+
+        before = [
+            (
+                b"".join(digests(SALT, lines[start : start + 1000])),
+                array("q", range(start + 1, start + 1001)),
+            )
+            for start in range(0, len(lines), 1000)
+        ]
+        sieve = Sieve(before, SALT)
+        for batch in open_document("a.ndjson", b"\n".join(order)).batches(""):
+            sieve.sift(batch)
+        return sieve.finish(set())
+
+    lines = lines[: len(lines) // 1000 * 1000]
+    assert places(lines) == []
+    assert places([*lines[1:], lines[0]]) == [len(lines) - 1]
+    assert places([*lines[:5], b'{"new": 1}', *lines[5:]]) == [5]
