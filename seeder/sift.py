@@ -15,7 +15,7 @@ from hashlib import blake2b
 from seeder.records import Batch
 
 WINDOW = 1 << 14
-"""How many records a record may have moved in the file and still be known again."""
+"""How many places a record may have come forward in the file and still be known again."""
 
 SIZE = 8
 """Bytes of a digest, and of an id."""
