@@ -299,3 +299,39 @@ def _known(where: tuple[Any, ...]) -> list[str]:
     inside = [models[part] for part in where[:-1] if part in models]
     model = inside[-1] if inside else Dataset
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def json_schema() -> dict[str, Any]:
+    """A JSON Schema of `seeds.toml`, for editors: what can be said of a manifest without its files.
+
+    What `[defaults]` may hold instead is not required of a dataset.
+    """
+    schema = Dataset.model_json_schema(by_alias=True)
+    definitions = schema.pop("$defs")
+    text: dict[str, Any] = {"type": "string", "pattern": "^GET /\\S*$"}
+    confirm = definitions["Http"]["properties"]["confirm"]
+    confirm["items"] = {"anyOf": [confirm["items"], text]}
+    confirm["anyOf"] = [{"type": "array", "items": confirm.pop("items")}, text]
+    del confirm["type"]
+    defaults = {key: value for key, value in schema.items() if key != "required"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "seeds.toml of compose-init",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "defaults": {
+                **defaults,
+                "description": "What holds for every dataset that does not say it.",
+            },
+            "dataset": {"type": "array", "items": {**schema, "required": ["name"]}},
+        },
+        "$defs": definitions,
+    }
+
+
+if __name__ == "__main__":
+    import json
+    import sys
+
+    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,49 @@
+"""The engine alone, as docs/library.md shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from seeder import Options
+from seeder.manifest import Dataset, json_schema
+from tests.seeder.seeds import Seeds, table
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "library.md").read_text(encoding="utf-8")
+
+
+def test_the_example_runs(
+    seeds: Seeds, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it stands there, but for the address."""
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert "postgresql://user@host/database" in example
+    seeds.do("CREATE TABLE creatures (slug text, hp int)")
+    seeds.write(table(), creatures=[{"slug": "goblin", "hp": 7}])
+    monkeypatch.chdir(seeds.folder)
+    exec(example.replace("postgresql://user@host/database", database), {})  # noqa: S102
+    assert capsys.readouterr().out == "creatures 1 0 0 0\n"
+
+
+def test_every_option_is_in_the_table() -> None:
+    """But for what only the container needs."""
+    missing = [field.name for field in fields(Options) if f"`{field.name}" not in PAGE]
+    assert missing == ["schema_behind"]
+
+
+def test_the_schema_is_that_of_the_manifest() -> None:
+    """Written anew with `python -m seeder.manifest > docs/seeds.schema.json`."""
+    assert json.loads((DOCS / "seeds.schema.json").read_text(encoding="utf-8")) == json_schema()
+    written = subprocess.run(
+        [sys.executable, "-m", "seeder.manifest"], capture_output=True, text=True, check=True
+    )
+    assert written.stdout == (DOCS / "seeds.schema.json").read_text(encoding="utf-8")
+    known = {field.alias or name for name, field in Dataset.model_fields.items()}
+    assert set(json_schema()["properties"]["dataset"]["items"]["properties"]) == known
