@@ -122,7 +122,7 @@ class Document:
                 numbers, texts = [n for n, _ in kept], [line for _, line in kept]
             else:
                 texts = lines
-            yield Batch(first, texts, partial(_line, self.name, numbers))
+            yield Batch(first, texts, partial(line, self.name, numbers))
             start, first, number = end + 1, first + len(texts), number + len(lines)
 
     def _follow(self, pointer: str) -> Raw:
@@ -194,7 +194,8 @@ class Document:
         return RecordError("a seed file cannot be read", [Fault(where, "", "", problem)])
 
 
-def _line(name: str, numbers: Sequence[int], n: int) -> str:
+def line(name: str, numbers: Sequence[int], n: int) -> str:
+    """The place of the n-th record, where each stands in a line."""
     return f"{name}:{numbers[n]}"
 
 
@@ -206,13 +207,17 @@ def open_document(name: str, data: bytes) -> Document:
     """A source's document, decompressed by its content and decoded by its name.
 
     Args:
-        name: file name; `.ndjson` and `.jsonl` hold one object a line.
+        name: file name; `.ndjson` and `.jsonl` hold one object a line, `.csv` rows below a header.
         data: the bytes as they were read; gzip and zstd are known by their first bytes.
 
     Raises:
         SourceError: it cannot be decompressed, or is too large.
     """
     bare = name.removesuffix(".gz").removesuffix(".zst")
+    if bare.endswith(".csv"):
+        from seeder.tabular import CsvDocument
+
+        return CsvDocument(name, _decompress(name, data), lines=True)
     return Document(name, _decompress(name, data), bare.endswith((".ndjson", ".jsonl")))
 
 

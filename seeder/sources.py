@@ -115,10 +115,6 @@ def resolve(manifest: str, source: str) -> str:
         ManifestError: the path leaves the manifest's folder, or the scheme is not built yet.
     """
     scheme = _scheme(source)
-    if source.removesuffix(".gz").removesuffix(".zst").endswith(".csv"):
-        raise ManifestError(
-            f"source {_bare(source)}: CSV is not built yet in this version; use JSON, or a JSON object a line"
-        )
     if scheme == "s3":
         return source
     if scheme:

@@ -45,7 +45,6 @@ def test_in_a_bucket() -> None:
         ("gs://b/x.json", "not built yet"),
         ("az://b/x.json", "not built yet"),
         ("ftp://b/x.json", "not known"),
-        ("x.csv.gz", "CSV is not built yet"),
     ],
 )
 def test_what_is_not_built_says_so(tmp_path: Path, source: str, said: str) -> None:

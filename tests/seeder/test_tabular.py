@@ -1,0 +1,77 @@
+"""CSV with a header as records."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from seeder.errors import RecordError
+from tests.seeder.seeds import Seeds, counts, table
+
+
+@pytest.fixture
+def creatures(seeds: Seeds) -> Seeds:
+    """A table with several types, and a manifest that reads CSV."""
+    seeds.do("CREATE TABLE creatures (slug text, hp int, born date, data jsonb, tags text[])")
+    return seeds.write(table().replace(".json", ".csv"))
+
+
+def write(seeds: Seeds, text: str) -> None:
+    """The file."""
+    (seeds.folder / "creatures.csv").write_bytes(text.encode())
+
+
+def test_rows_become_records(creatures: Seeds) -> None:
+    """Quotes, line breaks inside of values, CRLF, a byte order mark; empty is null; types are the table's."""
+    write(
+        creatures,
+        "\ufeffslug,hp,born,data\r\n"
+        'goblin,7,2026-01-31,"{""a"": [1]}"\r\n'
+        "\r\n"
+        '"two\nlines, ""quoted""",,,\r\n',
+    )
+    assert counts(creatures.run()) == {"create": 2}
+    assert creatures.rows("SELECT slug, hp, born::text, data FROM creatures ORDER BY slug") == [
+        ("goblin", 7, "2026-01-31", '{"a": [1]}'),
+        ('two\nlines, "quoted"', None, None, None),
+    ]
+    assert counts(creatures.run(verify=True)) == {"unchanged": 2}
+    write(creatures, "slug,hp\ngoblin,8\n")
+    assert counts(creatures.run()) == {"update": 1, "left": 1}
+
+
+def test_compressed(creatures: Seeds) -> None:
+    """By its first bytes, as JSON."""
+    creatures.write(table().replace(".json", ".csv.gz"))
+    text = b"slug,tags\ngoblin,{a,b}\n".replace(b"{a,b}", b'"{a,b}"')
+    (creatures.folder / "creatures.csv.gz").write_bytes(gzip.compress(text))
+    assert counts(creatures.run()) == {"create": 1}
+    assert creatures.rows("SELECT tags FROM creatures") == [(["a", "b"],)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "creatures.csv:1: is empty"),
+        ("slug,hp,slug\na,1,b\n", "creatures.csv:1, field slug: is there twice in the header"),
+        ("slug,\na,1\n", "creatures.csv:1: column 2 has no name"),
+        ("slug,hp\na,1\nb\nc,1,2\n", "creatures.csv:3: has 1 values, and the header has 2 names"),
+        ("slug,hp\na,1\nb\nc,1,2\n", "creatures.csv:4: has 3 values"),
+        ('slug,hp\n"a,1\n', "creatures.csv:2: is not CSV: unexpected end of data"),
+        ("slug,hp\na,x\n", "(slug a), field hp: expected integer, found"),
+        ("slug,hit\na,1\n", "field hit: table creatures has no such column"),
+        (
+            "slug,hp\n,1\n",
+            "field slug: must be text or a number, it is part of the key; found null",
+        ),
+        ("slug,hp\na,1\na,2\n", "creatures.csv:3 (slug a): the key is there twice"),
+    ],
+)
+def test_what_is_wrong_is_said(creatures: Seeds, text: str, said: str) -> None:
+    """With file and line; nothing is written."""
+    write(creatures, text)
+    with pytest.raises(RecordError) as raised:
+        creatures.run()
+    assert said in str(raised.value)
+    assert creatures.rows("SELECT 1 FROM creatures") == []
