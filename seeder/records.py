@@ -6,6 +6,7 @@ keeps every digit that the file gives it.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ from msgspec import DecodeError, Raw, ValidationError
 from msgspec.json import decode
 
 from seeder.errors import Fault, RecordError, SourceError
+
+NEWLINE = b"\n"
 
 MAX_BYTES = 2 * 1024**3
 """How large a source may become when it is decompressed."""
@@ -234,13 +237,27 @@ def _decompress(name: str, data: bytes) -> bytes:
 
 
 def _check_text(name: str, data: bytes) -> None:
-    """Msgspec takes raw values as they are, whatever their encoding; PostgreSQL does not."""
+    """Msgspec takes raw values as they are, whatever their encoding; PostgreSQL does not.
+
+    Decoded in pieces, so that a large file does not need its size in memory once more.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), BLOCK):
+            decoder.decode(data[start : start + BLOCK])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise _not_text(name, data) from None
+
+
+def _not_text(name: str, data: bytes) -> RecordError:
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        fault = Fault(f"{name}:{line}", "", "", f"is not UTF-8: {error.reason}; save it as UTF-8")
-        raise RecordError("a seed file cannot be read", [fault]) from None
+        place = f"{name}:{data.count(NEWLINE, 0, error.start) + 1}"
+        fault = Fault(place, "", "", f"is not UTF-8: {error.reason}; save it as UTF-8")
+        return RecordError("a seed file cannot be read", [fault])
+    raise AssertionError("text after all")  # pragma: no cover
 
 
 def _gunzip(data: bytes) -> Iterator[bytes]:
