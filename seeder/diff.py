@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -18,6 +18,15 @@ from seeder.stage import Desired, label
 
 SHOWN_RECORDS = 1000
 """How many records a plan carries for people and reports; the counts are of all."""
+
+JSONB: LiteralString = (
+    "(jsonb_hash_extended({0}, {1}) # hashtextextended(regexp_replace(regexp_replace({0}::text,"
+    " '\\.0+(?!\\d)', '', 'g'), '(\\.\\d*[1-9])0+(?!\\d)', '\\1', 'g') COLLATE \"C\", {1}))"
+)
+"""A hash of jsonb, equal where values are equal: 1 and 1.0 are.
+
+Its own hash knows no sign of a number; the text does, less the zeros at the end of a fraction.
+"""
 
 SECRET = "(secret)"  # noqa: S105
 """Stands for a value that is not shown."""
@@ -83,7 +92,8 @@ class Plan:
 def prepare(connection: Connection, ledger: Ledger) -> None:
     """Make what the comparison calls; targets call it as well."""
     text = sql.SQL(statements("diff")["functions"])
-    connection.execute(text.format(salt=sql.Literal(ledger.salt)))
+    hashed = sql.SQL(JSONB).format(sql.SQL("value"), sql.Literal(ledger.salt))
+    connection.execute(text.format(hash=hashed))
 
 
 def compare(

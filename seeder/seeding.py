@@ -15,6 +15,13 @@ EVERYTHING = Options()
 """Every dataset, where something has changed."""
 
 
+SESSION = """
+SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1;
+SET bytea_output = 'hex'; SET jit = off; SET work_mem = '64MB';
+"""
+"""One way to write each value, so that it has one text, and with it one hash, in every run."""
+
+
 def load(location: str, sources: Sources) -> tuple[Manifest, Content]:
     """The manifest at a path or URL.
 
@@ -141,8 +148,7 @@ def seed(
 
 
 def _prepare(connection: Connection, *, create: bool) -> Ledger:
-    # One time zone, so that a timestamp has one text, and with it one hash, in every run.
-    connection.execute("SET TimeZone = 'UTC'; SET jit = off; SET work_mem = '64MB'")
+    connection.execute(SESSION)
     return Ledger.open(connection, create=create)
 
 

@@ -15,7 +15,7 @@
 
 -- name: functions
 CREATE OR REPLACE FUNCTION pg_temp.hash(value jsonb) RETURNS bigint
-LANGUAGE sql IMMUTABLE AS $$ SELECT jsonb_hash_extended(value, {salt}) $$;
+LANGUAGE sql IMMUTABLE AS $$ SELECT {hash} $$;
 
 -- name: duplicates
 -- Keys that the target holds more than once, of those that the file or the ledger names.

@@ -31,8 +31,8 @@ LEFT JOIN pg_temp.applied a ON a.id = d.id
 WHERE a.desired IS DISTINCT FROM d.hashes;
 
 -- name: begun
--- Records that a killed run was about to create.
-SELECT id FROM pg_temp.applied WHERE desired IS NULL;
+-- Whether a killed run was about to send something.
+SELECT EXISTS (SELECT FROM pg_temp.applied WHERE intended IS NOT NULL);
 
 -- name: gone
 -- Records that the file no longer holds, and how they were nested.

@@ -21,7 +21,7 @@ import psycopg
 from msgspec.json import encode
 from psycopg import sql
 
-from seeder.diff import Plan
+from seeder.diff import JSONB, Plan
 from seeder.errors import (
     SHOWN,
     CredentialsError,
@@ -55,10 +55,11 @@ class Column:
     def hashed(self, alias: str, salt: int) -> sql.Composed:
         """The hash of its value, the same in every run, version and machine; 1 for null.
 
-        Hashed as what it is where equal values may have several texts, else as its text: a type's own
-        hash function may go by an oid, as that of enums does, and so not outlive a restored backup.
+        Hashed as its text, but where equal values may have several. A type's own hash function may know
+        less than 64 bits (integers, timestamps), no sign (numbers), or an oid that a restored backup
+        has not (enums).
         """
-        as_what = HASHED.get(self.base, 'hashtextextended({}::text COLLATE "C", {})')
+        as_what = HASHED.get(self.base, 'hashtextextended({0}::text COLLATE "C", {1})')
         return sql.SQL("coalesce(" + as_what + ", 1)").format(
             sql.Identifier(alias, self.name), sql.Literal(salt)
         )
@@ -68,18 +69,13 @@ SEPARATOR = "\x1f"
 """Between the values of many keys in one text: ASCII's unit separator, which no key should hold."""
 
 HASHED: dict[str, LiteralString] = {
-    "int2": "hashint8extended({}, {})",
-    "int4": "hashint8extended({}, {})",
-    "int8": "hashint8extended({}, {})",
-    "bool": "hashint8extended({}::int, {})",
-    "float4": "hashfloat8extended({}, {})",
-    "float8": "hashfloat8extended({}, {})",
-    "numeric": "hash_numeric_extended({}, {})",
-    "uuid": "uuid_hash_extended({}, {})",
-    "jsonb": "jsonb_hash_extended({}, {})",
-    "timestamp": "timestamp_hash_extended({}, {})",
-    "timestamptz": "timestamp_hash_extended({} AT TIME ZONE 'UTC', {})",
-    "citext": 'hashtextextended(lower({}::text) COLLATE "C", {})',
+    "bool": "hashint4extended({0}::int, {1})",
+    "float4": "hashfloat8extended({0}, {1})",
+    "float8": "hashfloat8extended({0}, {1})",
+    "numeric": 'hashtextextended(trim_scale({0})::text COLLATE "C", {1})',
+    "uuid": "uuid_hash_extended({0}, {1})",
+    "jsonb": JSONB,
+    "citext": 'hashtextextended(lower({0}::text) COLLATE "C", {1})',
 }
 """How values of a base type are hashed, with a salt; any other type as its text."""
 

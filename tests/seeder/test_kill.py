@@ -19,6 +19,7 @@ import pytest
 
 from seeder import Options, seed
 from seeder.sources import Sources
+from seeder.targets import endpoint
 from tests.seeder.api import Api, serving
 from tests.seeder.seeds import Seeds
 
@@ -59,8 +60,7 @@ class World:
 
     def edit_file(self, number: int) -> None:
         """A third gets another value, one or two come, one goes."""
-        for slug in self.chance.sample(sorted(self.wanted), len(self.wanted) // 3):
-            self.wanted[slug]["value"] = number
+        self.edit_values(number)
         for part in ("", "b")[: 1 + (len(self.wanted) < RECORDS)]:
             self.wanted[f"s{number}{part}"] = {"value": number, "note": "as seeded"}
         if len(self.wanted) > RECORDS:
@@ -68,6 +68,11 @@ class World:
             row = self.wanted.pop(slug)
             if slug in self.by_hand:
                 self.kept[slug] = {**row, "note": self.by_hand.pop(slug)}
+
+    def edit_values(self, number: int) -> None:
+        """A third gets another value."""
+        for slug in self.chance.sample(sorted(self.wanted), len(self.wanted) // 3):
+            self.wanted[slug]["value"] = number
 
     def expected(self) -> dict[str, dict[str, Any]]:
         """By slug, what must be there."""
@@ -93,8 +98,14 @@ def runner() -> Iterator[subprocess.Popen[str]]:
         process.stdin.close()
 
 
-def test_killed_at_any_moment(seeds: Seeds, database: str, runner: subprocess.Popen[str]) -> None:
+def test_killed_at_any_moment(
+    seeds: Seeds,
+    database: str,
+    runner: subprocess.Popen[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """200 kills over a table and an endpoint that has no unique key."""
+    monkeypatch.setattr(endpoint, "SETTLING", 0.1)  # this API takes 2 ms
     api = Api()
     api.habit = slowly
     seeds.do("CREATE TABLE things (id serial PRIMARY KEY, slug text, value int, note text)")
@@ -105,15 +116,23 @@ def test_killed_at_any_moment(seeds: Seeds, database: str, runner: subprocess.Po
         longest = 0.2
         for number in range(KILLS):
             world.edit_file(number)
-            seeds.source("things", [{"slug": slug, **row} for slug, row in world.wanted.items()])
+            write(world, seeds)
             edit_by_hand(world, seeds, api, number)
             address = f"{seeds.manifest} {database} {client.base_url}"
             hit += kill(runner, address, world.chance.uniform(0, longest))
+            if number % 3 == 0:  # the run that follows finds another file than the killed one
+                world.edit_values(-number)
+                write(world, seeds)
             started = time.monotonic()
             run(seeds, str(client.base_url))
             longest = max(0.05, 0.9 * longest + 0.1 * (time.monotonic() - started))
             check(world, seeds, api)
     assert hit > KILLS // 2, "most runs came to their end before they were killed"
+
+
+def write(world: World, seeds: Seeds) -> None:
+    """The file, as the world wants it."""
+    seeds.source("things", [{"slug": slug, **row} for slug, row in world.wanted.items()])
 
 
 def slowly(record: dict[str, Any]) -> dict[str, Any]:
@@ -157,8 +176,8 @@ def check(world: World, seeds: Seeds, api: Api) -> None:
     table = seeds.rows("SELECT slug, value, note FROM things ORDER BY slug")
     things = sorted((row["slug"], row["value"], row["note"]) for row in api.rows.values())
     expected = world.expected()
-    for rows in (table, things):
+    for target, rows in (("table", table), ("endpoint", things)):
         assert [slug for slug, _, _ in rows] == sorted(expected)
         for slug, value, note in rows:
-            assert note == expected[slug]["note"], slug
-            assert value == expected[slug].get("value", value), slug
+            assert note == expected[slug]["note"], (target, slug)
+            assert value == expected[slug].get("value", value), (target, slug)
