@@ -20,8 +20,9 @@ SHOWN_RECORDS = 1000
 """How many records a plan carries for people and reports; the counts are of all."""
 
 JSONB: LiteralString = (
-    "(jsonb_hash_extended({0}, {1}) # hashtextextended(regexp_replace(regexp_replace({0}::text,"
-    " '\\.0+(?!\\d)', '', 'g'), '(\\.\\d*[1-9])0+(?!\\d)', '\\1', 'g') COLLATE \"C\", {1}))"
+    "(jsonb_hash_extended({0}, {1}) # hashtextextended(CASE WHEN strpos({0}::text, '.') = 0 THEN {0}::text"
+    " ELSE regexp_replace(regexp_replace({0}::text, '\\.0+(?!\\d)', '', 'g'),"
+    " '(\\.\\d*[1-9])0+(?!\\d)', '\\1', 'g') END COLLATE \"C\", {1}))"
 )
 """A hash of jsonb, equal where values are equal: 1 and 1.0 are.
 

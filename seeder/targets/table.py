@@ -68,7 +68,13 @@ class Column:
 SEPARATOR = "\x1f"
 """Between the values of many keys in one text: ASCII's unit separator, which no key should hold."""
 
+INTEGER: LiteralString = "(hashint8extended({0}, {1}) # {0}::bigint)"
+"""The hash alone folds 64 bits to 32."""
+
 HASHED: dict[str, LiteralString] = {
+    "int2": INTEGER,
+    "int4": INTEGER,
+    "int8": INTEGER,
     "bool": "hashint4extended({0}::int, {1})",
     "float4": "hashfloat8extended({0}, {1})",
     "float8": "hashfloat8extended({0}, {1})",
