@@ -130,6 +130,11 @@ class Ledger:
         values = {"dataset": number, "positions": list(positions)}
         self.connection.execute(statements("ledger")["intend"], values)
 
+    def forget_intended(self, number: int, positions: Sequence[int]) -> None:
+        """Forget that records of `pg_temp.plan` were about to be sent: they were not taken."""
+        values = {"dataset": number, "positions": list(positions)}
+        self.connection.execute(statements("ledger")["forget_intended"], values)
+
     def record_observed(
         self, number: int, fields: list[str], observed: Sequence[tuple[int, str]]
     ) -> None:

@@ -94,18 +94,78 @@ class Pages(Model):
         return self
 
 
+class Bulk(Model):
+    """One request that creates many records, and answers with them in the same order.
+
+    Attributes:
+        request: takes an array of records.
+        size: how many records one request takes at most.
+        into: the field of an object that takes the array; without it, the array is the body.
+        items: JSON Pointer to the array in the answer.
+    """
+
+    request: Create
+    size: Annotated[int, Field(ge=2, le=10_000)] = 100
+    into: Name | None = None
+    items: Pointer = ""
+
+
 class Http(Model):
-    """How an endpoint's records are listed, created, updated and read back."""
+    """How an endpoint's records are found, created, updated, deleted and read back.
+
+    Attributes:
+        list_: answers with all records; or
+        get: answers with the record of a key, by its fields in the path.
+        exists: status by which `create` says that the record is there already.
+    """
 
     create: Create | None = None
+    bulk: Bulk | None = None
     update: Update | None = None
     delete: Delete | None = None
     list_: Read | None = Field(default=None, alias="list")
+    get: Read | None = None
     items: Pointer = ""
     pages: Pages | None = None
+    exists: Annotated[int, Field(ge=400, le=499)] | None = None
     idempotency_key: bool = False
     confirm: tuple[Confirm, ...] = ()
     concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+
+    def faults(self, key: tuple[str, ...], *, prune: bool) -> list[str]:
+        """What is wrong across keys, for records with this key."""
+        found = []
+        if self.create is None:
+            found.append(f'http.create is missing: say how, as in create = "{EXAMPLES["create"]}"')
+        if self.list_ is None and self.get is None:
+            found.append(
+                "http.list is missing, or http.get: say how, as in"
+                f' list = "{EXAMPLES["list"]}" or get = "{EXAMPLES["get"]}"'
+            )
+        if self.list_ and self.get:
+            found.append("http.list and http.get are both there: records are found in one way")
+        if self.get and not any(f"{{{field}}}" in self.get for field in key):
+            found.append(
+                f"http.get names no field of the key, as in {EXAMPLES['get']}: it cannot find a record"
+            )
+        if self.get and self.pages:
+            found.append("http.pages is for http.list")
+        if self.get and prune:
+            found.append(
+                "prune needs http.list: the ledger knows hashes of keys alone, and cannot ask for"
+                " records that are not in the file any more"
+            )
+        found += [
+            f"http.{name} names {{live.…}}, and no record of the API is known then"
+            for name, request in self._first_requests()
+            if "{live." in (request or "")
+        ]
+        if self.bulk and "{" in self.bulk.request:
+            found.append("http.bulk is for many records, and cannot name a field of one")
+        return found
+
+    def _first_requests(self) -> list[tuple[str, str | None]]:
+        return [("create", self.create), ("list", self.list_), ("get", self.get)]
 
 
 class FieldRules(Model):
@@ -182,18 +242,10 @@ class Dataset(Model):
                 if "http" in self.model_fields_set
                 else []
             )
-        missing = [
-            name
-            for name, value in (("list", self.http.list_), ("create", self.http.create))
-            if value is None
-        ]
-        return [
-            f'http.{name} is missing: say how, as in {name} = "{EXAMPLES[name]}"'
-            for name in missing
-        ]
+        return self.http.faults(self.key, prune=self.prune)
 
 
-EXAMPLES = {"list": "GET /monsters", "create": "POST /monsters"}
+EXAMPLES = {"list": "GET /monsters", "get": "GET /monsters/{slug}", "create": "POST /monsters"}
 
 
 class Manifest(Model):
@@ -250,18 +302,23 @@ def _dataset(
         faults.append(f"{label}: is not a table")
         return None
     merged = {key: value for key, value in defaults.items() if key not in table} | table
-    if isinstance(merged.get("http"), dict) and "confirm" in merged["http"]:
-        # A confirming request without options may be written as a plain string.
+    if isinstance(merged.get("http"), dict):
+        # A request without options may be written as a plain string.
         http = dict(merged["http"])
-        http["confirm"] = _lists_to_tuples(
-            [{"request": c} if isinstance(c, str) else c for c in _as_list(http["confirm"])]
-        )
+        if "confirm" in http:
+            http["confirm"] = [_as_request(c) for c in _as_list(http["confirm"])]
+        if "bulk" in http:
+            http["bulk"] = _as_request(http["bulk"])
         merged = {**merged, "http": http}
     try:
         return Dataset.model_validate(_lists_to_tuples(merged))
     except ValidationError as error:
         faults.extend(f"{label}: {_say(fault)}" for fault in error.errors())
         return None
+
+
+def _as_request(value: Any) -> Any:
+    return {"request": value} if isinstance(value, str) else value
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -294,6 +351,7 @@ def _known(where: tuple[Any, ...]) -> list[str]:
         "refs": Ref,
         "http": Http,
         "pages": Pages,
+        "bulk": Bulk,
         "confirm": Confirm,
     }
     inside = [models[part] for part in where[:-1] if part in models]
@@ -309,6 +367,8 @@ def json_schema() -> dict[str, Any]:
     schema = Dataset.model_json_schema(by_alias=True)
     definitions = schema.pop("$defs")
     text: dict[str, Any] = {"type": "string", "pattern": "^GET /\\S*$"}
+    bulk = definitions["Http"]["properties"]["bulk"]
+    bulk["anyOf"].append({"type": "string", "pattern": "^(POST|PUT) /\\S*$"})
     confirm = definitions["Http"]["properties"]["confirm"]
     confirm["items"] = {"anyOf": [confirm["items"], text]}
     confirm["anyOf"] = [{"type": "array", "items": confirm.pop("items")}, text]

@@ -1,7 +1,8 @@
 """An endpoint of the application's API as a target.
 
-    GET list ─▶ live records, by key ─▶ (details of those that changed) ─▶ pg_temp.live
-    pg_temp.plan ─▶ POST, PUT or PATCH, some at once ─▶ read back ─▶ the ledger, in small batches
+    GET list, or GET by key ─▶ live records ─▶ (details of those that changed) ─▶ pg_temp.live
+    pg_temp.plan ─▶ DELETE; POST, PUT or PATCH, some at once ─▶ read back ─▶ the ledger, in small batches
+                                └─▶ is there already, or nobody can tell ─▶ look again, once
 
 The list need not show all of a record: what it leaves out is read with the `confirm` requests, for
 the records that the seed changed, or for all with `verify`. A field that no answer shows is compared
@@ -11,56 +12,48 @@ with the ledger alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 
-from seeder.diff import Change, Plan
-from seeder.errors import (
-    Fault,
-    ManifestError,
-    RefusedError,
-    SeedError,
-)
-from seeder.exact import decode, encode
+from seeder.diff import Change, Plan, compare, prepare
+from seeder.errors import Fault, RefusedError
+from seeder.exact import encode
 from seeder.ledger import Connection, Ledger
-from seeder.manifest import Confirm, Dataset
+from seeder.manifest import Dataset
 from seeder.sql import statements
 from seeder.stage import Desired, label
 from seeder.targets import Progress
-from seeder.targets.pages import listed
-from seeder.targets.request import AnswerError, Requests
+from seeder.targets.jobs import BATCH, Job, Outcome, run
+from seeder.targets.live import Key, Live, Reader
+from seeder.targets.pace import Pace
+from seeder.targets.request import Requests
+from seeder.targets.shape import project, shape
+from seeder.targets.write import Writer, Written, fields_of
 
 Json = Any
-Key = tuple[Any, ...]
-
-FINISHING = 5.0
-"""Seconds that requests under way have to finish when another one has failed."""
-
-BATCH = 64
-"""How many records the ledger takes in one transaction, at most."""
 
 SETTLING = 1.0
 """Seconds that requests of a killed run have to come to their end."""
 
-GONE = {404, 410}
-"""A delete's answers that mean: is not there any more."""
 
+@dataclass
+class _Tally:
+    """What has become of a plan so far."""
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """What became of one record: what the API shows of it, or why it was refused."""
+    total: int
+    progress: Progress
+    done: int = 0
+    refused: list[Fault] = field(default_factory=list)
+    not_kept: list[str] = field(default_factory=list)
 
-    change: Change
-    observed: dict[str, Json]
-    missing: tuple[str, ...] = ()
-    refused: str = ""
+    def add(self, count: int) -> None:
+        self.done += count
+        self.progress(self.done, self.total)
 
 
 class EndpointTarget:
@@ -75,39 +68,72 @@ class EndpointTarget:
     def __init__(self, connection: Connection, dataset: Dataset, client: httpx.Client) -> None:
         self._connection = connection
         self._dataset = dataset
-        self._requests = Requests(client)
+        self._pace = Pace(dataset.http.concurrency)
+        self._requests = Requests(client, self._pace, dataset.secrets)
+        self._reader = Reader(self._requests, dataset, self._pace)
         self._desired: list[Desired] = []
         self._fields: list[str] = []
         self._ids: dict[int, Key] = {}
         self._live: dict[Key, dict[str, Json]] = {}
 
     def show(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
-        """List the API's records, and show both sides of the comparison.
+        """Read the API's records, and show both sides of the comparison.
 
         Raises:
-            RefusedError: the list cannot be had or understood.
+            RefusedError: they cannot be had or understood.
             CredentialsError, InterruptedTargetError: as the API answers.
         """
+        self._settle()
+        self._show(desired, fields, verify=verify)
+
+    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
+        """Send what the plan says, confirm it, and let the ledger follow the answers.
+
+        Raises:
+            RefusedError: the API refused records; the others were written.
+            CredentialsError, InterruptedTargetError: as the API answers; what was confirmed stays.
+        """
+        ledger.record_plan(number, unwritten_only=True)
+        tally = _Tally(plan.create + plan.update + plan.delete, progress)
+        self._delete_all(ledger, number, tally)
+        again = self._write_all(ledger, number, tally)
+        if again:
+            plan = self._look_again(plan, again, ledger, number, tally)
+        if tally.refused:
+            count = len(tally.refused)
+            others = "; the others are written" if tally.total > count else ""
+            raise RefusedError(
+                f"{self._dataset.target} refused {count} of {tally.total} records{others}",
+                tally.refused,
+            )
+        return plan.with_unconfirmed(sorted(tally.not_kept))
+
+    def delete(self, key: Key) -> str:
+        """Delete the live record of a key; why the API does not, or "".
+
+        Raises:
+            ManifestError: nobody has said how.
+            CredentialsError, InterruptedTargetError: as the API answers.
+        """
+        return self._writer("").delete(self._live[key])
+
+    # both sides
+
+    def _show(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
         self._desired, self._fields = desired, fields
         self._connection.execute(statements("endpoint")["raw"])
         self._show_desired(desired)
         self._connection.execute(statements("endpoint")["desired"], {"fields": fields})
-        self._settle()
-        listed = self._list()
+        listed = self._reader.all(desired)
         self._live = dict(listed)
         by_key = {record.key: record for record in desired}
-        twice = self._twice(listed)
         gone = self._gone([key for key in self._live if key not in by_key])
         detailed = {record.position for record in desired} if verify else self._changed()
+        counts = _counts(listed)
         rows = []
-        with self._threads() as threads:
-            complete = threads.map(
-                lambda pair: self._complete(pair, by_key.get(pair[0]), detailed, gone),
-                self._live.items(),
-            )
-            for key, record in complete:
-                document = _project(record, self._named(by_key.get(key), gone.get(key), record))
-                rows += [(encode(key).decode(), encode(document).decode())] * twice.get(key, 1)
+        for key, record in self._completed(by_key, detailed, gone):
+            document = project(record, self._named(by_key.get(key), gone.get(key), record))
+            rows += [(encode(key).decode(), encode(document).decode())] * counts[key]
         with (
             self._connection.cursor() as cursor,
             cursor.copy("COPY pg_temp.raw_live FROM STDIN") as copy,
@@ -122,15 +148,21 @@ class EndpointTarget:
         if row and row[0]:
             time.sleep(SETTLING)
 
-    def _named(
-        self, wanted: Desired | None, shape: dict[str, Json] | None, record: Mapping[str, Json]
-    ) -> dict[str, Json]:
-        """The fields to look at, with their structure: the file's, or the ledger's of a record gone from it."""
-        if wanted:
-            return _decode_fields(wanted)
-        if shape is None:
-            return {}
-        return {name: shape.get(name) for name in self._fields if name in record}
+    def _show_desired(self, desired: list[Desired]) -> None:
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy("COPY pg_temp.raw FROM STDIN") as copy,
+        ):
+            for record in desired:
+                shapes = {name: shape(part) for name, part in fields_of(record).items()}
+                text = encode({name: part for name, part in shapes.items() if part}).decode()
+                key, document = encode(record.key).decode(), encode(record.document).decode()
+                copy.write_row((record.position, key, document, text))
+
+    def _changed(self) -> set[int]:
+        """Positions whose seed is not what was last applied."""
+        rows = self._connection.execute(statements("endpoint")["changed"]).fetchall()
+        return {row[0] for row in rows}
 
     def _gone(self, others: list[Key]) -> dict[Key, dict[str, Json]]:
         """Of live records that the file does not name: those that are ours, with their structure."""
@@ -143,299 +175,180 @@ class EndpointTarget:
         self._ids = dict(zip(ids, others, strict=True))
         return {key: shapes[id_] or {} for id_, key in self._ids.items() if id_ in shapes}
 
-    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
-        """Send what the plan says, confirm it, and let the ledger follow each answer.
+    def _named(
+        self, wanted: Desired | None, structure: dict[str, Json] | None, record: Mapping[str, Json]
+    ) -> dict[str, Json]:
+        """The fields to look at, with their structure: the file's, or the ledger's of a record gone from it."""
+        if wanted:
+            return fields_of(wanted)
+        if structure is None:
+            return {}
+        return {name: structure.get(name) for name in self._fields if name in record}
 
-        Raises:
-            RefusedError: the API refused records; the others were written.
-            CredentialsError, InterruptedTargetError: as the API answers; what was confirmed stays.
-        """
-        ledger.record_plan(number, unwritten_only=True)
-        total = plan.create + plan.update + plan.delete
-        refused: list[Fault] = []
-        done = 0
-        unconfirmed: list[str] = []
-        for id_, key in self._connection.execute(statements("endpoint")["deletes"]).fetchall():
-            fault = self._delete(self._ids[id_])
-            if fault:
-                refused.append(
-                    Fault(self._dataset.target, label(self._dataset.key, key), "", fault)
-                )
-            else:
-                ledger.forget_records(number, [id_])
-            done += 1
-            progress(done, total)
-        written: list[_Written] = []
-        for batch in self._send_all(ledger, number):
-            accepted = [written for written in batch if not written.refused]
-            ledger.record_observed(
-                number,
-                self._fields,
-                [(w.change.position or 0, encode(w.observed).decode()) for w in accepted],
-            )
-            written += [written for written in batch if written.refused]
-            unconfirmed += [self._not_kept(written) for written in accepted if written.missing]
-            done += len(batch)
-            progress(done, total)
-        written.sort(key=lambda written: written.change.position or 0)
-        refused += [self._fault(one) for one in written]
-        if refused:
-            others = "; the others are written" if total > len(refused) else ""
-            raise RefusedError(
-                f"{self._dataset.target} refused {len(refused)} of {total} records{others}", refused
-            )
-        return plan.with_unconfirmed(sorted(unconfirmed))
-
-    def _delete(self, key: Key) -> str:
-        """Why the API does not delete a record; "" where it did, or had none any more."""
-        request = self._dataset.http.delete
-        if request is None:
-            raise ManifestError(
-                f"dataset {self._dataset.name}: prune has records to delete and http.delete is missing: say"
-                ' how, as in delete = "DELETE /monsters/{live.id}"'
-            )
-        live = self._live[key]
-        try:
-            self._requests.send(request, live, live, None)
-        except AnswerError as error:
-            return "" if error.status in GONE else error.problem
-        return ""
-
-    # live
-
-    def _list(self) -> list[tuple[Key, dict[str, Json]]]:
-        http = self._dataset.http
-        try:
-            records = listed(self._requests, http, self._dataset.key)
-        except AnswerError as error:
-            raise RefusedError(
-                f"dataset {self._dataset.name}: the API's records cannot be listed",
-                [Fault(http.list_ or "", "", "", error.problem)],
-            ) from None
-        return [(tuple(record[field] for field in self._dataset.key), record) for record in records]
-
-    def _twice(self, listed: list[tuple[Key, dict[str, Json]]]) -> dict[Key, int]:
-        counts: dict[Key, int] = {}
-        for key, _ in listed:
-            counts[key] = counts.get(key, 0) + 1
-        return counts
-
-    def _show_desired(self, desired: list[Desired]) -> None:
-        with (
-            self._connection.cursor() as cursor,
-            cursor.copy("COPY pg_temp.raw FROM STDIN") as copy,
-        ):
-            for record in desired:
-                shapes = {name: _shape(part) for name, part in _decode_fields(record).items()}
-                shape = encode({name: part for name, part in shapes.items() if part}).decode()
-                key, document = encode(record.key).decode(), encode(record.document).decode()
-                copy.write_row((record.position, key, document, shape))
-
-    def _changed(self) -> set[int]:
-        """Positions whose seed is not what was last applied."""
-        rows = self._connection.execute(statements("endpoint")["changed"]).fetchall()
-        return {row[0] for row in rows}
-
-    def _complete(
+    def _completed(
         self,
-        pair: tuple[Key, dict[str, Json]],
-        wanted: Desired | None,
+        by_key: Mapping[Key, Desired],
         detailed: set[int],
         gone: Mapping[Key, dict[str, Json]],
-    ) -> tuple[Key, dict[str, Json]]:
-        """A live record with what the list does not show of it, where that matters."""
-        key, record = pair
-        if wanted is None:
-            if key not in gone or not self._dataset.prune:
-                return pair
-            hidden = any(field not in record for field in self._fields)
-            named: Mapping[str, Json] = record
-        else:
-            hidden = wanted.position in detailed and any(f not in record for f in wanted.document)
-            named = _decode_fields(wanted)
-        if not hidden:
-            return pair
-        try:
-            return key, self._read_back(named, record)
-        except AnswerError as error:
-            where = wanted.where if wanted else self._dataset.target
-            raise RefusedError(
-                f"dataset {self._dataset.name}: a record cannot be read back",
-                [Fault(where, label(self._dataset.key, key), "", error.problem)],
-            ) from None
+    ) -> Iterator[Live]:
+        """The live records, with what the list does not show of them where that matters."""
+        hidden: list[Job[Live]] = []
+        for key, record in self._live.items():
+            wanted = by_key.get(key)
+            if self._is_hidden(record, wanted, detailed, ours=key in gone):
+                named = fields_of(wanted) if wanted else record
+                hidden.append(partial(self._reader.complete, (key, record), named, wanted))
+            else:
+                yield key, record
+        for batch in self._reader.run(iter(hidden)):
+            yield from batch
 
-    def _read_back(self, named: Mapping[str, Json], record: Mapping[str, Json]) -> dict[str, Json]:
-        whole = dict(record)
-        for confirm in self._dataset.http.confirm:
-            answer = self._requests.send(confirm.request, named, whole, None)
-            whole.update(_into(confirm, answer))
-        return whole
+    def _is_hidden(
+        self, record: Mapping[str, Json], wanted: Desired | None, detailed: set[int], *, ours: bool
+    ) -> bool:
+        if wanted is None:
+            prunes = ours and self._dataset.prune
+            return prunes and any(name not in record for name in self._fields)
+        return wanted.position in detailed and any(name not in record for name in wanted.document)
 
     # writing
 
-    def _send_all(self, ledger: Ledger, number: int) -> Iterator[list[_Written]]:
-        """Every change, some at once; batches of what is done, as it is done."""
-        changes = self._intended(ledger, number)
-        with self._threads() as threads:
-            running: set[Future[_Written]] = set()
-            try:
-                while True:
-                    room = 2 * self._dataset.http.concurrency - len(running)
-                    some = islice(changes, room)
-                    running |= {threads.submit(self._send, change) for change in some}
-                    if not running:
-                        return
-                    finished, running = wait(running, return_when=FIRST_COMPLETED)
-                    yield from self._collect(finished)
-            except SeedError:
-                # What was under way beside the one that failed is written all the same: were the
-                # ledger not told, our own writes would look like somebody's edits.
-                yield [done.result() for done in _finish(running) if done.exception() is None]
-                raise
+    def _writer(self, since: str) -> Writer:
+        return Writer(self._requests, self._reader, self._dataset, self._desired, self._live, since)
 
-    def _collect(self, finished: set[Future[_Written]]) -> Iterator[list[_Written]]:
-        """What went well first, so that the ledger has it before an error ends the dataset."""
-        good = [future.result() for future in finished if future.exception() is None]
-        for start in range(0, len(good), BATCH):
-            yield good[start : start + BATCH]
-        for future in finished:
-            future.result()
+    def _delete_all(self, ledger: Ledger, number: int, tally: _Tally) -> None:
+        rows = self._connection.execute(statements("endpoint")["deletes"]).fetchall()
+        jobs = (partial(self._delete, id_, key) for id_, key in rows)
+        for batch in run(jobs, self._dataset.http.concurrency, self._pace):
+            ledger.forget_records(number, [id_ for id_, fault in batch if fault is None])
+            tally.refused += [fault for _, fault in batch if fault]
+            tally.add(len(batch))
 
-    def _intended(self, ledger: Ledger, number: int) -> Iterator[Change]:
-        """The changes, each once the ledger says that it is about to be sent."""
-        changes = iter(self._changes())
-        while some := list(islice(changes, BATCH)):
-            ledger.intend(number, [change.position or 0 for change in some])
-            yield from some
+    def _delete(self, id_: int, key: Sequence[Any]) -> Outcome[tuple[int, Fault | None]]:
+        problem = self.delete(self._ids[id_])
+        named = label(self._dataset.key, key)
+        return Outcome(
+            [(id_, Fault(self._dataset.target, named, "", problem) if problem else None)]
+        )
 
-    def _changes(self) -> list[Change]:
+    def _write_all(
+        self, ledger: Ledger, number: int, tally: _Tally, *, last: bool = False
+    ) -> list[Written]:
+        """Send every change; those that one has to look at again, unless it is the `last` time."""
+        again: list[Written] = []
+        refused: list[Written] = []
+        jobs = self._jobs(ledger, number, bulk=not last)
+        for batch in run(jobs, self._dataset.http.concurrency, self._pace):
+            written = [one for one in batch if one.fate == "written"]
+            observed = [(one.position, encode(one.observed).decode()) for one in written]
+            if observed:
+                ledger.record_observed(number, self._fields, observed)
+            tally.not_kept += [self._not_kept(one) for one in written if one.missing]
+            repeat = [one for one in batch if one.fate in {"exists", "open"} and not last]
+            again += repeat
+            refused += [one for one in batch if one.fate != "written" and one not in repeat]
+            tally.add(len(batch) - len(repeat))
+        refused.sort(key=lambda one: one.position)
+        tally.refused += [self._fault(one) for one in refused]
+        not_ours = [one.position for one in refused + again if one.fate in {"refused", "exists"}]
+        if not_ours:
+            ledger.forget_intended(number, not_ours)
+        return again
+
+    def _jobs(self, ledger: Ledger, number: int, *, bulk: bool) -> Iterator[Job[Written]]:
+        """The changes as jobs, each once the ledger says that it is about to be sent."""
         rows = self._connection.execute(statements("endpoint")["writes"]).fetchall()
-        return [
+        changes = (
             Change(position, action, dict(zip(self._dataset.key, key, strict=True)), fields)
             for position, key, action, fields in rows
-        ]
-
-    def _send(self, change: Change) -> _Written:
-        wanted = self._desired[change.position or 0]
-        live = self._live.get(wanted.key, {})
-        try:
-            answer = (
-                self._create(wanted)
-                if change.action == "create"
-                else self._update(change, wanted, live)
-            )
-        except AnswerError as error:
-            return _Written(change, {}, refused=error.problem)
-        shown = {**live, **answer} if isinstance(answer, dict) else dict(live)
-        fields = _decode_fields(wanted)
-        confirmed = bool(self._dataset.http.confirm)
-        if confirmed:
-            try:
-                shown = self._read_back(fields, shown)
-            except AnswerError as error:
-                return _Written(
-                    change, {}, refused=f"cannot be read back after writing: {error.problem}"
-                )
-        seen = shown if confirmed else answer if isinstance(answer, dict) else {}
-        observed = _project(seen, fields)
-        kept = {name for name, detail in change.fields.items() if "write" not in detail}
-        missing = tuple(
-            path
-            for name, value in fields.items()
-            if confirmed and name not in kept and name in observed
-            for path in _differences(name, value, observed[name])
         )
-        return _Written(change, {k: v for k, v in observed.items() if k not in kept}, missing)
+        writer = self._writer(self._since(number))
+        together = self._dataset.http.bulk if bulk else None
+        while some := list(islice(changes, max(BATCH, together.size if together else 0))):
+            ledger.intend(number, [change.position or 0 for change in some])
+            if together:
+                creates = iter([change for change in some if change.action == "create"])
+                while part := list(islice(creates, together.size)):
+                    yield partial(writer.write_all, together, part)
+                some = [change for change in some if change.action != "create"]
+            for change in some:
+                yield partial(writer.write, change)
 
-    def _create(self, wanted: Desired) -> Json:
-        body = encode(wanted.document)
-        once = None
-        if self._dataset.http.idempotency_key:
-            # The same for the same record and content, after a crash too.
-            once = str(uuid5(NAMESPACE_URL, f"{self._dataset.name} {wanted.key} {body.decode()}"))
-        create = self._dataset.http.create or ""
-        return self._requests.send(create, _decode_fields(wanted), {}, body, once)
+    def _since(self, number: int) -> str:
+        """When the dataset was last applied as a whole."""
+        row = self._connection.execute(
+            statements("endpoint")["since"], {"dataset": number}
+        ).fetchone()
+        return str(row[0]) if row else ""
 
-    def _update(self, change: Change, wanted: Desired, live: Mapping[str, Json]) -> Json:
-        request = self._dataset.http.update
-        if request is None:
-            raise ManifestError(
-                f"dataset {self._dataset.name}: a record has changed and http.update is missing: say how,"
-                ' as in update = "PUT /monsters/{live.id}"'
-            )
-        body: dict[str, Any] = dict(wanted.document)
-        for name, detail in change.fields.items():
-            if "write" not in detail:
-                body[name] = detail["live"]
-        if request.startswith("PATCH "):
-            body = {name: body[name] for name, detail in change.fields.items() if "write" in detail}
-        return self._requests.send(request, _decode_fields(wanted), live, encode(body))
+    # records whose fate is open
 
-    def _not_kept(self, written: _Written) -> str:
-        key = label(self._dataset.key, self._desired[written.change.position or 0].key)
+    def _look_again(
+        self, plan: Plan, again: list[Written], ledger: Ledger, number: int, tally: _Tally
+    ) -> Plan:
+        """Compare records anew that are there already, or may be; and write what is left to write.
+
+        What the API says is there already is somebody's. What may have been taken is ours, if it is
+        there: the ledger knows that it was about to be sent.
+        """
+        again.sort(key=lambda one: one.position)
+        places = [one.position for one in again]
+        rows = self._connection.execute(
+            statements("endpoint")["ids_of"], {"positions": places}
+        ).fetchall()
+        records = [replace(self._desired[p], position=n) for n, p in enumerate(places)]
+        exist = [n for n, one in enumerate(again) if one.fate == "exists"]
+        self._connection.execute("DISCARD TEMP")
+        prepare(self._connection, ledger)
+        ledger.open_records([row[0] for row in rows])
+        self._connection.execute(statements("endpoint")["intended"], {"dataset": number})
+        self._show(records, self._fields, verify=False)
+        second = compare(self._connection, self._dataset, records, self._fields)
+        found = self._connection.execute(statements("endpoint")["found"], {"positions": exist})
+        adopted = {row[0] for row in found.fetchall()}
+        taken = len(again) - second.create - len(adopted)
+        ledger.record_plan(number, unwritten_only=True)
+        tally.total += second.update
+        tally.add(taken + len(adopted))
+        self._write_all(ledger, number, tally, last=True)
+        return _merged(plan, second, places, adopted=adopted, taken=taken)
+
+    # messages
+
+    def _not_kept(self, written: Written) -> str:
+        key = label(self._dataset.key, self._desired[written.position].key)
         return f"{key}: {', '.join(written.missing)}"
 
-    def _fault(self, written: _Written) -> Fault:
-        wanted = self._desired[written.change.position or 0]
-        return Fault(wanted.where, label(self._dataset.key, wanted.key), "", written.refused)
-
-    # some at once
-
-    @contextmanager
-    def _threads(self) -> Iterator[ThreadPoolExecutor]:
-        threads = ThreadPoolExecutor(self._dataset.http.concurrency, "endpoint")
-        try:
-            yield threads
-        finally:
-            # Not waited for: a request under way may take its whole timeout, and a signal must not.
-            # The next run finds what became of it in the API's list.
-            threads.shutdown(wait=False, cancel_futures=True)
+    def _fault(self, written: Written) -> Fault:
+        wanted = self._desired[written.position]
+        return Fault(wanted.where, label(self._dataset.key, wanted.key), "", written.problem)
 
 
-def _finish(running: set[Future[_Written]]) -> list[Future[_Written]]:
-    """Call off what has not begun, and let the rest come to its end, within a bound."""
-    begun = [future for future in running if not future.cancel()]
-    return list(wait(begun, timeout=FINISHING).done)
+def _counts(listed: list[Live]) -> dict[Key, int]:
+    counts: dict[Key, int] = {}
+    for key, _ in listed:
+        counts[key] = counts.get(key, 0) + 1
+    return counts
 
 
-def _decode_fields(wanted: Desired) -> dict[str, Json]:
-    return {name: decode(value) for name, value in wanted.document.items()}
+def _merged(plan: Plan, second: Plan, places: list[int], *, adopted: set[int], taken: int) -> Plan:
+    """A plan as it came out, after a second look at the records in `places`.
 
-
-def _into(confirm: Confirm, answer: Json) -> dict[str, Json]:
-    if confirm.into is None:
-        return answer if isinstance(answer, dict) else {}
-    if confirm.by is None or not isinstance(answer, list):
-        return {confirm.into: answer}
-    by = confirm.by
-    rows = (row for row in answer if isinstance(row, dict) and by in row)
-    return {confirm.into: {str(row[by]): {k: v for k, v in row.items() if k != by} for row in rows}}
-
-
-def _shape(value: Json) -> Json:
-    """The names that objects in `value` have, without the values; None for what is no structure."""
-    if isinstance(value, dict):
-        return {name: _shape(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_shape(part) for part in value]
-    return None
-
-
-def _project(live: Json, desired: Json) -> Json:
-    """What `live` holds of the fields that `desired` names, at every depth."""
-    if isinstance(live, dict) and isinstance(desired, dict):
-        return {
-            name: _project(live[name], value) for name, value in desired.items() if name in live
-        }
-    if isinstance(live, list) and isinstance(desired, list) and len(live) == len(desired):
-        return [_project(*pair) for pair in zip(live, desired, strict=True)]
-    return live
-
-
-def _differences(path: str, desired: Json, observed: Json) -> Iterator[str]:
-    """Paths of `desired` that the API does not show as they were written."""
-    if isinstance(desired, dict) and isinstance(observed, dict):
-        for name, value in desired.items():
-            yield from _differences(f"{path}.{name}", value, observed.get(name))
-    elif desired != observed:
-        yield path
+    `adopted` of them were there already; `taken` of them were created by us after all.
+    """
+    found = {places[position] for position in adopted}
+    changes = [
+        replace(change, position=places[change.position])
+        for change in second.records
+        if change.position in adopted
+    ]
+    return replace(
+        plan,
+        create=plan.create - len(adopted),
+        update=plan.update + second.update,
+        unchanged=plan.unchanged + second.unchanged - taken,
+        drift=plan.drift + second.drift,
+        conflict=plan.conflict + second.conflict,
+        unconfirmed=plan.unconfirmed + second.unconfirmed,
+        records=(*(one for one in plan.records if one.position not in found), *changes),
+    )

@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 
 from seeder.errors import quote
-from seeder.manifest import Http
-from seeder.targets.request import AnswerError, Requests
+from seeder.manifest import Http, Pages
+from seeder.targets.request import AnswerError, Page, Requests
+from seeder.targets.shape import follow
 
 Json = Any
 
@@ -45,7 +46,7 @@ def listed(requests: Requests, http: Http, key: tuple[str, ...]) -> list[dict[st
     records: list[dict[str, Json]] = []
     for page in _pages(requests, http):
         for record in page:
-            problem = _no_key(record, key)
+            problem = no_key(record, key)
             if problem:
                 raise AnswerError(f"record {len(records)} of the list {problem}")
             records.append(record)
@@ -55,53 +56,61 @@ def listed(requests: Requests, http: Http, key: tuple[str, ...]) -> list[dict[st
 def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
     first = (http.list_ or "").partition(" ")[2]
     pages = http.pages
-    url, offset, before = first, 0, None
-    if pages and pages.offset:
-        url = _with(first, {pages.offset: "0", **pages.limits})
-    seen = {url}
+    url = _with(first, {pages.offset: "0", **pages.limits}) if pages and pages.offset else first
+    seen: set[str] = set()
+    before, offset = None, 0
     for _ in range(MOST):
-        answer, link = requests.page(url)
-        page = _items(answer, http.items)
-        yield page
+        page = requests.page(url)
+        records = items(page.document, http.items)
+        seen.add(str(page.url))
+        if records and records == before:
+            how = pages.offset or pages.cursor if pages else None
+            raise AnswerError(f"the list does not follow {how or 'its pages'}: a page came again")
+        yield records
         if pages is None:
-            _whole(answer, link)
+            whole(page.document, page.link)
             return
-        if pages.offset:
-            # Until a page is empty: one that is merely short may be as long as the API lets it be.
-            if not page:
-                return
-            if page == before:
-                raise AnswerError(f"the list does not follow {pages.offset}: a page came again")
-            offset, before = offset + len(page), page
-            url = _with(first, {pages.offset: str(offset), **pages.limits})
-        else:
-            following = link if pages.link else _follow(answer, pages.next or "")
-            if following in (None, "", False):
-                return
-            url = _next(requests, url, first, following, pages.cursor)
+        before, offset = records, offset + len(records)
+        following = _following(pages, page, offset if records else None)
+        if following is None:
+            return
+        if origin(following) != origin(requests.base):
+            raise AnswerError(f"the next page is at another server, {following.host}: not asked")
+        url = str(following)
         if url in seen:
             raise AnswerError(f"the list leads back to a page that it has shown: {quote(url)}")
-        seen.add(url)
     raise AnswerError(f"the list has more than {MOST:,} pages")
 
 
-def _next(requests: Requests, url: str, first: str, following: Json, cursor: str | None) -> str:
-    if cursor:
-        return _with(first, {cursor: str(following)})
-    if not isinstance(following, str):
-        raise AnswerError(f"the next page is no text: {quote(following)}; is pages.cursor missing?")
-    there = httpx.URL(requests.base).join(url).join(following)
-    base = httpx.URL(requests.base)
-    if (there.scheme, there.host, there.port) != (base.scheme, base.host, base.port):
-        raise AnswerError(f"the next page is at another server, {there.host}: it is not asked")
-    return str(there)
+def _following(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
+    """Where the next page is; None after the last one.
+
+    `offset` is the number of records so far, None where the page has none.
+    """
+    if pages.offset:
+        # Until a page is empty: one that is merely short may be as long as the API lets it be.
+        return None if offset is None else page.url.copy_merge_params({pages.offset: str(offset)})
+    found = page.link if pages.link else follow(page.document, pages.next or "")
+    if found in (None, "", False):
+        return None
+    if pages.cursor:
+        return page.url.copy_merge_params({pages.cursor: str(found)})
+    if not isinstance(found, str):
+        raise AnswerError(f"the next page is no text: {quote(found)}; is pages.cursor missing?")
+    return page.url.join(found)
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port: who gets the credentials."""
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _with(url: str, parameters: dict[str, str]) -> str:
     return str(httpx.URL(url).copy_merge_params(parameters))
 
 
-def _whole(answer: Json, link: str | None) -> None:
+def whole(answer: Json, link: str | None) -> None:
+    """Raise `AnswerError` where an answer says of itself that it is not all."""
     said = isinstance(answer, dict) and any(answer.get(name) for name in NEXT_PAGE)
     if said or link:
         raise AnswerError(
@@ -110,21 +119,21 @@ def _whole(answer: Json, link: str | None) -> None:
         )
 
 
-def _items(answer: Json, pointer: str) -> list[Json]:
-    page = _follow(answer, pointer)
+def items(answer: Json, pointer: str) -> list[Json]:
+    """The array of records in an answer.
+
+    Raises:
+        AnswerError: there is none.
+    """
+    page = follow(answer, pointer)
     if not isinstance(page, list) or not all(isinstance(record, dict) for record in page):
         raise AnswerError("did not answer with an array of objects; is http.items right?")
     return page
 
 
-def _no_key(record: dict[str, Json], key: tuple[str, ...]) -> str:
+def no_key(record: dict[str, Json], key: tuple[str, ...]) -> str:
+    """Why a record of the API cannot be told from others; "" where it can."""
     for field in key:
         if not isinstance(record.get(field), str | int | Decimal):
             return f"has no text or number in {field}, which is part of the key: the API shows no text or number there"
     return ""
-
-
-def _follow(answer: Json, pointer: str) -> Json:
-    for token in pointer.split("/")[1:]:
-        answer = answer.get(token) if isinstance(answer, dict) else None
-    return answer

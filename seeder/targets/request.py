@@ -1,50 +1,35 @@
 """One request to the application's API: its path, its repetition, and what its answer means.
 
 2xx JSON ─▶ the document      401, 403 ─▶ CredentialsError
-other 4xx ─▶ AnswerError      429, 5xx, no answer ─▶ InterruptedTargetError
+other 3xx, 4xx ─▶ AnswerError      429, 5xx, no answer ─▶ again (`retry`), then InterruptedTargetError
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote as quote_url
 
 import httpx
 from msgspec import DecodeError
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    wait_exponential,
-    wait_random,
-)
 
-from seeder.errors import CredentialsError, InterruptedTargetError, quote
+from seeder.errors import CredentialsError, InterruptedTargetError
 from seeder.exact import decode
+from seeder.targets.pace import Pace
+from seeder.targets.redact import masked, of_fields, of_headers, said
+from seeder.targets.retry import Failure, failure_of, not_sent, pause
 
 Json = Any
+Record = Mapping[str, Json]
 
-ATTEMPTS = 4
-"""How often a request that is safe to repeat is tried."""
+NAMED = re.compile(r"\{([^{}]+)\}")
+"""`{field}` of the record, `{live.field}` of the API's own record."""
 
-ANSWER = 400
-"""How many characters of an API's answer a message quotes."""
-
-PATIENCE = 60.0
-"""Seconds that one request waits in all where the API asks it to (`Retry-After`)."""
-
-
-class BusyError(InterruptedTargetError):
-    """The API did not take the request, and may later: 429, or 503 with a time."""
-
-    def __init__(self, message: str, after: float) -> None:
-        super().__init__(message)
-        self.after = after
+IDEMPOTENT = {"GET", "PUT", "DELETE"}
+"""Methods that do the same when they are done twice (RFC 9110, 9.2.2)."""
 
 
 class AnswerError(Exception):
@@ -56,23 +41,65 @@ class AnswerError(Exception):
         self.status = status
 
 
-class Requests:
-    """Sends requests with one client, which threads share."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, as it is sent and sent again.
 
-    def __init__(self, client: httpx.Client) -> None:
+    Attributes:
+        once: an idempotency key: with it, any request may be repeated.
+        about: the records that it is about, whose secret fields messages do not show.
+    """
+
+    method: str
+    url: str
+    body: bytes | None = None
+    once: str = ""
+    about: tuple[Record, ...] = ()
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it does the same when it is done twice."""
+        return bool(self.once) or self.method in IDEMPOTENT
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What it sends beside the client's own headers."""
+        headers = {} if self.body is None else {"Content-Type": "application/json"}
+        return {**headers, "Idempotency-Key": self.once} if self.once else headers
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list, its own URL, and where its `Link` header says that the next one is."""
+
+    document: Json
+    url: httpx.URL
+    link: str | None
+
+
+class Requests:
+    """Sends requests with one client, which threads share.
+
+    Args:
+        client: with the API's base URL and authentication.
+        pace: says when a request may begin.
+        secret: names of fields whose values messages do not show.
+    """
+
+    def __init__(self, client: httpx.Client, pace: Pace, secret: Iterable[str] = ()) -> None:
         self._client = client
+        self._pace = pace
+        self._secret = frozenset(secret)
 
     def send(
         self,
         template: str,
-        record: Mapping[str, Json],
-        live: Mapping[str, Json],
-        body: bytes | None,
-        once: str | None = None,
+        record: Record,
+        live: Record,
+        body: bytes | None = None,
+        once: str = "",
     ) -> Json:
         """Send one request and decode its answer.
-
-        `once` is an idempotency key: with it, a POST may be repeated too.
 
         Raises:
             AnswerError: a 4xx, or an answer that is not JSON.
@@ -80,132 +107,140 @@ class Requests:
             InterruptedTargetError: the API is away, or fails by itself.
         """
         method, _, path = template.partition(" ")
-        url = _fill(path, record, live)
-        return _document(self._ask(method, url, body, once), method, url)
+        call = Call(method, fill(path, record, live), body, once, (record, live))
+        return self._document(self._ask(call), call)
 
-    @property
-    def base(self) -> str:
-        """The API's base URL."""
-        return str(self._client.base_url)
+    def send_all(
+        self, template: str, records: tuple[Record, ...], body: bytes, once: str = ""
+    ) -> Json:
+        """Send one request for many records; as `send`."""
+        method, _, path = template.partition(" ")
+        call = Call(method, path, body, once, records)
+        return self._document(self._ask(call), call)
 
-    def page(self, url: str) -> tuple[Json, str | None]:
-        """One page of a list, and where its `Link` header says that the next one is.
+    def page(self, url: str) -> Page:
+        """One page of a list.
 
         Raises:
             AnswerError, CredentialsError, InterruptedTargetError: as `send`.
         """
-        answer = self._ask("GET", url, None, None)
-        return _document(answer, "GET", url), answer.links.get("next", {}).get("url")
+        call = Call("GET", url)
+        answer = self._ask(call)
+        link = answer.links.get("next", {}).get("url")
+        return Page(self._document(answer, call), answer.request.url, link)
 
-    def _ask(self, method: str, url: str, body: bytes | None, once: str | None) -> httpx.Response:
-        send = self._sender(method, url, body, once)
-        repeatable = once is not None or method in {"GET", "PUT", "DELETE"}
-        # What the API did not take can be repeated in any case.
-        kind = InterruptedTargetError if repeatable else BusyError
-        attempts = Retrying(
-            retry=retry_if_exception_type(kind),
-            stop=_stop,
-            wait=_pause,
-            reraise=True,
-        )
-        return attempts(send)
+    @property
+    def base(self) -> httpx.URL:
+        """The API's base URL."""
+        return self._client.base_url
 
-    def _sender(
-        self, method: str, url: str, body: bytes | None, once: str | None
-    ) -> Callable[[], httpx.Response]:
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        if once:
-            headers["Idempotency-Key"] = once
+    def _ask(self, call: Call) -> httpx.Response:
+        attempt, waited = 0, 0.0
+        while True:
+            outcome = self._once(call)
+            if isinstance(outcome, httpx.Response):
+                self._check(outcome, call)
+                return outcome
+            attempt += 1
+            seconds = pause(outcome, attempt, waited, repeatable=call.repeatable)
+            if seconds is None:
+                raise InterruptedTargetError(_given_up(outcome, attempt, waited))
+            self._pace.wait(seconds)
+            waited += seconds
 
-        def send() -> httpx.Response:
-            try:
-                answer = self._client.request(method, url, content=body, headers=headers)
-            except (httpx.TransportError, RuntimeError) as error:
-                # RuntimeError: the client was closed, because the run is ending
-                raise InterruptedTargetError(
-                    f"{method} {url}: the API went away ({error or type(error).__name__}); run again, and it"
-                    " goes on where it stopped"
-                ) from None
-            _check(answer, method, url)
-            return answer
+    def _once(self, call: Call) -> httpx.Response | Failure:
+        begun = self._pace.begin()
+        outcome: httpx.Response | Failure = Failure(arrived=True)
+        try:
+            answer = self._client.request(
+                call.method, call.url, content=call.body, headers=call.headers
+            )
+            failure = failure_of(answer)
+            outcome = replace(failure, problem=self._answered(answer, call)) if failure else answer
+        except (httpx.RequestError, RuntimeError) as error:
+            # RuntimeError: the client was closed, because the run is ending
+            problem = f"{self._named(call)}: the API went away ({error or type(error).__name__})"
+            outcome = Failure(arrived=not not_sent(error), problem=problem)
+        finally:
+            busy = isinstance(outcome, Failure) and outcome.busy
+            after = (outcome.after or 0.0) if isinstance(outcome, Failure) else 0.0
+            self._pace.end(begun, busy=busy, after=after)
+        return outcome
 
-        return send
+    def _check(self, answer: httpx.Response, call: Call) -> None:
+        status = answer.status_code
+        if answer.is_success:
+            return
+        problem = self._answered(answer, call)
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise CredentialsError(
+                f"{problem}; check API_TOKEN, API_HEADERS or API_OAUTH_…, and what they may do"
+            )
+        if answer.has_redirect_location:
+            place = masked(answer.headers["Location"], self._hidden(call))
+            problem += f" and leads to {place}: name that in http"
+        raise AnswerError(problem, status)
 
+    def _answered(self, answer: httpx.Response, call: Call) -> str:
+        """What the API answered, for people."""
+        words = said(answer, self._hidden(call))
+        secrets = self._hidden(call) | {*of_headers(answer.request)}
+        url = masked(call.url, secrets)
+        return f"{call.method} {url}: the API answered {answer.status_code}: {words}"
 
-BACKING_OFF = wait_exponential(multiplier=0.1, max=2) + wait_random(0, 0.1)
+    def _named(self, call: Call) -> str:
+        return f"{call.method} {masked(call.url, self._hidden(call))}"
 
+    def _hidden(self, call: Call) -> set[str]:
+        return {
+            value
+            for record in call.about
+            for name in self._secret
+            for value in of_fields(record.get(name))
+        }
 
-def _pause(state: RetryCallState) -> float:
-    """What the API asks for, or longer and longer."""
-    error = state.outcome.exception() if state.outcome else None
-    return max(BACKING_OFF(state), error.after if isinstance(error, BusyError) else 0)
-
-
-def _stop(state: RetryCallState) -> bool:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, BusyError):
-        return (state.seconds_since_start or 0) + error.after > PATIENCE
-    return state.attempt_number >= ATTEMPTS
-
-
-def _retry_after(answer: httpx.Response) -> float | None:
-    """Seconds, from either form of the header (RFC 9110, 10.2.3)."""
-    text = answer.headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
-def _check(answer: httpx.Response, method: str, url: str) -> None:
-    said = quote(answer.text, ANSWER)
-    status = answer.status_code
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise CredentialsError(
-            f"{method} {url}: the API answered {status}: {said}; check API_TOKEN or API_HEADERS"
-        )
-    after = _retry_after(answer)
-    if status == HTTPStatus.TOO_MANY_REQUESTS or (
-        status == HTTPStatus.SERVICE_UNAVAILABLE and after is not None
-    ):
-        raise BusyError(
-            f"{method} {url}: the API answered {status} for {PATIENCE:.0f} s: {said}; run again when it is well",
-            1.0 if after is None else after,
-        )
-    if answer.is_server_error:
-        raise InterruptedTargetError(
-            f"{method} {url}: the API answered {status}: {said}; run again when it is well"
-        )
-    if not answer.is_success:
-        raise AnswerError(f"{method} {url}: the API answered {status}: {said}", status)
-
-
-def _document(answer: httpx.Response, method: str, url: str) -> Json:
-    if not answer.content:
-        return None
-    try:
-        return decode(answer.content)
-    except DecodeError:
-        raise AnswerError(
-            f"{method} {url}: the API answered {answer.status_code} with what is not JSON:"
-            f" {quote(answer.text, ANSWER)}"
-        ) from None
+    def _document(self, answer: httpx.Response, call: Call) -> Json:
+        if not answer.content:
+            return None
+        try:
+            return decode(answer.content)
+        except DecodeError:
+            raise AnswerError(
+                f"{self._named(call)}: the API answered {answer.status_code} with what is not JSON:"
+                f" {said(answer, self._hidden(call))}"
+            ) from None
 
 
-def _fill(template: str, record: Mapping[str, Json], live: Mapping[str, Json]) -> str:
-    """The path with `{field}` of the record and `{live.field}` of the API's own record put in."""
+def _given_up(failure: Failure, attempt: int, waited: float) -> str:
+    tried = f", {attempt} times" if attempt > 1 else ""
+    if failure.after is not None and not waited:
+        tried = f", and asks to wait {failure.after:.0f} s"
+    elif waited >= 1:
+        tried += f" in {waited:.0f} s"
+    return f"{failure.problem}{tried}; run again when it is well, and it goes on where it stopped"
+
+
+def fill(template: str, record: Record, live: Record) -> str:
+    """The path with `{field}` of the record and `{live.field}` of the API's own record put in.
+
+    Raises:
+        AnswerError: a field that is named is not there, or would lead to another path.
+    """
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
         fields = live if name.startswith("live.") else record
         bare = name.removeprefix("live.")
-        if str(fields.get(bare) or "") in {"", ".", ".."} and fields.get(bare) != 0:
+        found = fields.get(bare)
+        if found is None or isinstance(found, dict | list) or str(found) in {"", ".", ".."}:
             whose = "the API's record" if fields is live else "the record"
             raise AnswerError(
                 f"{template}: {whose} has no usable {bare}, and the request's template names it"
             )
-        return quote_url(str(fields[bare]), safe="")
+        return quote_url(_text(found), safe="")
 
-    return re.sub(r"\{([^{}]+)\}", value, template)
+    return NAMED.sub(value, template)
+
+
+def _text(value: Json) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
