@@ -52,7 +52,13 @@ def running(api: Api, plain: Mapping[str, str], timeout: float) -> Iterator[http
     import httpx
 
     with httpx.Client(
-        base_url=api.base_url, headers=dict(api.headers), timeout=30, trust_env=not api.command
+        base_url=api.base_url,
+        headers=dict(api.headers),
+        auth=_auth(api),
+        timeout=30,
+        trust_env=not api.command,
+        # As many connections as a dataset may have requests at once, and none of them made anew.
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=100),
     ) as client:
         if not api.command:
             wait.for_api(client, api.health_path, timeout)
@@ -62,6 +68,22 @@ def running(api: Api, plain: Mapping[str, str], timeout: float) -> Iterator[http
             wait.for_api(client, api.health_path, timeout, process.check)
             event("the temporary API is up", address=api.base_url)
             yield client
+
+
+def _auth(api: Api) -> httpx.Auth | None:
+    """What gives each request its token, where there is one."""
+    if api.oauth is not None:
+        from seeder.targets.token import Client, ClientCredentials
+
+        oauth = api.oauth
+        return ClientCredentials(
+            Client(oauth.token_url, oauth.client_id, oauth.client_secret, oauth.parameters)
+        )
+    if api.token:
+        from seeder.targets.token import BearerToken
+
+        return BearerToken(api.token, api.token_file)
+    return None
 
 
 class _Temporary:

@@ -24,6 +24,13 @@ STORE = (
     "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
 )
 POSTGRES = ("POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
+OAUTH = (
+    "API_OAUTH_TOKEN_URL",
+    "API_OAUTH_CLIENT_ID",
+    "API_OAUTH_CLIENT_SECRET",
+    "API_OAUTH_SCOPE",
+    "API_OAUTH_AUDIENCE",
+)
 KNOWN = (
     "DATABASE_URL",
     *POSTGRES,
@@ -40,6 +47,7 @@ KNOWN = (
     "API_COMMAND",
     "API_TOKEN",
     "API_HEADERS",
+    *OAUTH,
     "SEED_MANIFEST",
     "LOG_LEVEL",
     "LOG_JSON",
@@ -50,6 +58,7 @@ OURS = ("INIT_", "SEED_")
 SECRET = {
     "POSTGRES_PASSWORD",
     "API_TOKEN",
+    "API_OAUTH_CLIENT_SECRET",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "DATABASE_URL",
@@ -70,12 +79,32 @@ class Api:
     Attributes:
         command: words of the command that starts a temporary API; empty for an API elsewhere.
         headers: sent with every request; they may hold a token.
+        token: sent as a bearer token.
+        token_file: where it was read, and is read again when the API does not take it any more.
+        oauth: who fetches a bearer token, and where; None where nobody does.
     """
 
     base_url: str
     health_path: str
     command: tuple[str, ...]
     headers: Mapping[str, str] = field(repr=False)
+    token: str = field(default="", repr=False)
+    token_file: Path | None = None
+    oauth: OAuth | None = None
+
+
+@dataclass(frozen=True)
+class OAuth:
+    """OAuth2 client credentials.
+
+    Attributes:
+        parameters: of the request for a token, such as scope.
+    """
+
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    parameters: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -285,6 +314,7 @@ class _Reader:
         return None
 
     def _api(self) -> Api | None:
+        oauth, headers = self._oauth(), self._headers()
         base, command = self._values.get("API_BASE_URL"), self._command()
         if base is None and not command:
             return None
@@ -295,7 +325,29 @@ class _Reader:
         path = self._values.get("API_HEALTH_PATH", "/health")
         if not path.startswith("/"):
             self._fault("API_HEALTH_PATH", f"must begin with /, found {path!r}")
-        return Api(base.rstrip("/"), path, command, self._headers())
+        token = self._values.get("API_TOKEN", "")
+        file = self._environ.get("API_TOKEN_FILE") if token else None
+        token_file = Path(file).absolute() if file else None
+        return Api(base.rstrip("/"), path, command, headers, token, token_file, oauth)
+
+    def _oauth(self) -> OAuth | None:
+        """Client credentials: whole or not at all, and the only ones."""
+        given = {name: self._values[name] for name in OAUTH if name in self._values}
+        needed = OAUTH[:3]
+        if not given:
+            return None
+        for name in needed:
+            if name not in given and not self._environ.get(f"{name}_FILE"):
+                self._fault(name, f"is missing; {', '.join(given)} is set")
+        if "API_TOKEN" in self._values:
+            self._fault("API_TOKEN", "is set, and API_OAUTH_… as well; remove one of them")
+        parts = urlsplit(given.get("API_OAUTH_TOKEN_URL", "https://token"))
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+            self._fault("API_OAUTH_TOKEN_URL", "must look like https://login.example.com/token")
+        url, client_id, secret = (given.get(name, "") for name in needed)
+        optional = {name.rpartition("_")[2].lower(): given.get(name, "") for name in OAUTH[3:]}
+        parameters = {name: value for name, value in optional.items() if value}
+        return OAuth(url, client_id, secret, parameters)
 
     def _command(self) -> tuple[str, ...]:
         import shlex
@@ -314,8 +366,9 @@ class _Reader:
                 self._fault("API_HEADERS", f"line {number} must look like Name: value")
             elif line.strip():
                 headers[name.strip()] = value.strip()
-        if "API_TOKEN" in self._values:
-            headers["Authorization"] = f"Bearer {self._values['API_TOKEN']}"
+        both = {"API_TOKEN", "API_OAUTH_TOKEN_URL"} & self._values.keys()
+        if both and "authorization" in {name.lower() for name in headers}:
+            self._fault("API_HEADERS", f"has Authorization, and {', '.join(both)} makes it as well")
         return headers
 
     def _manifest(self) -> str | None:

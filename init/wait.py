@@ -173,7 +173,8 @@ def for_api(
             raise NotYetError(f"{type(error).__name__}: {error}") from None
         if answer.status_code in {401, 403}:
             raise CredentialsRefused(
-                f"the API refused its health check {path} with {answer.status_code}; check API_TOKEN or API_HEADERS"
+                f"the API refused its health check {path} with {answer.status_code}; check API_TOKEN,"
+                " API_HEADERS or API_OAUTH_…"
             )
         if not answer.is_success:
             said = " ".join(answer.text.split())[:200]

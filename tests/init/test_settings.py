@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from init.errors import SettingsError
-from init.settings import KNOWN, read
+from init.settings import KNOWN, OAuth, read
 
 ADDRESS = {"DATABASE_URL": "postgresql://app:secret@db:5433/shop"}
 HARD = "p@ss:w/rd #1% é?&=+"
@@ -198,7 +198,42 @@ def test_headers_and_token() -> None:
     api = read(environ).api
     assert api is not None
     assert api.base_url == "http://api:8000"
-    assert api.headers == {"X-Tenant": "blue", "X-Key": "k1234", "Authorization": "Bearer t1234"}
+    assert api.headers == {"X-Tenant": "blue", "X-Key": "k1234"}
+    assert (api.token, api.token_file, api.oauth) == ("t1234", None, None)
+
+
+OAUTH = {
+    **ADDRESS,
+    "API_BASE_URL": "http://api:8000/",
+    "API_OAUTH_TOKEN_URL": "https://login/token",
+    "API_OAUTH_CLIENT_ID": "seeds",
+    "API_OAUTH_CLIENT_SECRET": "hunter22",
+}
+
+
+def test_client_credentials() -> None:
+    """Scope and audience are sent where they are set; the secret is one."""
+    settings = read({**OAUTH, "API_OAUTH_SCOPE": "a b"})
+    assert settings.api is not None
+    assert settings.api.oauth == OAuth("https://login/token", "seeds", "hunter22", {"scope": "a b"})
+    assert "hunter22" in settings.secrets
+    assert "hunter22" not in repr(settings)
+
+
+def test_one_way_to_authenticate() -> None:
+    """Half of the client credentials, or two ways at once, are faults; whatever else is missing."""
+    half = {name: value for name, value in OAUTH.items() if name != "API_OAUTH_CLIENT_SECRET"}
+    assert "API_OAUTH_CLIENT_SECRET: is missing" in faults(half)
+    alone = {**ADDRESS, "API_OAUTH_SCOPE": "a"}
+    assert "API_OAUTH_TOKEN_URL: is missing" in faults(alone)
+    assert "API_TOKEN: is set, and API_OAUTH_" in faults({**OAUTH, "API_TOKEN": "t1234"})
+    header = {"API_HEADERS": "authorization: Basic xyz"}
+    assert "API_HEADERS: has Authorization" in faults({**OAUTH, **header})
+    token = {**ADDRESS, **header, "API_BASE_URL": "http://api", "API_TOKEN": "t1234"}
+    assert "API_HEADERS: has Authorization" in faults(token)
+    wrong = faults({**OAUTH, "API_OAUTH_TOKEN_URL": "https://seeds:hunter22@login/token"})
+    assert "API_OAUTH_TOKEN_URL: must look like" in wrong
+    assert "hunter22" not in wrong
 
 
 def test_a_command_alone_means_loopback() -> None:
