@@ -2,7 +2,7 @@
 
     GET list, or GET by key ─▶ live records ─▶ (details of those that changed) ─▶ pg_temp.live
     pg_temp.plan ─▶ DELETE; POST, PUT or PATCH, some at once ─▶ read back ─▶ the ledger, in small batches
-                                └─▶ is there already, or nobody can tell ─▶ look again, once
+                                └─▶ may be there, and is not shown ─▶ look again, once
 
 The list need not show all of a record: what it leaves out is read with the `confirm` requests, for
 the records that the seed changed, or for all with `verify`. A field that no answer shows is compared
@@ -244,13 +244,13 @@ class EndpointTarget:
             if observed:
                 ledger.record_observed(number, self._fields, observed)
             tally.not_kept += [self._not_kept(one) for one in written if one.missing]
-            repeat = [one for one in batch if one.fate in {"exists", "open"} and not last]
+            repeat = [one for one in batch if one.fate in {"doubtful", "unseen"} and not last]
             again += repeat
             refused += [one for one in batch if one.fate != "written" and one not in repeat]
             tally.add(len(batch) - len(repeat))
         refused.sort(key=lambda one: one.position)
         tally.refused += [self._fault(one) for one in refused]
-        not_ours = [one.position for one in refused + again if one.fate in {"refused", "exists"}]
+        not_ours = [one.position for one in refused + again if one.fate in {"refused", "doubtful"}]
         if not_ours:
             ledger.forget_intended(number, not_ours)
         return again
@@ -286,9 +286,9 @@ class EndpointTarget:
     def _look_again(
         self, plan: Plan, again: list[Written], ledger: Ledger, number: int, tally: _Tally
     ) -> Plan:
-        """Compare records anew that are there already, or may be; and write what is left to write.
+        """Compare records anew that may be there; and write what is left to write.
 
-        What the API says is there already is somebody's. What may have been taken is ours, if it is
+        What the API has not taken, and is there, is somebody's. What it has taken is ours, if it is
         there: the ledger knows that it was about to be sent.
         """
         again.sort(key=lambda one: one.position)
@@ -297,14 +297,14 @@ class EndpointTarget:
             statements("endpoint")["ids_of"], {"positions": places}
         ).fetchall()
         records = [replace(self._desired[p], position=n) for n, p in enumerate(places)]
-        exist = [n for n, one in enumerate(again) if one.fate == "exists"]
+        doubtful = [n for n, one in enumerate(again) if one.fate == "doubtful"]
         self._connection.execute("DISCARD TEMP")
         prepare(self._connection, ledger)
         ledger.open_records([row[0] for row in rows])
         self._connection.execute(statements("endpoint")["intended"], {"dataset": number})
         self._show(records, self._fields, verify=False)
         second = compare(self._connection, self._dataset, records, self._fields)
-        found = self._connection.execute(statements("endpoint")["found"], {"positions": exist})
+        found = self._connection.execute(statements("endpoint")["found"], {"positions": doubtful})
         adopted = {row[0] for row in found.fetchall()}
         taken = len(again) - second.create - len(adopted)
         ledger.record_plan(number, unwritten_only=True)

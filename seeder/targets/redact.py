@@ -86,12 +86,13 @@ def said(answer: httpx.Response, fields: set[str]) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    return {
-        secret,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        quote_url(secret, safe=""),
-    }
+    # Twice: a body that is quoted in a text of the answer.
+    once = {secret, *_in_json(secret)}
+    return {*once, *(form for text in once for form in _in_json(text)), quote_url(secret, safe="")}
+
+
+def _in_json(text: str) -> set[str]:
+    return {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
 
 
 def _password(credentials: str) -> str:

@@ -26,7 +26,7 @@ from seeder.targets.shape import differences, follow, project
 
 Json = Any
 Key = tuple[Any, ...]
-Fate = Literal["written", "refused", "unread", "exists", "open"]
+Fate = Literal["written", "refused", "unread", "doubtful", "unseen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Written:
 
     Attributes:
         change: what was to be done.
-        fate: refused: it is not there, or not changed; unread: taken, and not to be read back; exists:
-            the API says that it is there already; open: nobody can tell.
+        fate: refused: it is not there, or not changed; unread: taken, and not to be read back; unseen:
+            taken, and not shown; doubtful: not taken now, and there already for all one can tell.
         observed: what the API shows of it.
         missing: paths of what it does not show as it was written.
         problem: the API's words.
@@ -100,7 +100,7 @@ class Writer:
                 answer = self._update(change, wanted, fields, live)
         except AnswerError as error:
             exists = change.action == "create" and error.status == self._http.exists
-            fate: Fate = "exists" if exists else "refused"
+            fate: Fate = "doubtful" if exists else "refused"
             return Outcome([Written(change, fate, problem=error.problem)])
         return self._confirm(change, fields, live, answer)
 
@@ -117,11 +117,11 @@ class Writer:
         try:
             answer = self._requests.send_all(bulk.request, tuple(fields), body, once)
         except AnswerError as error:
-            return Outcome([Written(change, "open", problem=error.problem) for change in changes])
+            return Outcome([Written(one, "doubtful", problem=error.problem) for one in changes])
         answers = self._in_order(follow(answer, bulk.items), wanted)
         if answers is None:
             problem = "the answer to http.bulk is not an array of the same records"
-            return Outcome([Written(change, "open", problem=problem) for change in changes])
+            return Outcome([Written(one, "unseen", problem=problem) for one in changes])
         found = zip(changes, fields, answers, strict=True)
         then = [partial(self._confirm, change, its, {}, shown) for change, its, shown in found]
         if self._http.confirm:

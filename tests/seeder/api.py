@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 
@@ -16,7 +17,7 @@ Record = dict[str, Any]
 
 
 class Api:
-    """Keeps records under /things; no unique key, no bulk call.
+    """Keeps records under /things; no unique key, where nobody asks for one.
 
     Attributes:
         rows: by id.
@@ -26,8 +27,18 @@ class Api:
         fail_after: writes after which it answers 500; None never.
         hidden: fields that the list does not show.
         paged: how the list comes in pages of two: link, next, cursor, offset or deaf (always the first).
-        busy: how many requests are still answered with 429.
+        busy: how many requests are still answered with `busy_status`, and `retry_after`; with
+            `busy_writes`, of those that write.
+        room: how many requests at once are not too many; None for any number.
+        took: seconds that a request takes.
+        peak: how many requests were under way at once.
         once: the idempotency keys of creations that were taken.
+        keys: the idempotency keys that came, in their order.
+        unique: a slug that is there already gets 409.
+        bulk: what becomes of a bulk: all, half (and 500), refused (and 422 where one is refused), mute
+            (no answer), reversed.
+        tokens: bearer tokens that are taken; any, where there are none.
+        echo: a refusal says back the request's headers and body.
         habit: applied to what a client writes, before it is kept.
     """
 
@@ -44,6 +55,18 @@ class Api:
         self.headers: dict[str, str] = {}
         self.paged = ""
         self.busy = 0
+        self.busy_status = 429
+        self.busy_writes = False
+        self.retry_after: str | None = "0"
+        self.room: int | None = None
+        self.took = 0.0
+        self.under_way = 0
+        self.peak = 0
+        self.keys: list[str | None] = []
+        self.unique = False
+        self.bulk = "all"
+        self.tokens: set[str] = set()
+        self.echo = False
         self.once: dict[str, Record] = {}
         self.lost = 0
         """How many answers to creations with an idempotency key are lost on their way."""
@@ -64,41 +87,85 @@ class Api:
         """The record with a slug."""
         return next(row for row in self.rows.values() if row["slug"] == slug)
 
-    def answer(  # noqa: PLR0911 - a habit a line
-        self, method: str, path: str, body: Any, once: str | None = None
+    def answer(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str]
     ) -> tuple[int, Any]:
         """Status and document."""
         with self._lock:
             self.requests.append(f"{method} {path}")
-            if self.busy:
-                self.busy -= 1
-                return 429, {"detail": "slowly"}
-            if once in self.once:
-                return 201, self.once[once]
-            if self.status:
-                return self.status, {"detail": "as you wish"}
-            if method == "GET":
-                return self._read(path)
-            if self.fail_after is not None and len(self.writes) > self.fail_after:
-                return 500, {"detail": "out of order"}
-            if method == "DELETE":
-                row = self.rows.pop(int(path.rpartition("/")[2]), None)
-                return (200, row) if row else (404, {"detail": "gone"})
-            self.bodies.append(body)
-            if body["slug" if "slug" in body else "name"] in self.refuse:
-                return 422, {"detail": "this one not: " + "x" * 5000}
-            return self._write(method, path, body)
+            self.under_way += 1
+            self.peak = max(self.peak, self.under_way)
+            crowded = self.room is not None and self.under_way > self.room
+        if self.took:
+            time.sleep(self.took)
+        with self._lock:
+            self.under_way -= 1
+            if crowded:
+                return 429, {"detail": "too many at once"}
+            return self._answer(method, path, body, headers)
+
+    def _answer(  # noqa: C901, PLR0911 - a habit a line
+        self, method: str, path: str, body: Any, headers: Mapping[str, str]
+    ) -> tuple[int, Any]:
+        once = headers.get("Idempotency-Key")
+        if self.tokens and headers.get("Authorization", "")[7:] not in self.tokens:
+            return 401, {"detail": f"unknown: {headers.get('Authorization')}"}
+        if method != "GET":
+            self.keys.append(once)
+        if self.busy and not (self.busy_writes and method == "GET"):
+            self.busy -= 1
+            return self.busy_status, {"detail": "slowly"}
+        if once in self.once:
+            return 201, self.once[once]
+        if self.status:
+            return self.status, {"detail": "as you wish"}
+        if method == "GET":
+            return self._read(path)
+        if self.fail_after is not None and len(self.writes) > self.fail_after:
+            return 500, {"detail": "out of order"}
+        if method == "DELETE":
+            row = self.rows.pop(int(path.rpartition("/")[2]), None)
+            return (200, row) if row else (404, {"detail": "gone"})
+        self.bodies.append(body)
+        if path == "/things/bulk":
+            return self._bulk(body)
+        if body["slug" if "slug" in body else "name"] in self.refuse:
+            said = f"{dict(headers)} {json.dumps(body)} " if self.echo else ""
+            return 422, {"detail": f"{said}this one not: " + "x" * 5000}
+        return self._write(method, path, body)
+
+    def _bulk(self, body: list[Record] | dict[str, list[Record]]) -> tuple[int, Any]:
+        records = body["things"] if isinstance(body, dict) else body
+        refused = self.refuse & {record["slug"] for record in records}
+        if self.bulk == "refused" or refused:
+            return 422, {"detail": "none of these"}
+        there = {row["slug"] for row in self.rows.values()}
+        if self.unique and there & {record["slug"] for record in records}:
+            return 409, {"detail": "some of these are there"}
+        half = records[: len(records) // 2] if self.bulk == "half" else records
+        made = [self._write("POST", "/things", record)[1] for record in half]
+        if self.bulk == "half":
+            return 422, {"detail": "not the other half"}
+        if self.bulk == "mute":
+            return 201, {"created": len(made)}
+        return 201, made[::-1] if self.bulk == "reversed" else made
 
     def _read(self, path: str) -> tuple[int, Any]:
         if path.partition("?")[0] == "/things" and self.paged:
             return 200, self._page(dict(parse_qsl(urlsplit(path).query)))
+        slug = dict(parse_qsl(urlsplit(path).query)).get("slug")
+        if slug is not None:
+            return 200, [row for row in self.rows.values() if str(row["slug"]).startswith(slug)]
+        if path.startswith("/things/of/"):
+            found = [row for row in self.rows.values() if row["slug"] == unquote(path[11:])]
+            return (200, found[0]) if found else (404, {"detail": "none"})
         if path == "/things":
             shown = [
                 {name: value for name, value in row.items() if name not in self.hidden}
                 for row in self.rows.values()
             ]
             return 200, shown if self.wrapped is None else {"items": shown, **self.wrapped}
-        number = int(path.rpartition("/")[2])
+        number = int(path.partition("?")[0].rpartition("/")[2])
         return (200, self.rows[number]) if number in self.rows else (404, {"detail": "gone"})
 
     def _page(self, query: dict[str, str]) -> Any:
@@ -118,6 +185,8 @@ class Api:
 
     def _write(self, method: str, path: str, body: Record) -> tuple[int, Any]:
         if method == "POST":
+            if self.unique and any(row["slug"] == body["slug"] for row in self.rows.values()):
+                return 409, {"detail": "that one is there"}
             number = self.add(**self.habit(body))
             return 201, self.rows[number]
         number = int(path.rpartition("/")[2])
@@ -137,19 +206,19 @@ def serving(api: Api) -> Iterator[httpx.Client]:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             once = self.headers.get("Idempotency-Key")
-            status, document = api.answer(self.command, self.path, body, once)
+            status, document = api.answer(self.command, self.path, body, dict(self.headers))
             if once and status == 201:
                 api.once[once] = document
                 if api.lost:
                     api.lost -= 1
                     self.close_connection = True
                     return
-            if status == 429:
-                api.headers = {"Retry-After": "0"}
             data = json.dumps(document).encode()
             self.send_response(status)
             for name, value in api.headers.items():
                 self.send_header(name, value)
+            if status in {429, 503} and api.retry_after is not None:
+                self.send_header("Retry-After", api.retry_after)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

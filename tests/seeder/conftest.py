@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.seeder.api import Api, serving
 from tests.seeder.seeds import Connection, Seeds
+from tests.seeder.through import Through
 
 
 @pytest.fixture
 def seeds(tmp_path: Path, connection: Connection) -> Seeds:
     """A folder for seeds, and an empty database."""
     return Seeds(tmp_path, connection)
+
+
+@pytest.fixture
+def api() -> Api:
+    """A small API."""
+    return Api()
+
+
+@pytest.fixture
+def client(api: Api) -> Iterator[httpx.Client]:
+    """A client of it."""
+    with serving(api) as opened:
+        yield opened
+
+
+@pytest.fixture
+def through(seeds: Seeds, client: httpx.Client) -> Through:
+    """Seeds through it."""
+    return Through(seeds, client)

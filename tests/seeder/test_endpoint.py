@@ -2,71 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from seeder.diff import Plan
 from seeder.errors import (
     CredentialsError,
     InterruptedTargetError,
     ManifestError,
     RefusedError,
 )
-from tests.seeder.api import Api, serving
+from tests.seeder.api import Api
 from tests.seeder.seeds import Seeds, counts, outcomes
+from tests.seeder.through import LIST, MANIFEST, THINGS, Through
 
-MANIFEST = """
-[[dataset]]
-name = "things"
-source = "things.json"
-endpoint = "/things"
-key = ["slug"]
-{options}
-[dataset.http]
-list = "GET /things"
-create = "POST /things"
-update = "{update}"
-{http}
-"""
-THINGS = [{"slug": "a", "v": 1}, {"slug": "b", "v": 2}, {"slug": "c", "v": 3}]
 CONFIRM = 'confirm = ["GET /things/{live.id}"]'
-
-
-@pytest.fixture
-def api() -> Api:
-    return Api()
-
-
-@pytest.fixture
-def client(api: Api) -> Iterator[httpx.Client]:
-    with serving(api) as opened:
-        yield opened
-
-
-class Through:
-    """Seeds through the API."""
-
-    def __init__(self, seeds: Seeds, client: httpx.Client) -> None:
-        self.seeds = seeds
-        self.client = client
-        self.manifest()
-
-    def manifest(
-        self, *, options: str = "", http: str = "", update: str = "PUT /things/{live.id}"
-    ) -> None:
-        self.seeds.write(MANIFEST.format(options=options, http=http, update=update))
-
-    def run(self, things: Any = THINGS, **options: Any) -> Plan:
-        self.seeds.source("things", things)
-        return self.seeds.run(api=lambda: self.client, **options)
-
-
-@pytest.fixture
-def through(seeds: Seeds, client: httpx.Client) -> Through:
-    return Through(seeds, client)
 
 
 def changed(**fields: Any) -> list[dict[str, Any]]:
@@ -297,7 +248,9 @@ def test_a_list_that_is_none(through: Through, api: Api) -> None:
 def test_an_update_that_nobody_described(seeds: Seeds, client: httpx.Client, api: Api) -> None:
     """Said when it is needed, with an example."""
     through = Through(seeds, client)
-    seeds.write(MANIFEST.format(options="", http="", update="").replace('update = ""\n', ""))
+    seeds.write(
+        MANIFEST.format(options="", http="", update="", find=LIST).replace('update = ""\n', "")
+    )
     through.run()
     with pytest.raises(ManifestError, match=r"http.update is missing"):
         through.run(changed(v=5))
