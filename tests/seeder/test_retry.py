@@ -87,6 +87,22 @@ def test_half_as_many_once_a_round_and_one_more_each_round() -> None:
     assert pace.room == 1
 
 
+def test_no_more_begin_than_there_is_room_for() -> None:
+    pace = Pace(2)
+    pace.end(pace.begin(), busy=True)
+    first = pace.begin()
+    begun = threading.Event()
+
+    def second() -> None:
+        pace.begin()
+        begun.set()
+
+    threading.Thread(target=second, daemon=True).start()
+    assert not begun.wait(0.2)
+    pace.end(first, busy=True)
+    assert begun.wait(5)
+
+
 def test_nothing_begins_before_the_api_wants_it() -> None:
     pace = Pace(4)
     pace.end(pace.begin(), busy=True, after=0.3)

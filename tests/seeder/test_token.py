@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -144,6 +145,18 @@ def test_a_token_that_is_refused_is_replaced(
     things = [{"slug": "first"}, *({"slug": f"s{n}"} for n in range(20))]
     assert counts(through.run(things)) == {"create": 20, "unchanged": 1}
     assert len(api.rows) == 21
+    assert len(tokens.forms) == 2
+
+
+def test_one_renewal_for_all_threads(tokens: Server) -> None:
+    """All of them are refused with the same token; one fetches the next."""
+    auth = credentials(tokens)
+    flows = [auth.auth_flow(httpx.Request("GET", "http://api/")) for _ in range(8)]
+    assert {next(flow).headers["Authorization"] for flow in flows} == {"Bearer token-1"}
+    refused = httpx.Response(401)
+    with ThreadPoolExecutor(8) as threads:
+        again = threads.map(lambda flow: flow.send(refused).headers["Authorization"], flows)
+    assert {*again} == {"Bearer token-2"}
     assert len(tokens.forms) == 2
 
 
