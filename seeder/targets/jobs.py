@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Generic, TypeVar
 
 from seeder.targets.pace import Pace
@@ -25,14 +25,17 @@ T = TypeVar("T")
 FINISHING = 5.0
 """Seconds that requests under way have to finish when another one has failed."""
 
-BATCH = 64
+BATCH = 256
 """How many results are handed on together, at most."""
 
 SOON = 0.25
 """Seconds after which results are handed on, however few they are."""
 
-AHEAD = 2
-"""How many jobs are there for each thread, so that none waits for its next one."""
+AHEAD = 16
+"""How many jobs are there for each thread, so that none waits for its next one.
+
+Many, since each time that the main thread looks at results, it takes the interpreter from the others.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class _Crew(Generic[T]):
         self._most = most
         self._threads = 0
         self._todo: SimpleQueue[Job[T] | None] = SimpleQueue()
-        self._done: SimpleQueue[Outcome[T] | BaseException] = SimpleQueue()
+        self._done: deque[Outcome[T] | BaseException] = deque()
+        self._look = Event()
         self.running = 0
 
     @property
@@ -67,14 +71,14 @@ class _Crew(Generic[T]):
             self._threads += 1
             Thread(target=self._work, name=f"endpoint-{self._threads}", daemon=True).start()
 
-    def finish(self, seconds: float | None) -> Outcome[T] | BaseException | None:
-        """What a job came to; None where none has come to its end."""
-        try:
-            outcome = self._done.get(timeout=None if seconds is None else max(0.0, seconds))
-        except Empty:
-            return None
-        self.running -= 1
-        return outcome
+    def finished(self, seconds: float) -> Iterator[Outcome[T] | BaseException]:
+        """What jobs came to, after so many seconds or when there is need to look."""
+        if not self._done:
+            self._look.wait(max(0.0, seconds))
+        self._look.clear()
+        while self._done:
+            self.running -= 1
+            yield self._done.popleft()
 
     def call_off(self) -> None:
         """Forget what has not begun."""
@@ -91,9 +95,13 @@ class _Crew(Generic[T]):
     def _work(self) -> None:
         while (job := self._todo.get()) is not None:
             try:
-                self._done.put(job())
+                self._done.append(job())
+                need = self._todo.qsize() <= self._most
             except BaseException as error:  # noqa: BLE001 - raised again where the results are awaited
-                self._done.put(error)
+                self._done.append(error)
+                need = True
+            if need:
+                self._look.set()
 
 
 def run(jobs: Iterator[Job[T]], most: int, pace: Pace) -> Iterator[list[T]]:
@@ -122,11 +130,10 @@ def _batches(crew: _Crew[T], jobs: Iterator[Job[T]], pace: Pace) -> Iterator[lis
             crew.begin(job)
         if not crew.running:
             break
-        outcome = crew.finish(handed + SOON - time.monotonic() if good else None)
-        if isinstance(outcome, BaseException):
-            yield good + _beside(crew, pace)
-            raise outcome
-        if outcome is not None:
+        for outcome in crew.finished(handed + SOON - time.monotonic() if good else SOON):
+            if isinstance(outcome, BaseException):
+                yield good + _beside(crew, pace)
+                raise outcome
             good += outcome.results
             following.extend(outcome.then)
         if good and (len(good) >= BATCH or time.monotonic() >= handed + SOON):
@@ -145,10 +152,8 @@ def _beside(crew: _Crew[T], pace: Pace) -> list[T]:
     pace.stop()
     until = time.monotonic() + FINISHING
     good: list[T] = []
-    while crew.running:
-        outcome = crew.finish(until - time.monotonic())
-        if outcome is None:
-            break
-        if isinstance(outcome, Outcome):
-            good += outcome.results
+    while crew.running and time.monotonic() < until:
+        for outcome in crew.finished(until - time.monotonic()):
+            if isinstance(outcome, Outcome):
+                good += outcome.results
     return good
