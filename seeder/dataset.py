@@ -20,18 +20,19 @@ from msgspec import DecodeError, Raw
 from msgspec.json import decode, encode
 
 from seeder.diff import Change, Plan, check_prune, compare, no_key_twice_in_file, prepare
-from seeder.errors import CredentialsError, InterruptedTargetError
+from seeder.errors import CredentialsError, Fault, InterruptedTargetError, RecordError
 from seeder.ledger import Applied, Connection, Ledger
 from seeder.manifest import Dataset, Ref
 from seeder.options import Options
-from seeder.records import Document, RawRecord, open_document
+from seeder.records import Arrays, Batch, Documents, RawRecord, open_document
 from seeder.sift import SIZE, Sieve, digests
-from seeder.sources import Content, Sources, check_pin
+from seeder.sources import Sources, check_pin, folder_of, is_glob, scheme_of, together
 from seeder.sql import statements
 from seeder.stage import PENDING, Desired, Scalar, stage
 from seeder.targets import Target
 from seeder.targets.fill import Ids, UnfitError, fill, referred
 from seeder.targets.table import TableTarget, columns, lookup
+from seeder.web import bare
 
 
 @dataclass
@@ -79,9 +80,8 @@ class Seeding:
             now = sources.fingerprint(location)
             if applied.fingerprint == fingerprint_of(self.dataset, now):
                 return Plan(self.dataset.name, self.dataset.target, unchanged=applied.records), now
-        content = read(self.dataset, location, sources)
-        document = document_of(self.dataset, content)
-        fingerprint = fingerprint_of(self.dataset, content.fingerprint)
+        document, source = read(self.dataset, location, sources)
+        fingerprint = fingerprint_of(self.dataset, source)
         if not self.options.plan:
             self.options.changing(self.dataset.name)
         try:
@@ -95,10 +95,10 @@ class Seeding:
             raise InterruptedTargetError(
                 f"dataset {self.dataset.name}: {what} ({' '.join(str(error).split())}); run again"
             ) from None
-        return plan, content.fingerprint
+        return plan, source
 
     def _compare_and_apply(
-        self, document: Document, fingerprint: str, applied: Applied | None
+        self, document: Arrays, fingerprint: str, applied: Applied | None
     ) -> Plan:
         if self.options.schema_behind and self._needs_migrating():
             raw = document.array(self.dataset.records)
@@ -117,7 +117,7 @@ class Seeding:
     # a table
 
     def _in_one_transaction(
-        self, document: Document, fingerprint: str, applied: Applied | None
+        self, document: Arrays, fingerprint: str, applied: Applied | None
     ) -> Plan:
         """A table: its rows and the ledger change together, or not at all."""
         with self.connection.transaction() as transaction:
@@ -134,7 +134,7 @@ class Seeding:
                 raise psycopg.Rollback(transaction)
         return plan
 
-    def _references(self, document: Document) -> tuple[dict[str, Ids] | None, bytes]:
+    def _references(self, document: Arrays) -> tuple[dict[str, Ids] | None, bytes]:
         """What the references of plain records refer to, and of what a record's text is a digest.
 
         None where the records are not plain: their text alone does not say what becomes of them.
@@ -157,7 +157,7 @@ class Seeding:
     def _fill(
         self,
         target: TableTarget,
-        document: Document,
+        document: Arrays,
         references: dict[str, Ids],
         salt: bytes,
         fingerprint: str,
@@ -192,7 +192,7 @@ class Seeding:
     def _look(
         self,
         target: TableTarget,
-        document: Document,
+        document: Arrays,
         salt: bytes,
         fingerprint: str,
         applied: Applied | None,
@@ -219,9 +219,7 @@ class Seeding:
         self.connection.execute("DISCARD TEMP")
         return plan
 
-    def _sift(
-        self, target: TableTarget, document: Document, salt: bytes, applied: Applied
-    ) -> Sifted:
+    def _sift(self, target: TableTarget, document: Arrays, salt: bytes, applied: Applied) -> Sifted:
         before = list(self.ledger.sources(applied.number))
         with ThreadPoolExecutor(1, "edited") as thread:
             asked = thread.submit(target.edited, applied)
@@ -230,7 +228,7 @@ class Seeding:
                 sieve = Sieve(before, salt)
                 for batch in document.batches(self.dataset.records):
                     for n in sieve.sift(batch):
-                        found[batch.first + n] = _raw(document, batch.where(n), batch.texts[n])
+                        found[batch.first + n] = self._raw(document, batch, n)
             except BaseException:
                 self.connection.cancel_safe()
                 raise
@@ -240,15 +238,22 @@ class Seeding:
         if len(places) > len(found):  # some that are edited in the table alone
             for batch in document.batches(self.dataset.records):
                 for n in sieve.edited(batch):
-                    found[batch.first + n] = _raw(document, batch.where(n), batch.texts[n])
+                    found[batch.first + n] = self._raw(document, batch, n)
         sifted.raw = [found[place] for place in places]
         return sifted
+
+    def _raw(self, document: Arrays, batch: Batch, n: int) -> RawRecord:
+        try:
+            return RawRecord(batch.where(n), decode(batch.texts[n], type=dict[str, Raw]))
+        except DecodeError:
+            document.array(self.dataset.records)  # names what is wrong, all of it
+            raise
 
     def _is_recorded(self, applied: Applied, fingerprint: str, sifted: Sifted) -> bool:
         return applied.fingerprint == fingerprint and applied.records == sifted.count
 
     def _record_sources(
-        self, number: int, document: Document, salt: bytes, sifted: Sifted | None
+        self, number: int, document: Arrays, salt: bytes, sifted: Sifted | None
     ) -> None:
         rows = self.connection.execute(statements("diff")["whole"]).fetchall()
         if sifted is None:
@@ -263,7 +268,7 @@ class Seeding:
                 sifted.digests[place * SIZE : place * SIZE + SIZE] = bytes(SIZE)
         self.ledger.record_sources(number, sifted.digests, sifted.ids)
 
-    def _digests(self, document: Document, salt: bytes) -> bytearray:
+    def _digests(self, document: Arrays, salt: bytes) -> bytearray:
         found = bytearray()
         for batch in document.batches(self.dataset.records):
             found += b"".join(digests(salt, batch.texts))
@@ -271,7 +276,7 @@ class Seeding:
 
     # an endpoint
 
-    def _step_by_step(self, document: Document, fingerprint: str, applied: Applied | None) -> Plan:
+    def _step_by_step(self, document: Arrays, fingerprint: str, applied: Applied | None) -> Plan:
         """An endpoint: the ledger follows each confirmed answer."""
         from seeder.targets.endpoint import EndpointTarget
 
@@ -297,7 +302,7 @@ class Seeding:
         self,
         target: Target,
         raw: list[RawRecord],
-        document: Document,
+        document: Arrays,
         applied: Applied | None,
         sifted: Sifted | None,
     ) -> tuple[Plan, list[Desired], list[str]]:
@@ -362,28 +367,32 @@ def fields_of(applied: Applied | None, desired: list[Desired]) -> list[str]:
     return list(dict.fromkeys([*old, *(name for shape in sorted(shapes) for name in shape)]))
 
 
-def _raw(document: Document, where: str, text: bytes | memoryview | Raw) -> RawRecord:
-    try:
-        return RawRecord(where, decode(text, type=dict[str, Raw]))
-    except DecodeError:
-        document.array("")  # names what is wrong, all of it
-        raise
-
-
-def read(dataset: Dataset, location: str, sources: Sources) -> Content:
-    """A dataset's source.
+def read(dataset: Dataset, location: str, sources: Sources) -> tuple[Arrays, str]:
+    """A dataset's source: its document, or several, decompressed; and its fingerprint.
 
     Raises:
         SourceError: it cannot be read, or is not what the manifest pins.
+        RecordError: it is not text.
     """
-    content = sources.read(location)
-    check_pin(location, content, dataset.sha256)
-    return content
-
-
-def document_of(dataset: Dataset, content: Content) -> Document:
-    """A dataset's source, decompressed."""
-    return open_document(dataset.source, content.data)
+    contents = sources.read_all(location)
+    for content in contents:
+        check_pin(location, content, dataset.sha256)
+    if not is_glob(location):
+        (content,) = contents
+        name = bare(dataset.source) if scheme_of(dataset.source) else dataset.source
+        return open_document(name, content.pieces), content.fingerprint
+    folder = folder_of(dataset.source)
+    faults: list[Fault] = []
+    documents: list[Arrays] = []
+    for content in contents:
+        try:
+            documents.append(open_document(folder + content.name, content.pieces))
+        except RecordError as error:
+            faults += error.faults
+    if faults:
+        raise RecordError("seed files cannot be read", faults)
+    parts = ((content.name, content.fingerprint) for content in contents)
+    return Documents(documents), together(parts)
 
 
 def fingerprint_of(dataset: Dataset, source: str) -> str:

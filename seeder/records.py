@@ -1,4 +1,4 @@
-"""Bytes to raw records: decompress, decode, and follow the JSON Pointer to the array.
+"""Bytes to raw records: decode, and follow the JSON Pointer to the array.
 
 The values of a record stay raw JSON text until PostgreSQL or the API reads them, so that a number
 keeps every digit that the file gives it.
@@ -6,25 +6,19 @@ keeps every digit that the file gives it.
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Protocol
 
 from msgspec import DecodeError, Raw, ValidationError
 from msgspec.json import decode
 
-from seeder.errors import Fault, RecordError, SourceError
+from seeder.content import Pieces
+from seeder.errors import Fault, RecordError
+from seeder.unpack import check_text, unpacked
 
 NEWLINE = b"\n"
-
-MAX_BYTES = 2 * 1024**3
-"""How large a source may become when it is decompressed."""
-
-PIECE = 1 << 14
-"""How many compressed bytes are unpacked at a time, so that the bound is seen in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +31,6 @@ class RawRecord:
 
 BATCH = 1 << 13
 """How many records of an array are handed on at a time."""
-
-BLOCK = 1 << 21
-"""How many bytes of lines are handed on at a time."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +51,67 @@ class Batch:
         return self.place(n)
 
 
+class Arrays(Protocol):
+    """Where a dataset's records are: one document, or several."""
+
+    def array(self, pointer: str) -> list[RawRecord]:
+        """The records of the array at `pointer`; raises `RecordError`."""
+
+    def batches(self, pointer: str) -> Iterator[Batch]:
+        """The same, some at a time; not yet checked to be objects."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Several documents, one after the other."""
+
+    parts: Sequence[Arrays]
+
+    def array(self, pointer: str) -> list[RawRecord]:
+        """The records of all arrays at `pointer`.
+
+        Raises:
+            RecordError: no array in one of them, or elements that are not objects; all of them.
+        """
+        records: list[RawRecord] = []
+        faults: list[Fault] = []
+        for part in self.parts:
+            try:
+                records += part.array(pointer)
+            except RecordError as error:
+                faults += error.faults
+        if faults:
+            raise RecordError("seed files are wrong", faults)
+        return records
+
+    def batches(self, pointer: str) -> Iterator[Batch]:
+        """The records of all arrays at `pointer`, some at a time.
+
+        Raises:
+            RecordError: no array in one of them.
+        """
+        first = 0
+        for part in self.parts:
+            for batch in part.batches(pointer):
+                yield replace(batch, first=first)
+                first += len(batch.texts)
+
+
 @dataclass(frozen=True)
 class Document:
     """A decoded source; arrays are read from it by JSON Pointer (RFC 6901)."""
 
     name: str
-    data: bytes
+    pieces: Pieces
     lines: bool
+
+    @cached_property
+    def data(self) -> bytes | bytearray:
+        """All of it; grown in place, so that it is never in memory twice."""
+        found = bytearray()
+        for piece in self.pieces():
+            found += piece
+        return found
 
     def array(self, pointer: str) -> list[RawRecord]:
         """The records of the array at `pointer`.
@@ -114,11 +159,9 @@ class Document:
             yield Batch(first, elements[first : first + BATCH], place)
 
     def _line_batches(self) -> Iterator[Batch]:
-        start, first, number = 0, 0, 1
-        while start < len(self.data):
-            end = self.data.find(b"\n", start + BLOCK)
-            end = len(self.data) if end < 0 else end
-            lines = self.data[start:end].split(b"\n")
+        first, number = 0, 1
+        for block in _whole_lines(self.pieces()):
+            lines = block.split(NEWLINE)
             numbers: Sequence[int] = range(number, number + len(lines))
             if b"" in lines or any(map(bytes.isspace, lines)):
                 kept = [(n, line) for n, line in zip(numbers, lines, strict=True) if line.strip()]
@@ -126,7 +169,7 @@ class Document:
             else:
                 texts = lines
             yield Batch(first, texts, partial(line, self.name, numbers))
-            start, first, number = end + 1, first + len(texts), number + len(lines)
+            first, number = first + len(texts), number + len(lines)
 
     def _follow(self, pointer: str) -> Raw:
         raw = Raw(self.data)
@@ -147,17 +190,13 @@ class Document:
         return raw
 
     def _from_lines(self, pointer: str) -> list[RawRecord]:
-        if pointer:
-            raise RecordError("the manifest's pointer does not fit", [self._no_array(pointer)])
         records, faults = [], []
-        for number, line in enumerate(self.data.splitlines(), start=1):
-            if not line.strip():
-                continue
-            where = f"{self.name}:{number}"
-            try:
-                records.append(RawRecord(where, decode(line, type=dict[str, Raw])))
-            except DecodeError as error:
-                faults.append(Fault(where, "", "", f"is not a JSON object: {error}"))
+        for batch in self.batches(pointer):
+            for n, text in enumerate(batch.texts):
+                try:
+                    records.append(RawRecord(batch.where(n), decode(text, type=dict[str, Raw])))
+                except DecodeError as error:
+                    faults.append(Fault(batch.where(n), "", "", f"is not a JSON object: {error}"))
         if faults:
             raise RecordError(f"{self.name} has lines that are wrong", faults)
         return records
@@ -197,6 +236,20 @@ class Document:
         return RecordError("a seed file cannot be read", [Fault(where, "", "", problem)])
 
 
+def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces cut at the ends of lines."""
+    rest: list[bytes] = []
+    for piece in pieces:
+        cut = piece.rfind(NEWLINE)
+        if cut < 0:
+            rest.append(piece)
+            continue
+        yield b"".join([*rest, piece[:cut]])
+        rest = [piece[cut + 1 :]]
+    if last := b"".join(rest):
+        yield last
+
+
 def line(name: str, numbers: Sequence[int], n: int) -> str:
     """The place of the n-th record, where each stands in a line."""
     return f"{name}:{numbers[n]}"
@@ -206,95 +259,25 @@ def _element(prefix: str, first: int, n: int) -> str:
     return f"{prefix}/{first + n}"
 
 
-def open_document(name: str, data: bytes) -> Document:
+def open_document(name: str, pieces: Pieces) -> Document:
     """A source's document, decompressed by its content and decoded by its name.
 
     Args:
         name: file name; `.ndjson` and `.jsonl` hold one object a line, `.csv` rows below a header.
-        data: the bytes as they were read; gzip and zstd are known by their first bytes.
+        pieces: the bytes as they were read; gzip and zstd are known by their first bytes.
 
     Raises:
         SourceError: it cannot be decompressed, or is too large.
+        RecordError: it is not UTF-8.
     """
     bare = name.removesuffix(".gz").removesuffix(".zst")
+    text = unpacked(name, pieces)
+    check_text(name, text())
     if bare.endswith(".csv"):
         from seeder.tabular import CsvDocument
 
-        return CsvDocument(name, _decompress(name, data), lines=True)
-    return Document(name, _decompress(name, data), bare.endswith((".ndjson", ".jsonl")))
-
-
-def _decompress(name: str, data: bytes) -> bytes:
-    try:
-        if data.startswith(b"\x1f\x8b"):
-            data = b"".join(_bounded(name, _gunzip(data)))
-        elif data.startswith(b"\x28\xb5\x2f\xfd"):
-            data = b"".join(_bounded(name, _unzstd(name, data)))
-    except (OSError, EOFError, zlib.error) as error:
-        raise SourceError(f"{name} cannot be decompressed: {error}; put it there again") from None
-    _check_text(name, data)
-    return data.removeprefix(b"\xef\xbb\xbf")
-
-
-def _check_text(name: str, data: bytes) -> None:
-    """Msgspec takes raw values as they are, whatever their encoding; PostgreSQL does not.
-
-    Decoded in pieces, so that a large file does not need its size in memory once more.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(data), BLOCK):
-            decoder.decode(data[start : start + BLOCK])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        raise _not_text(name, data) from None
-
-
-def _not_text(name: str, data: bytes) -> RecordError:
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        place = f"{name}:{data.count(NEWLINE, 0, error.start) + 1}"
-        fault = Fault(place, "", "", f"is not UTF-8: {error.reason}; save it as UTF-8")
-        return RecordError("a seed file cannot be read", [fault])
-    raise AssertionError("text after all")  # pragma: no cover
-
-
-def _gunzip(data: bytes) -> Iterator[bytes]:
-    import io
-
-    with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
-        while chunk := unpacked.read(1 << 20):
-            yield chunk
-
-
-def _unzstd(name: str, data: bytes) -> Iterator[bytes]:
-    """Frame after frame: unlike gzip's, zstandard's readers take a cut-off frame for its end."""
-    import zstandard
-
-    try:
-        while data:
-            frame = zstandard.ZstdDecompressor().decompressobj()
-            for start in range(0, len(data), PIECE):
-                yield frame.decompress(data[start : start + PIECE])
-                if frame.eof:
-                    data = frame.unused_data + data[start + PIECE :]
-                    break
-            else:
-                raise EOFError("it ends in the middle")
-    except zstandard.ZstdError as error:
-        raise SourceError(f"{name} cannot be decompressed: {error}; put it there again") from None
-
-
-def _bounded(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    total = 0
-    for chunk in chunks:
-        total += len(chunk)
-        if total > MAX_BYTES:
-            raise SourceError(
-                f"{name} is larger than {MAX_BYTES >> 20} MiB when decompressed: split it"
-            )
-        yield chunk
+        return CsvDocument(name, text, lines=True)
+    return Document(name, text, lines=bare.endswith((".ndjson", ".jsonl")))
 
 
 def _tokens(pointer: str) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from seeder.dataset import Seeding, anything, document_of, read
+from seeder.content import Content
+from seeder.dataset import Seeding, anything, read
 from seeder.diff import Plan
 from seeder.errors import ManifestError, RecordError, SeedError, SourceError, nearest
 from seeder.ledger import Connection, Ledger
 from seeder.manifest import Manifest, parse
 from seeder.options import Options, no_api
-from seeder.sources import Content, Sources, resolve
+from seeder.sources import Sources, resolve
 from seeder.stage import Scalar, stage
 
 EVERYTHING = Options()
@@ -97,8 +98,7 @@ def check(location: str, sources: Sources) -> dict[str, int]:
     errors: list[SeedError] = []
     for dataset in manifest.datasets:
         try:
-            content = read(dataset, where[dataset.name], sources)
-            document = document_of(dataset, content)
+            document, _ = read(dataset, where[dataset.name], sources)
             counts[dataset.name] = len(
                 stage(dataset, document.array(dataset.records), document, anything)
             )

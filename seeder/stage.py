@@ -16,7 +16,7 @@ from msgspec import Raw
 from seeder.errors import Fault, RecordError, quote
 from seeder.exact import decode, encode
 from seeder.manifest import Dataset, Nest, Ref
-from seeder.records import Document, RawRecord
+from seeder.records import Arrays, RawRecord
 
 Scalar = str | int | Decimal | bool | None
 Lookup = Callable[[Ref, list[Scalar]], Mapping[Scalar, list[Any]]]
@@ -47,7 +47,7 @@ class Desired:
 
 
 def stage(
-    dataset: Dataset, raw: list[RawRecord], document: Document, lookup: Lookup
+    dataset: Dataset, raw: list[RawRecord], document: Arrays, lookup: Lookup
 ) -> list[Desired]:
     """The desired records of a dataset.
 
@@ -88,7 +88,7 @@ def label(names: Iterable[str], values: Iterable[object]) -> str:
 def _nest(
     name: str,
     nest: Nest,
-    document: Document,
+    document: Arrays,
     bodies: list[dict[str, Raw]],
     faults: list[Fault],
     *,

@@ -17,8 +17,10 @@ from typing import Any
 from msgspec import Raw
 from msgspec.json import decode, encode
 
+from seeder.content import MAX_BYTES, PIECE
 from seeder.errors import Fault, RecordError
-from seeder.records import BATCH, MAX_BYTES, Batch, Document, RawRecord, line
+from seeder.records import BATCH, Batch, Document, RawRecord, line
+from seeder.unpack import Stream
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,16 @@ class CsvDocument(Document):
             problem = "there is no array of records; CSV has no pointer"
             raise self._wrong([Fault(f"{self.name}#{pointer}", "", "", problem)])
         csv.field_size_limit(MAX_BYTES)
-        rows = csv.reader(io.StringIO(self.data.decode(), newline=""), strict=True)
+        rows = csv.reader(self._text(), strict=True)
         try:
             yield from self._batches(rows)
         except csv.Error as error:
             problem = f"is not CSV: {error}"
             raise self._wrong([Fault(f"{self.name}:{rows.line_num}", "", "", problem)]) from None
+
+    def _text(self) -> io.TextIOWrapper:
+        stream = io.BufferedReader(Stream(self.pieces()), PIECE)
+        return io.TextIOWrapper(stream, encoding="utf-8", newline="")
 
     def _batches(self, rows: Any) -> Iterator[Batch]:
         header = self._header(next(rows, []))

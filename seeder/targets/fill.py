@@ -23,7 +23,7 @@ from psycopg import sql
 
 from seeder.ledger import Connection
 from seeder.manifest import Dataset
-from seeder.records import Batch, Document
+from seeder.records import Arrays, Batch
 from seeder.sql import statements
 from seeder.stage import Scalar
 from seeder.targets.table import Column, TableTarget
@@ -49,7 +49,7 @@ def fill(
     connection: Connection,
     target: TableTarget,
     dataset: Dataset,
-    document: Document,
+    document: Arrays,
     references: Mapping[str, Ids],
     progress: Callable[[int], None],
 ) -> tuple[list[str], array[int], list[list[Scalar]]]:
@@ -127,7 +127,10 @@ class _Encoder:
         batch: Batch,
         references: Mapping[str, Ids],
     ) -> None:
-        first = msgspec.json.decode(bytes(batch.texts[0]), type=dict[str, Raw])
+        try:
+            first = msgspec.json.decode(bytes(batch.texts[0]), type=dict[str, Raw])
+        except msgspec.DecodeError:
+            raise UnfitError from None
         sources = {ref.from_: name for name, ref in dataset.refs.items()}
         types: list[tuple[str, Any]] = []
         parts: list[_Part] = []
@@ -233,7 +236,7 @@ def _by_reference(ids: Ids) -> Callable[[Sequence[Any], bool], Strings]:
     return write
 
 
-def referred(dataset: Dataset, document: Document) -> dict[str, list[Scalar]]:
+def referred(dataset: Dataset, document: Arrays) -> dict[str, list[Scalar]]:
     """The distinct values of each reference, in one quick pass.
 
     Raises:

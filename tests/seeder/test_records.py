@@ -16,7 +16,7 @@ LINES = b'{"a": 1}\n\n{"a": 2}\n'
 
 def fields(name: str, data: bytes, pointer: str = "") -> list[dict[str, str]]:
     """The records, with their values as raw text."""
-    records = open_document(name, data).array(pointer)
+    records = open_document(name, lambda: iter([data])).array(pointer)
     return [{key: bytes(raw).decode() for key, raw in record.fields.items()} for record in records]
 
 
@@ -71,7 +71,7 @@ def test_rubbish_in_zstd_clothes_is_refused() -> None:
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress])
 def test_what_unpacks_too_large_is_refused(compress: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small file that becomes a huge one does not fill the memory."""
-    monkeypatch.setattr("seeder.records.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("seeder.unpack.MAX_BYTES", 1 << 20)
     with pytest.raises(SourceError, match="larger than 1 MiB"):
         fields("s.ndjson", compress(b" " * (8 << 20)))
 

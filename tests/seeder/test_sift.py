@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seeder import dataset as one
 from seeder import stage as staging
+from seeder.content import of_file
 from seeder.errors import RecordError
 from seeder.records import open_document
 from seeder.sift import WINDOW, Sieve, digests
@@ -121,7 +123,7 @@ def test_both_ways_write_the_same(seeds: Seeds) -> None:
     assert [counts(plan) for plan in seeds.run_all(verify=True)] == [{"unchanged": 4}] * 2
 
 
-def test_a_record_that_came_far_forward_is_looked_at() -> None:
+def test_a_record_that_came_far_forward_is_looked_at(tmp_path: Path) -> None:
     """Memory has a bound: what came forward further than the window is compared as if it were new."""
     # long enough for many batches
     lines = [f'{{"n": {n}, "pad": "{PAD}"}}'.encode() for n in range(5 * WINDOW)]
@@ -137,7 +139,9 @@ def test_a_record_that_came_far_forward_is_looked_at() -> None:
             for start in range(0, len(lines), 1000)
         ]
         sieve = Sieve(before, SALT)
-        for batch in open_document("a.ndjson", b"\n".join(order)).batches(""):
+        path = tmp_path / "a.ndjson"
+        path.write_bytes(b"\n".join(order))
+        for batch in open_document(path.name, of_file(path).pieces).batches(""):
             sieve.sift(batch)
         return sieve.finish(set())
 

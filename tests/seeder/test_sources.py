@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from seeder.content import Content, digest
 from seeder.errors import ManifestError, SourceError
-from seeder.sources import Content, Sources, check_pin, resolve
+from seeder.sources import Sources, check_pin, resolve
 
 
 @pytest.mark.parametrize("source", ["../out.json", "/etc/passwd", "a/../../out.json", "link.json"])
@@ -41,22 +42,27 @@ def test_in_a_bucket() -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("https://u:secret1@h/x.json?token=secret2", "not built yet"),
-        ("gs://b/x.json", "not built yet"),
-        ("az://b/x.json", "not built yet"),
+        ("https://u:secret1@h/x.json?token=secret2", "has a login in its address"),
+        ("http://h/x.json?token=secret2", "http:// is not known; use a file, or s3://"),
         ("ftp://b/x.json", "not known"),
     ],
 )
-def test_what_is_not_built_says_so(tmp_path: Path, source: str, said: str) -> None:
+def test_an_address_that_cannot_be_read(tmp_path: Path, source: str, said: str) -> None:
     """With the way that works, and without what an address may hold."""
     with pytest.raises(ManifestError, match=said) as raised:
         resolve(str(tmp_path / "seeds.toml"), source)
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("source", ["s3://b/x.json", "gs://b/x.json", "az://b/x", "https://h/x"])
+def test_addresses(tmp_path: Path, source: str) -> None:
+    """They stand for themselves."""
+    assert resolve(str(tmp_path / "seeds.toml"), source) == source
+
+
 def test_a_pin_holds_the_content(tmp_path: Path) -> None:
     """The sum is of the bytes as they were read."""
-    content = Content(b"[]", "")
+    content = Content("x.json", "", digest([b"[]"]), lambda: iter([b"[]"]))
     check_pin("x.json", content, None)
     check_pin("x.json", content, hashlib.sha256(b"[]").hexdigest())
     with pytest.raises(SourceError, match="is not what its checksum says"):
@@ -80,3 +86,69 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     """With the reason, and what to look at."""
     with pytest.raises(SourceError, match="No such file or directory; is the seeds folder mounted"):
         Sources().read(str(tmp_path / "none.json"))
+
+
+PATTERNS = [
+    ("*.json", ["a.json", "b.json"]),
+    ("?.json", ["a.json", "b.json"]),
+    ("[!a].json", ["b.json"]),
+    ("deep/*.json", ["c.json"]),
+    ("**/*.json", ["a.json", "b.json", "deep/c.json", "deep/er/d.json"]),
+    ("deep/**/d.json", ["er/d.json"]),
+]
+
+
+@pytest.mark.parametrize(("pattern", "names"), PATTERNS)
+def test_a_pattern_stands_for_several(tmp_path: Path, pattern: str, names: list[str]) -> None:
+    """In the order of their names; a `*` stays within its folder."""
+    folder(tmp_path)
+    found = Sources().read_all(resolve(str(tmp_path / "seeds.toml"), pattern))
+    assert [content.name for content in found] == names
+
+
+def test_the_fingerprint_of_a_pattern(tmp_path: Path) -> None:
+    """Another content, one more and one less are seen."""
+    folder(tmp_path)
+    seen = set()
+    sources = Sources()
+    pattern = str(tmp_path.resolve() / "*.json")
+    for change in (
+        lambda: None,
+        lambda: (tmp_path / "a.json").write_text("[1]"),
+        lambda: (tmp_path / "z.json").write_text("[]"),
+        (tmp_path / "b.json").unlink,
+        lambda: (tmp_path / "z.json").rename(tmp_path / "y.json"),
+    ):
+        change()
+        seen.add(sources.fingerprint(pattern))
+    assert len(seen) == 5
+    assert sources.fingerprint(pattern) in seen
+
+
+def test_a_pattern_follows_no_link_out(tmp_path: Path) -> None:
+    """What it would bring in is somebody else's."""
+    seeds = tmp_path / "seeds"
+    seeds.mkdir()
+    (tmp_path / "secret.json").write_text("[]")
+    (seeds / "a.json").symlink_to(tmp_path / "secret.json")
+    with pytest.raises(SourceError, match="matches nothing"):
+        Sources().read_all(str(seeds.resolve() / "*.json"))
+
+
+def test_a_file_that_is_written_to_meanwhile(tmp_path: Path) -> None:
+    """Half of it would be of one content and half of another."""
+    path = tmp_path / "x.json"
+    path.write_text("[1]")
+    content = Sources().read(str(path))
+    assert content.data == b"[1]"
+    assert content.data == b"[1]"
+    path.write_text("[22]")
+    with pytest.raises(SourceError, match="changed while it was read; nothing of it is written"):
+        content.data  # noqa: B018
+
+
+def folder(path: Path) -> None:
+    """Some files, some deeper."""
+    (path / "deep" / "er").mkdir(parents=True)
+    for name in ("a.json", "b.json", "b.txt", "deep/c.json", "deep/er/d.json"):
+        (path / name).write_text("[]")

@@ -20,7 +20,7 @@ NEST = 'nest.t = { records = "/t", match = { m_slug = "slug" }, by = "lang" }\n'
 def staged(options: str, document: Any, lookup: Any = lambda ref, values: {}) -> list[Desired]:  # noqa: ARG005
     (dataset,) = parse(HEAD + options, "seeds.toml").datasets
     data = document if isinstance(document, bytes) else json.dumps(document).encode()
-    found = open_document("m.json", data)
+    found = open_document("m.json", lambda: iter([data]))
     return stage(dataset, found.array(dataset.records), found, lookup)
 
 

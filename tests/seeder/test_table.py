@@ -270,3 +270,16 @@ def test_two_spellings_of_one_key_are_named(seeds: Seeds) -> None:
     seeds.write(table(key="id"), creatures=[{"id": "1"}, {"id": 1}])
     with pytest.raises(RecordError, match="same key as another record"):
         seeds.run()
+
+
+@pytest.mark.parametrize("before", [[], [{"slug": "orc"}]])
+def test_an_element_that_is_no_record(seeds: Seeds, before: list[dict[str, str]]) -> None:
+    """Is named by its place below the pointer, in a first run and in a later one."""
+    seeds.do("CREATE TABLE creatures (slug text)")
+    seeds.write(table(records="/all"), creatures={"all": before})
+    seeds.run()
+    seeds.source("creatures", {"all": [1, *before, "two"]})
+    with pytest.raises(RecordError) as raised:
+        seeds.run()
+    places = [fault.where for fault in raised.value.faults]
+    assert places == ["creatures.json#/all/0", f"creatures.json#/all/{1 + len(before)}"]
