@@ -173,6 +173,45 @@ def test_what_the_api_drops_silently_is_counted(
     assert physical(connection, *SRD_TABLES) == before
 
 
+def test_the_first_users_case(
+    program: Program, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """Two texts of each record; 86 dropped by the API are named; hand edits outlive three updates."""
+    data = srd.first_user()
+    data.write(tmp_path, srd.through_the_api())
+    sizes = (len(data.monsters), len(data.monster_translations))
+    assert (*sizes, len(data.spells), len(data.spell_translations)) == (327, 654, 396, 792)
+    dropped = [t["monster_slug"] for t in data.monster_translations if not t["description"]]
+    assert len(dropped) == 86
+
+    first = run(program)
+
+    assert counts(first) == {"monsters": (327, 0, 0, 86), "spells": (396, 0, 0, 0)}
+    assert len(texts(connection, *MONSTER_TEXT)) == 654 - 86
+    assert len(texts(connection, *SPELL_TEXT)) == 792
+    (monsters, _) = json.loads(first.out)["datasets"]
+    assert len(monsters["not_kept"]) == 86
+    said = "\n".join(sorted(monsters["not_kept"]))
+    assert all(slug in said for slug in dropped), said
+
+    edited, gone = data.monsters[100]["slug"], data.monsters[101]["slug"]
+    connection.execute("UPDATE monsters SET hp = 4242 WHERE slug = %s", [edited])
+    connection.execute("DELETE FROM monsters WHERE slug = %s", [gone])
+    connection.commit()
+    for update in range(1, 4):
+        for monster in data.monsters[99:103]:
+            monster["xp"] = update
+            monster["hp"] += 1
+        data.write(tmp_path, srd.through_the_api())
+        updated = json.loads(run(program).out)["datasets"][0]
+        found = rows(connection, "monsters")
+        assert gone not in found
+        assert (found[edited]["hp"], found[edited]["xp"]) == (4242, update)
+        assert found[data.monsters[99]["slug"]] == data.monsters[99]
+        assert (updated["created"], updated["updated"], updated["conflicts"]) == (0, 3, 1)
+    assert len(found) == 326
+
+
 def test_the_places_of_the_world_go_into_tables(
     connection: psycopg.Connection, database: str, tmp_path: Path
 ) -> None:
