@@ -6,8 +6,8 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 
-from tests.bench import api, million, places, revisions, start, unchanged
-from tests.bench.measure import Duration, Ratio, Result, Skipped
+from tests.bench import api, memory, million, places, revisions, start, unchanged
+from tests.bench.measure import Duration, Megabytes, Ratio, Result, Skipped
 
 BENCHMARKS: dict[str, Callable[..., list[Result]]] = {
     "unchanged": unchanged.compare,
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[..., list[Result]]] = {
     "api": api.compare,
     "places": places.compare,
     "million": million.compare,
+    "memory": memory.compare,
 }
 
 
@@ -47,10 +48,13 @@ def _table(results: list[Result]) -> str:
     return "\n".join(lines if measured else lines[1:])
 
 
-def _row(result: Ratio | Duration) -> tuple[str, str, str, str, str]:
+def _row(result: Ratio | Duration | Megabytes) -> tuple[str, str, str, str, str]:
     if isinstance(result, Duration):
         cells = "", f"{result.value:.3f} s", ""
         goal = f"≤ {result.goal:.3f} s"
+    elif isinstance(result, Megabytes):
+        cells = "", f"{result.value:.0f} MB", ""
+        goal = f"≤ {result.goal:.0f} MB"
     else:
         cells = f"{result.value:.2f}", f"{result.ours:.3f} s", f"{result.theirs:.3f} s"
         goal = "" if result.goal is None else f"≤ {result.goal:.2f}"

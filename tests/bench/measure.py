@@ -43,6 +43,16 @@ class Duration:
 
 
 @dataclass(frozen=True)
+class Megabytes:
+    """Memory beyond that of a small run; `goal` is the most that the project allows itself."""
+
+    name: str
+    value: float
+    meaning: str
+    goal: float
+
+
+@dataclass(frozen=True)
 class Skipped:
     """A comparison that could not be made, and why."""
 
@@ -50,7 +60,7 @@ class Skipped:
     reason: str
 
 
-Result = Ratio | Duration | Skipped
+Result = Ratio | Duration | Megabytes | Skipped
 
 
 def alternate(rounds: int, *actions: Action) -> list[float]:
@@ -67,6 +77,14 @@ def timed(action: Callable[[], object]) -> float:
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
+
+
+def prepared(server: Server, name: str, ddl: str) -> None:
+    """A database with tables, to be copied."""
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    with psycopg.connect(server.url(name)) as connection:
+        connection.execute(ddl.encode())
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import psycopg
 from examples.postgres import Server
 from seeder import Options, seed
 from seeder.sources import Sources
-from tests.bench.measure import Ratio, Result, alternate, fresh_database, timed
+from tests.bench.measure import Ratio, Result, alternate, fresh_database, prepared, timed
 
 MANIFEST = """
 [[dataset]]
@@ -43,6 +43,9 @@ EVERY = 100
 BLOCK = 1 << 20
 """Characters that COPY is given at a time."""
 
+UPSERTS = 5_000
+"""Records that are measured one by one; time for more of them is proportional."""
+
 GOALS = {"first": 2.5, "verify": 1.5, "edited": 1.0}
 
 
@@ -51,10 +54,7 @@ def compare(*, quick: bool) -> list[Result]:
     count = 200_000 if quick else 1_000_000
     with Server() as server, tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        with psycopg.connect(server.url(), autocommit=True) as connection:
-            connection.execute("CREATE DATABASE items")
-        with psycopg.connect(server.url("items")) as connection:
-            connection.execute(DDL)
+        prepared(server, "items", DDL)
         (folder / "seeds.toml").write_text(MANIFEST)
         _write(folder / "original.ndjson", count)
         _write(folder / "edited.ndjson", count, every=EVERY)
@@ -84,6 +84,8 @@ def compare(*, quick: bool) -> list[Result]:
             return steps["first"]
 
         _, baseline = alternate(1 if quick else 3, ours, raw)
+        with fresh_database(server, "items") as address:
+            upserts = timed(lambda: _upsert(address)) * count / UPSERTS
     meanings = {
         "first": f"{count:,} records into an empty table",
         "unchanged": "the same again: fingerprints alone",
@@ -99,6 +101,14 @@ def compare(*, quick: bool) -> list[Result]:
             GOALS.get(step),
         )
         for step, meaning in meanings.items()
+    ] + [
+        Ratio(
+            "million, upserts",
+            sorted(taken["first"])[len(taken["first"]) // 2],
+            upserts,
+            f"the first run to one upsert a record with SQLAlchemy, {UPSERTS:,} of them measured",
+            1 / 30,
+        )
     ]
 
 
@@ -146,6 +156,22 @@ def _text(value: object) -> str:
     if value is None:
         return r"\N"
     return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def _upsert(address: str) -> None:
+    """As many an application's seed script does it: a statement a record, one transaction."""
+    from sqlalchemy import MetaData, Table, create_engine
+    from sqlalchemy.dialects.postgresql import insert
+
+    engine = create_engine(address.replace("postgresql:", "postgresql+psycopg:", 1))
+    items = Table("items", MetaData(), autoload_with=engine)
+    with engine.begin() as connection:
+        for record in records(UPSERTS):
+            statement = insert(items).values(record)
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["code"], set_=statement.excluded)
+            )
+    engine.dispose()
 
 
 def _copy(address: str, data: bytes) -> None:

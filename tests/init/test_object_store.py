@@ -189,6 +189,31 @@ def test_seeds_from_a_store(
     assert "GET /seeds/other/terrain.ndjson" not in downloads
 
 
+def test_a_pattern_in_a_bucket(
+    stored: Program, seeds: S3Store, requests: tuple[int, list[str]]
+) -> None:
+    """Its objects are one dataset; the second run lists them and downloads none."""
+    pattern = MANIFEST.replace('"habitats.json"', '"some/*.json"')
+    obstore.put(seeds, "dnd/seeds.toml", pattern.encode())
+    obstore.put(seeds, "dnd/some/a.json", b'[{"slug": "arctic"}]')
+    obstore.put(seeds, "dnd/some/b.json", b'[{"slug": "swamp"}, {"slug": "sea"}]')
+    obstore.put(seeds, "dnd/some/deeper/c.json", b'[{"slug": "not this"}]')
+    run = stored.run()
+    assert run.code == 0, run.said
+    assert count(stored, "habitats") == 3
+    _, seen = requests
+    seen.clear()
+    assert stored.run().names() == ["nothing to do"]
+    assert [
+        request for request in seen if request.startswith("GET") and "list-type" not in request
+    ] == []
+    obstore.delete(seeds, ["dnd/some/a.json", "dnd/some/b.json"])
+    lost = stored.run()
+    assert lost.code == 66
+    assert "s3://seeds/dnd/some/*.json matches nothing" in lost.said
+    obstore.delete(seeds, "dnd/some/deeper/c.json")
+
+
 def test_credentials_from_a_file(stored: Program, tmp_path: Path) -> None:
     """As Compose mounts a secret."""
     (tmp_path / "secret").write_text(SECRET + "\n")

@@ -1,0 +1,80 @@
+"""How much memory a first run takes beyond what a small one takes, by the size of the file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from examples.postgres import Server
+from tests.bench import million
+from tests.bench.measure import Megabytes, Result, fresh_database, prepared
+
+# In a process of its own, which has imported everything and has a connection before it is measured.
+SEED = """
+import sys
+import psycopg
+from seeder import Options, seed
+from seeder.sources import Sources
+
+def peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
+with psycopg.connect(sys.argv[1], autocommit=True) as connection:
+    for folder in sys.argv[2:]:
+        seed(connection, folder + "/seeds.toml", Sources(), Options())
+        print(peak())
+"""
+
+LINES = 150.0
+"""Megabytes that newline-delimited JSON may take, whatever its size."""
+
+ARRAY = 1.5
+"""Times its own size that an array may take."""
+
+
+def compare(*, quick: bool) -> list[Result]:
+    """Lines of two sizes, and an array."""
+    count = 200_000 if quick else 1_000_000
+    with Server() as server, tempfile.TemporaryDirectory(prefix="bench-") as name:
+        prepared(server, "items", million.DDL)
+        small = _folder(Path(name) / "small", "ndjson", 100)
+        results: list[Result] = []
+        for kind, number in (("ndjson", count // 4), ("ndjson", count), ("json", count)):
+            folder = _folder(Path(name) / f"{kind}-{number}", kind, number)
+            size = (folder / f"items.{kind}").stat().st_size / 2**20
+            with fresh_database(server, "items") as address:
+                taken = _taken(address, small, folder)
+            meaning = f"{number:,} records, {size:.0f} MB of {kind}, into an empty table"
+            goal = LINES if kind == "ndjson" else ARRAY * size
+            results.append(Megabytes(f"memory, {kind}, {number:,}", taken, meaning, goal))
+    return results
+
+
+def _taken(address: str, *folders: Path) -> float:
+    """Megabytes between the peaks of a small run and of a large one."""
+    finished = subprocess.run(
+        [sys.executable, "-c", SEED, address, *folders], capture_output=True, text=True, check=True
+    )
+    first, second = map(float, finished.stdout.split())
+    return second - first
+
+
+def _folder(path: Path, kind: str, count: int) -> Path:
+    path.mkdir()
+    (path / "seeds.toml").write_text(million.MANIFEST.replace("ndjson", kind))
+    with (path / f"items.{kind}").open("w") as file:
+        file.writelines(_text(kind, count))
+    return path
+
+
+def _text(kind: str, count: int) -> Iterator[str]:
+    array = kind == "json"
+    yield "[" if array else ""
+    for n, record in enumerate(million.records(count)):
+        yield ("," if array and n else "") + json.dumps(record) + "\n"
+    yield "]" if array else ""
