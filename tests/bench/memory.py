@@ -24,8 +24,8 @@ def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
-with psycopg.connect(sys.argv[1], autocommit=True) as connection:
-    for folder in sys.argv[2:]:
+for address, folder in zip(sys.argv[1::2], sys.argv[2::2]):
+    with psycopg.connect(address, autocommit=True) as connection:
         seed(connection, folder + "/seeds.toml", Sources(), Options())
         print(peak())
 """
@@ -38,7 +38,7 @@ ARRAY = 1.5
 
 
 def compare(*, quick: bool) -> list[Result]:
-    """Lines of two sizes, and an array."""
+    """First runs of lines in two sizes and of an array; lines that are added to a few others."""
     count = 200_000 if quick else 1_000_000
     with Server() as server, tempfile.TemporaryDirectory(prefix="bench-") as name:
         prepared(server, "items", million.DDL)
@@ -47,18 +47,26 @@ def compare(*, quick: bool) -> list[Result]:
         for kind, number in (("ndjson", count // 4), ("ndjson", count), ("json", count)):
             folder = _folder(Path(name) / f"{kind}-{number}", kind, number)
             size = (folder / f"items.{kind}").stat().st_size / 2**20
+            other = f"other-{kind}-{number}"
+            prepared(server, other, million.DDL)
             with fresh_database(server, "items") as address:
-                taken = _taken(address, small, folder)
+                taken = _taken((server.url(other), small), (address, folder))
             meaning = f"{number:,} records, {size:.0f} MB of {kind}, into an empty table"
             goal = LINES if kind == "ndjson" else ARRAY * size
             results.append(Megabytes(f"memory, {kind}, {number:,}", taken, meaning, goal))
-    return results
+        with fresh_database(server, "items") as address:
+            taken = _taken((address, small), (address, Path(name) / f"ndjson-{count}"))
+        meaning = f"{count:,} records of which a hundred were there"
+        return [*results, Megabytes("memory, added", taken, meaning, LINES)]
 
 
-def _taken(address: str, *folders: Path) -> float:
+def _taken(*runs: tuple[str, Path]) -> float:
     """Megabytes between the peaks of a small run and of a large one."""
     finished = subprocess.run(
-        [sys.executable, "-c", SEED, address, *folders], capture_output=True, text=True, check=True
+        [sys.executable, "-c", SEED, *(str(part) for run in runs for part in run)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     first, second = map(float, finished.stdout.split())
     return second - first
