@@ -182,7 +182,11 @@ def _check(settings: Settings, call: Namespace) -> int:
     from seeder import check
     from seeder.sources import Sources
 
-    counts = check(settings.manifest, Sources(settings.object_store)) if settings.manifest else {}
+    counts = (
+        check(settings.manifest, Sources(settings.object_store, settings.environ))
+        if settings.manifest
+        else {}
+    )
     if call.output == "json":
         _print(
             to_line({"datasets": [{"name": n, "records": c} for n, c in counts.items()]}, 2),

@@ -266,7 +266,7 @@ class Run:
     def _sources(self) -> Sources:
         from seeder.sources import Sources
 
-        return Sources(self.settings.object_store)
+        return Sources(self.settings.object_store, self.settings.environ)
 
     @contextmanager
     def _api(self) -> Iterator[httpx.Client]:

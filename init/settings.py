@@ -137,6 +137,8 @@ class Settings:
     log_json: bool | None = None
     log_service_name: str = "init"
     object_store: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """All variables, for seeds that name some of them."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     plain: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What came from files, as plain variables: for the application's migrations and its API."""
@@ -196,6 +198,7 @@ class _Reader:
             log_json=self._flag("LOG_JSON"),
             log_service_name=self._values.get("LOG_SERVICE_NAME", "init"),
             object_store={name: self._values[name] for name in STORE if name in self._values},
+            environ=self._environ,
             secrets=tuple(self._secrets()),
             plain=self._plain,
         )

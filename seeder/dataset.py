@@ -20,7 +20,13 @@ from msgspec import DecodeError, Raw
 from msgspec.json import decode, encode
 
 from seeder.diff import Change, Plan, check_prune, compare, no_key_twice_in_file, prepare
-from seeder.errors import CredentialsError, Fault, InterruptedTargetError, RecordError
+from seeder.errors import (
+    CredentialsError,
+    Fault,
+    InterruptedTargetError,
+    ManifestError,
+    RecordError,
+)
 from seeder.ledger import Applied, Connection, Ledger
 from seeder.manifest import Dataset, Ref
 from seeder.options import Options
@@ -78,10 +84,10 @@ class Seeding:
         applied = self.ledger.applied(self.dataset.name)
         if applied and not self.options.verify:
             now = sources.fingerprint(location)
-            if applied.fingerprint == fingerprint_of(self.dataset, now):
+            if applied.fingerprint == fingerprint_of(self.dataset, now, sources):
                 return Plan(self.dataset.name, self.dataset.target, unchanged=applied.records), now
         document, source = read(self.dataset, location, sources)
-        fingerprint = fingerprint_of(self.dataset, source)
+        fingerprint = fingerprint_of(self.dataset, source, sources)
         if not self.options.plan:
             self.options.changing(self.dataset.name)
         try:
@@ -371,9 +377,22 @@ def read(dataset: Dataset, location: str, sources: Sources) -> tuple[Arrays, str
     """A dataset's source: its document, or several, decompressed; and its fingerprint.
 
     Raises:
+        ManifestError: variables that it lists are not set.
         SourceError: it cannot be read, or is not what the manifest pins.
         RecordError: it is not text.
     """
+    document, fingerprint = _read(dataset, location, sources)
+    if not dataset.env:
+        return document, fingerprint
+    from seeder.environment import Filled, values
+
+    try:
+        return Filled(document, values(sources.variables, dataset.env)), fingerprint
+    except ManifestError as error:
+        raise ManifestError(f"dataset {dataset.name}: {error}") from None
+
+
+def _read(dataset: Dataset, location: str, sources: Sources) -> tuple[Arrays, str]:
     contents = sources.read_all(location)
     for content in contents:
         check_pin(location, content, dataset.sha256)
@@ -395,10 +414,16 @@ def read(dataset: Dataset, location: str, sources: Sources) -> tuple[Arrays, str
     return Documents(documents), together(parts)
 
 
-def fingerprint_of(dataset: Dataset, source: str) -> str:
+def fingerprint_of(dataset: Dataset, source: str, sources: Sources) -> str:
     """Of everything that decides what a dataset should hold: its manifest entry and its source."""
     entry = encode(dataset.model_dump(mode="json"), order="deterministic")
-    return hashlib.sha256(entry + source.encode()).hexdigest()
+    variables = [sources.fingerprint(place) for place in variables_of(dataset)]
+    return hashlib.sha256(entry + "".join([source, *variables]).encode()).hexdigest()
+
+
+def variables_of(dataset: Dataset) -> list[str]:
+    """The places of a dataset's variables among a run's inputs."""
+    return [f"env:{name}" for name in dataset.env]
 
 
 def anything(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:

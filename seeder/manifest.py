@@ -188,6 +188,7 @@ class Dataset(Model):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     source: Name
+    env: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     records: Pointer = ""
     table: Name | None = None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from seeder.content import Content
-from seeder.dataset import Seeding, anything, read
+from seeder.dataset import Seeding, anything, read, variables_of
 from seeder.diff import Plan
 from seeder.errors import ManifestError, RecordError, SeedError, SourceError, nearest
 from seeder.ledger import Connection, Ledger
-from seeder.manifest import Manifest, parse
+from seeder.manifest import Dataset, Manifest, parse
 from seeder.options import Options, no_api
 from seeder.sources import Sources, resolve
 from seeder.stage import Scalar, stage
@@ -76,6 +76,7 @@ def examine(
     chosen = [d for d in manifest.datasets if not only or d.name in only]
     if not api and any(dataset.endpoint for dataset in chosen):
         no_api()
+    _check_variables(chosen, sources)
     unreadable = []
     for dataset in chosen:
         try:
@@ -142,6 +143,7 @@ def seed(
         seeding = Seeding(connection, ledger, dataset, options, pending)
         plan, fingerprint = seeding.run(where[dataset.name], sources)
         fingerprints[where[dataset.name]] = fingerprint
+        fingerprints |= {place: sources.fingerprint(place) for place in variables_of(dataset)}
         options.finished(plan)
         plans.append(plan)
     return plans, fingerprints
@@ -159,6 +161,20 @@ def _check_names(manifest: Manifest, only: tuple[str, ...]) -> None:
     ]
     if unknown:
         raise ManifestError("; ".join([*unknown, f"the manifest has {', '.join(known)}"]))
+
+
+def _check_variables(datasets: list[Dataset], sources: Sources) -> None:
+    faults = []
+    for dataset in datasets:
+        if dataset.env:
+            from seeder.environment import values
+
+            try:
+                values(sources.variables, dataset.env)
+            except ManifestError as error:
+                faults.append(f"dataset {dataset.name}: {error}")
+    if faults:
+        raise ManifestError("\n".join(faults))
 
 
 def _combined(errors: list[SeedError]) -> SeedError:

@@ -32,9 +32,11 @@ class Sources:
     Attributes:
         settings: of the stores, by the names that their makers give them (`AWS_ACCESS_KEY_ID`,
             `GOOGLE_SERVICE_ACCOUNT_KEY`, `AZURE_STORAGE_ACCOUNT_NAME`, …), and `SEED_HTTPS_TOKEN`.
+        variables: variables for datasets that have `env`.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def read(self, location: str) -> Content:
         """The content at one location.
@@ -60,9 +62,18 @@ class Sources:
     def fingerprint(self, location: str) -> str:
         """The fingerprint of what is there now, or matches; downloads nothing that has an ETag.
 
+        Args:
+            location: as for `read`, a pattern, or `env:NAME` for a variable.
+
         Raises:
             SourceError: it cannot be read.
         """
+        if location.startswith("env:"):
+            from seeder import environment
+
+            return environment.fingerprint(
+                self.variables, location.removeprefix(environment.PREFIX)
+            )
         if not is_glob(location):
             return self._fingerprint(location)
         return together((name, self._fingerprint(at)) for name, at in self._matching(location))

@@ -357,3 +357,30 @@ def test_a_phase_with_nothing_to_do_is_skipped(example: Program) -> None:
     path = seeds(example) / "seed_data_habitats.json"
     path.write_text(path.read_text() + "\n")
     assert [e.get("phase") for e in example.run().events if e["event"] == "phase"] == ["seed"]
+
+
+def test_a_variable_that_seeds_name(program: Program, tmp_path: Path) -> None:
+    """Its value goes into the table; when it alone changes, the next run is not an unchanged one."""
+    (tmp_path / "seeds.toml").write_text(
+        '[[dataset]]\nname = "contacts"\nsource = "contacts.json"\ntable = "contacts"\nkey = ["slug"]\n'
+        'env = ["OWNER"]\n'
+    )
+    (tmp_path / "contacts.json").write_text('[{"slug": "owner", "name": "${env:OWNER}"}]')
+    with psycopg.connect(program.environ["DATABASE_URL"]) as connection:
+        connection.execute("CREATE TABLE contacts (slug text, name text)")
+    program = program.with_(SEED_MANIFEST=str(tmp_path / "seeds.toml"))
+
+    def name() -> object:
+        with psycopg.connect(program.environ["DATABASE_URL"]) as connection:
+            return connection.execute("SELECT name FROM contacts").fetchall()
+
+    lacking = program.run()
+    assert lacking.code == 78
+    assert "dataset contacts: env names OWNER, which the environment does not have" in lacking.said
+    assert program.with_(OWNER="ann").run().code == 0
+    assert name() == [("ann",)]
+    assert program.with_(OWNER="ann").run().names() == ["nothing to do"]
+    (tmp_path / "owner").write_text("bob\n")
+    assert program.with_(OWNER_FILE=str(tmp_path / "owner")).run().code == 0
+    assert name() == [("bob",)]
+    assert program.run().code == 78
