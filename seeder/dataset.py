@@ -110,11 +110,14 @@ class Seeding:
             raw = document.array(self.dataset.records)
             new = len(stage(self.dataset, raw, document, anything))
             return Plan(self.dataset.name, self.dataset.target, create=new, after_migration=True)
-        if applied is not None and applied.target != self.dataset.target:
-            applied = None  # it owns nothing there
+        applied = self._owned(applied)
         if self.dataset.table:
             return self._in_one_transaction(document, fingerprint, applied)
         return self._step_by_step(document, fingerprint, applied)
+
+    def _owned(self, applied: Applied | None) -> Applied | None:
+        """What was applied; none where that was in another target: it owns nothing in this one."""
+        return applied if applied and applied.target == self.dataset.target else None
 
     def _needs_migrating(self) -> bool:
         """An endpoint needs the API, and the API the schema."""
@@ -129,6 +132,9 @@ class Seeding:
         with self.connection.transaction() as transaction:
             # A row that somebody edits between our reading and our writing fails the transaction.
             self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            if not self.options.plan:
+                self.ledger.wait_for_others()
+                applied = self._owned(self.ledger.applied(self.dataset.name))
             target = TableTarget(self.connection, self.dataset, self.ledger.salt)
             references, salt = self._references(document)
             plan = None

@@ -107,6 +107,16 @@ class Ledger:
         text = texts["some_applied" if some else "applied"]
         self.connection.execute(sql.SQL(text).format(dataset=sql.Literal(number)))
 
+    def wait_for_others(self) -> None:
+        """Wait for a run that was killed, and whose COMMIT the server is still working on.
+
+        Taken before the transaction's snapshot, which then has what that run wrote.
+
+        Raises:
+            psycopg.errors.LockNotAvailable: its session goes on and on.
+        """
+        self.connection.execute(statements("ledger")["wait_for_others"])
+
     def begin_dataset(self, name: str, target: str, fields: list[str]) -> int:
         """Write that a dataset is about to change; its number."""
         values = {"name": name, "target": target, "fields": fields}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from typing import Any
 
 import psycopg
@@ -283,3 +284,32 @@ def test_an_element_that_is_no_record(seeds: Seeds, before: list[dict[str, str]]
         seeds.run()
     places = [fault.where for fault in raised.value.faults]
     assert places == ["creatures.json#/all/0", f"creatures.json#/all/{1 + len(before)}"]
+
+
+@pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
+def test_a_commit_that_a_killed_run_left_under_way(seeds: Seeds, database: str, ends: str) -> None:
+    """It is waited for, and what it wrote is seen: no unique index is there to stop a double."""
+    seeds.do("CREATE TABLE creatures (slug text, hp int)")
+    seeds.write(table(), creatures=[{"slug": "goblin", "hp": 7}])
+    seeds.run()
+    seeds.source("creatures", [{"slug": "goblin", "hp": 7}, {"slug": "orc", "hp": 15}])
+    with psycopg.connect(database, autocommit=True) as killed:
+        killed.execute("BEGIN")
+        killed.execute("INSERT INTO creatures VALUES ('orc', 15)")
+        killed.execute("UPDATE compose_init.dataset SET records = 2")
+        plans = []
+        thread = threading.Thread(target=lambda: plans.append(seeds.run()))
+        thread.start()
+        with psycopg.connect(database, autocommit=True) as other:
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%LOCK TABLE%'"
+            while not other.execute(waits).fetchone():
+                thread.join(0.05)
+                assert thread.is_alive()
+        killed.execute(ends.encode())
+        thread.join()
+    expected = {"unchanged": 2} if ends == "COMMIT" else {"unchanged": 1, "create": 1}
+    assert [counts(plan) for plan in plans] == [expected]
+    assert seeds.rows("SELECT slug, hp FROM creatures ORDER BY slug") == [
+        ("goblin", 7),
+        ("orc", 15),
+    ]
