@@ -182,16 +182,17 @@ def _check(settings: Settings, call: Namespace) -> int:
     from seeder import check
     from seeder.sources import Sources
 
+    doubts: list[str] = []
     counts = (
-        check(settings.manifest, Sources(settings.object_store, settings.environ))
+        check(settings.manifest, Sources(settings.object_store, settings.environ), doubts.append)
         if settings.manifest
         else {}
     )
+    for doubt in doubts:
+        event(doubt, WARNING)
     if call.output == "json":
-        _print(
-            to_line({"datasets": [{"name": n, "records": c} for n, c in counts.items()]}, 2),
-            settings,
-        )
+        datasets = [{"name": name, "records": count} for name, count in counts.items()]
+        _print(to_line({"datasets": datasets, "warnings": doubts}, 2), settings)
     else:
         for name, count in counts.items():
             _print(f"{name}: {count:,} records", settings)

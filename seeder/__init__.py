@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seeder.checking import check
     from seeder.options import Options
-    from seeder.seeding import check, examine, inputs, load, seed
+    from seeder.seeding import examine, inputs, load, seed
 
 __all__ = ["Options", "check", "examine", "inputs", "load", "seed"]
 
@@ -21,6 +22,6 @@ def __getattr__(name: str) -> Any:
     """Import the engine when it is first asked for: an unchanged run asks for fingerprints alone."""
     if name not in __all__:
         raise AttributeError(f"module 'seeder' has no attribute {name!r}")
-    from seeder import seeding
+    from seeder import checking, seeding
 
-    return getattr(seeding, name)
+    return checking.check if name == "check" else getattr(seeding, name)

@@ -19,6 +19,8 @@ import psycopg
 from msgspec import DecodeError, Raw
 from msgspec.json import decode, encode
 
+from seeder import strict
+from seeder.conform import RecordSchema
 from seeder.diff import Change, Plan, check_prune, compare, no_key_twice_in_file, prepare
 from seeder.errors import (
     CredentialsError,
@@ -74,6 +76,7 @@ class Seeding:
     dataset: Dataset
     options: Options
     pending: set[Scalar]
+    schema: RecordSchema | None = None
 
     def run(self, location: str, sources: Sources) -> tuple[Plan, str]:
         """Seed it; the plan as it came out, and the source's fingerprint.
@@ -84,10 +87,10 @@ class Seeding:
         applied = self.ledger.applied(self.dataset.name)
         if applied and not self.options.verify:
             now = sources.fingerprint(location)
-            if applied.fingerprint == fingerprint_of(self.dataset, now, sources):
+            if applied.fingerprint == self._fingerprint(now, sources):
                 return Plan(self.dataset.name, self.dataset.target, unchanged=applied.records), now
         document, source = read(self.dataset, location, sources)
-        fingerprint = fingerprint_of(self.dataset, source, sources)
+        fingerprint = self._fingerprint(source, sources)
         if not self.options.plan:
             self.options.changing(self.dataset.name)
         try:
@@ -103,9 +106,15 @@ class Seeding:
             ) from None
         return plan, source
 
+    def _fingerprint(self, source: str, sources: Sources) -> str:
+        schema = self.schema.fingerprint if self.schema else ""
+        return fingerprint_of(self.dataset, source + schema, sources)
+
     def _compare_and_apply(
         self, document: Arrays, fingerprint: str, applied: Applied | None
     ) -> Plan:
+        if self.schema:
+            self.schema.check(document)
         if self.options.schema_behind and self._needs_migrating():
             raw = document.array(self.dataset.records)
             new = len(stage(self.dataset, raw, document, anything))
@@ -255,11 +264,15 @@ class Seeding:
         return sifted
 
     def _raw(self, document: Arrays, batch: Batch, n: int) -> RawRecord:
+        where, text = batch.where(n), batch.texts[n]
         try:
-            return RawRecord(batch.where(n), decode(batch.texts[n], type=dict[str, Raw]))
-        except DecodeError:
+            record = RawRecord(where, decode(text, type=dict[str, Raw]))
+        except (DecodeError, RecursionError):
             document.array(self.dataset.records)  # names what is wrong, all of it
             raise
+        if strict.faults(where, bytes(text), len(record.fields)):
+            document.array(self.dataset.records)
+        return record
 
     def _is_recorded(self, applied: Applied, fingerprint: str, sifted: Sifted) -> bool:
         return applied.fingerprint == fingerprint and applied.records == sifted.count

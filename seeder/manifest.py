@@ -190,6 +190,7 @@ class Dataset(Model):
     source: Name
     env: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    schema_: Name | None = Field(default=None, alias="schema")
     records: Pointer = ""
     table: Name | None = None
     endpoint: Annotated[str, Field(pattern=r"^/\S*$")] | None = None

@@ -14,6 +14,7 @@ from typing import Protocol
 from msgspec import DecodeError, Raw, ValidationError
 from msgspec.json import decode
 
+from seeder import malformed, strict
 from seeder.content import Pieces
 from seeder.errors import Fault, RecordError
 from seeder.unpack import check_text, unpacked
@@ -129,11 +130,22 @@ class Document:
             raise RecordError(
                 f"{self.name} has records of the wrong shape", self._misshapen(raw, prefix)
             ) from None
-        except DecodeError as error:
+        except (DecodeError, RecursionError) as error:
             raise self._malformed(error) from None
-        return [
+        records = [
             RawRecord(f"{prefix}/{position}", fields) for position, fields in enumerate(objects)
         ]
+        self._check_strictly(records, decode(raw, type=list[Raw]))
+        return records
+
+    def _check_strictly(self, records: list[RawRecord], texts: Sequence[Raw | bytes]) -> None:
+        faults = [
+            fault
+            for record, text in zip(records, texts, strict=True)
+            for fault in strict.faults(record.where, bytes(text), len(record.fields))
+        ]
+        if faults:
+            raise RecordError(f"{self.name} has records that are wrong", faults)
 
     def batches(self, pointer: str) -> Iterator[Batch]:
         """The records of the array at `pointer`, some at a time; not yet checked to be objects.
@@ -185,20 +197,25 @@ class Document:
             raise RecordError(
                 "the manifest's pointer does not fit", [self._no_array(pointer)]
             ) from None
-        except DecodeError as error:
+        except (DecodeError, RecursionError) as error:
             raise self._malformed(error) from None
         return raw
 
     def _from_lines(self, pointer: str) -> list[RawRecord]:
-        records, faults = [], []
+        records, texts, faults = [], [], []
         for batch in self.batches(pointer):
             for n, text in enumerate(batch.texts):
+                where = batch.where(n)
                 try:
-                    records.append(RawRecord(batch.where(n), decode(text, type=dict[str, Raw])))
-                except DecodeError as error:
-                    faults.append(Fault(batch.where(n), "", "", f"is not a JSON object: {error}"))
+                    fields = decode(text, type=dict[str, Raw])
+                except (DecodeError, RecursionError) as error:
+                    faults.append(malformed.fault(self.name, bytes(text), error, _number(where)))
+                else:
+                    records.append(RawRecord(where, fields))
+                    texts.append(text)
         if faults:
             raise RecordError(f"{self.name} has lines that are wrong", faults)
+        self._check_strictly(records, texts)
         return records
 
     def _no_array(self, pointer: str) -> Fault:
@@ -223,17 +240,9 @@ class Document:
             if not bytes(element).lstrip().startswith(b"{")
         ]
 
-    def _malformed(self, error: DecodeError) -> RecordError:
-        where = self.name
-        text = str(error)
-        _, _, offset = text.partition("(byte ")
-        if offset:
-            before = self.data[: int(offset.rstrip(")"))]
-            line = before.count(b"\n") + 1
-            column = len(before) - before.rfind(b"\n")
-            where, text = f"{where}:{line}:{column}", text.partition(" (byte")[0]
-        problem = f"is not valid JSON: {text.removeprefix('JSON is malformed: ')}"
-        return RecordError("a seed file cannot be read", [Fault(where, "", "", problem)])
+    def _malformed(self, error: DecodeError | RecursionError) -> RecordError:
+        fault = malformed.fault(self.name, self.data, error)
+        return RecordError("a seed file cannot be read", [fault])
 
 
 def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -253,6 +262,11 @@ def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def line(name: str, numbers: Sequence[int], n: int) -> str:
     """The place of the n-th record, where each stands in a line."""
     return f"{name}:{numbers[n]}"
+
+
+def _number(where: str) -> int:
+    """The line of a record that stands in one."""
+    return int(where.rpartition(":")[2])
 
 
 def _element(prefix: str, first: int, n: int) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from seeder.conform import schema_of
 from seeder.content import Content
-from seeder.dataset import Seeding, anything, read, variables_of
+from seeder.dataset import Seeding, variables_of
 from seeder.diff import Plan
-from seeder.errors import ManifestError, RecordError, SeedError, SourceError, nearest
+from seeder.errors import ManifestError, SourceError, nearest
 from seeder.ledger import Connection, Ledger
 from seeder.manifest import Dataset, Manifest, parse
 from seeder.options import Options, no_api
 from seeder.sources import Sources, resolve
-from seeder.stage import Scalar, stage
+from seeder.stage import Scalar
 
 EVERYTHING = Options()
 """Every dataset, where something has changed."""
@@ -55,6 +56,25 @@ def inputs(location: str, manifest: Manifest) -> dict[str, str]:
     return found
 
 
+def schemas(location: str, manifest: Manifest) -> dict[str, str]:
+    """The location of each dataset's JSON Schema, by dataset; of those that name one.
+
+    Raises:
+        ManifestError: a schema leaves the manifest's folder; all of them.
+    """
+    found, faults = {}, []
+    for dataset in manifest.datasets:
+        if dataset.schema_ is None:
+            continue
+        try:
+            found[dataset.name] = resolve(location, dataset.schema_)
+        except ManifestError as error:
+            faults.append(f"dataset {dataset.name}: {str(error).replace('source', 'schema', 1)}")
+    if faults:
+        raise ManifestError("\n".join(faults))
+    return found
+
+
 def examine(
     location: str, sources: Sources, *, only: tuple[str, ...] = (), api: bool = True
 ) -> None:
@@ -71,7 +91,7 @@ def examine(
         SourceError: sources cannot be read; all of them.
     """
     manifest, _ = load(location, sources)
-    where = inputs(location, manifest)
+    where, rules = inputs(location, manifest), schemas(location, manifest)
     _check_names(manifest, only)
     chosen = [d for d in manifest.datasets if not only or d.name in only]
     if not api and any(dataset.endpoint for dataset in chosen):
@@ -79,35 +99,13 @@ def examine(
     _check_variables(chosen, sources)
     unreadable = []
     for dataset in chosen:
-        try:
-            sources.fingerprint(where[dataset.name])
-        except SourceError as error:
-            unreadable.append(f"dataset {dataset.name}: {error}")
+        for named in filter(None, (where[dataset.name], rules.get(dataset.name))):
+            try:
+                sources.fingerprint(named)
+            except SourceError as error:
+                unreadable.append(f"dataset {dataset.name}: {error}")
     if unreadable:
         raise SourceError("\n".join(unreadable))
-
-
-def check(location: str, sources: Sources) -> dict[str, int]:
-    """What can be found wrong without a database: records by dataset where nothing is.
-
-    Raises:
-        SeedError: the faults of every dataset.
-    """
-    manifest, _ = load(location, sources)
-    where = inputs(location, manifest)
-    counts: dict[str, int] = {}
-    errors: list[SeedError] = []
-    for dataset in manifest.datasets:
-        try:
-            document, _ = read(dataset, where[dataset.name], sources)
-            counts[dataset.name] = len(
-                stage(dataset, document.array(dataset.records), document, anything)
-            )
-        except SeedError as error:
-            errors.append(error)
-    if errors:
-        raise _combined(errors)
-    return counts
 
 
 def seed(
@@ -131,7 +129,7 @@ def seed(
         SeedError: see `seeder.errors`. Datasets before the one at fault stay applied.
     """
     manifest, content = load(location, sources)
-    where = inputs(location, manifest)
+    where, rules = inputs(location, manifest), schemas(location, manifest)
     fingerprints = {location: content.fingerprint}
     _check_names(manifest, options.only)
     ledger = _prepare(connection, create=not options.plan)
@@ -140,7 +138,10 @@ def seed(
     for dataset in manifest.datasets:
         if options.only and dataset.name not in options.only:
             continue
-        seeding = Seeding(connection, ledger, dataset, options, pending)
+        schema = schema_of(dataset, rules.get(dataset.name), sources)
+        if schema:
+            fingerprints[rules[dataset.name]] = schema.fingerprint
+        seeding = Seeding(connection, ledger, dataset, options, pending, schema)
         plan, fingerprint = seeding.run(where[dataset.name], sources)
         fingerprints[where[dataset.name]] = fingerprint
         fingerprints |= {place: sources.fingerprint(place) for place in variables_of(dataset)}
@@ -175,12 +176,3 @@ def _check_variables(datasets: list[Dataset], sources: Sources) -> None:
                 faults.append(f"dataset {dataset.name}: {error}")
     if faults:
         raise ManifestError("\n".join(faults))
-
-
-def _combined(errors: list[SeedError]) -> SeedError:
-    """One error for several datasets: their records together, or all that is said."""
-    others = [error for error in errors if not isinstance(error, RecordError)]
-    if others:
-        return type(others[0])("\n".join(str(error) for error in errors))
-    faults = [fault for error in errors if isinstance(error, RecordError) for fault in error.faults]
-    return RecordError("seed files are wrong", faults)

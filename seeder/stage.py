@@ -97,10 +97,10 @@ def _nest(
     """Give every record its children, as an object by `nest.by`, or as a list."""
     families: dict[tuple[Scalar, ...], list[tuple[RawRecord, dict[str, Raw]]]] = defaultdict(list)
     for child in document.array(nest.records):
-        parent = tuple(_scalar(child.fields.get(field, NULL)) for field in nest.match)
+        parent = tuple(scalar(child.fields.get(field, NULL)) for field in nest.match)
         families[parent].append((child, _without_match(nest, child, drop_null=drop_null)))
     for body in bodies:
-        own = tuple(_scalar(body.get(field, NULL)) for field in nest.match.values())
+        own = tuple(scalar(body.get(field, NULL)) for field in nest.match.values())
         family = families.pop(own, [])
         if nest.by is None:
             body[name] = Raw(encode([fields for _, fields in family]))
@@ -127,7 +127,7 @@ def _by(
 ) -> dict[str, dict[str, Raw]]:
     children: dict[str, dict[str, Raw]] = {}
     for child, fields in family:
-        value = _scalar(fields.pop(by, NULL))
+        value = scalar(fields.pop(by, NULL))
         if not isinstance(value, str):
             problem = f"must be text, {nest.records} is nested by it; found {quote(value)}"
             faults.append(Fault(child.where, "", by, problem))
@@ -162,7 +162,7 @@ def _resolve(
     Returns the positions of records whose key waits for an id that a plan's earlier dataset makes.
     """
     pending: set[int] = set()
-    wanted = [_scalar(body[ref.from_]) if ref.from_ in body else None for body in bodies]
+    wanted = [scalar(body[ref.from_]) if ref.from_ in body else None for body in bodies]
     distinct: list[Scalar] = [value for value in dict.fromkeys(wanted) if value is not None]
     found = lookup(ref, distinct) if distinct else {}
     for position, (record, body, value) in enumerate(zip(raw, bodies, wanted, strict=True)):
@@ -194,7 +194,7 @@ def _keyed(
     values: list[Scalar] = []
     for field in dataset.key:
         raw = body.get(field, NULL)
-        value = _scalar(raw)
+        value = scalar(raw)
         if value is None:
             problem = "is missing" if field not in body else "must be text or a number"
             found = "" if field not in body else f"; found {quote(bytes(raw).decode())}"
@@ -214,7 +214,7 @@ def _no_key_twice(dataset: Dataset, staged: list[Desired], faults: list[Fault]) 
             faults.append(Fault(record.where, label(dataset.key, record.key), "", problem))
 
 
-def _scalar(raw: Raw) -> Scalar:
+def scalar(raw: Raw) -> Scalar:
     """The value, where it is text, a number or a truth value; None for null and all else."""
     value = decode(raw)
     return None if isinstance(value, list | dict) else value

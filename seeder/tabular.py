@@ -33,11 +33,13 @@ class CsvDocument(Document):
         Raises:
             RecordError: the header or rows are wrong; all of them.
         """
-        return [
-            RawRecord(batch.where(n), decode(text, type=dict[str, Raw]))
-            for batch in self.batches(pointer)
-            for n, text in enumerate(batch.texts)
-        ]
+        records, texts = [], []
+        for batch in self.batches(pointer):
+            for n, text in enumerate(batch.texts):
+                records.append(RawRecord(batch.where(n), decode(text, type=dict[str, Raw])))
+                texts.append(text)
+        self._check_strictly(records, texts)
+        return records
 
     def batches(self, pointer: str) -> Iterator[Batch]:
         """The rows, some at a time; `where` is the line in which a row ends.

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Raw
 from psycopg import sql
 
+from seeder import strict
 from seeder.ledger import Connection
 from seeder.manifest import Dataset
 from seeder.records import Arrays, Batch
@@ -160,6 +161,8 @@ class _Encoder:
         self._get = attrgetter(*names)
         if not set(dataset.key) <= set(self.columns) - set(dataset.refs):
             raise UnfitError
+        self._names = len(types)
+        self._nested = [n for n, part in enumerate(parts) if part.write is _json]
         self._key = [self.columns.index(name) for name in dataset.key]
 
     def encode(self, batch: Batch) -> tuple[str, Columns]:
@@ -177,12 +180,21 @@ class _Encoder:
         values = list(zip(*rows, strict=True)) if len(self._parts) > 1 else [tuple(rows)]
         if any(None in values[n] for n in self._key):
             raise UnfitError
+        self._check_names(batch, text, values)
         escaped = b"\\" in text
         written = [
             part.write(column, escaped) for part, column in zip(self._parts, values, strict=True)
         ]
         lines = map("\t".join, zip(*written, strict=True))
         return "\n".join(lines) + "\n", [values[n] for n in self._key]
+
+    def _check_names(self, batch: Batch, text: bytes, values: Sequence[Sequence[Any]]) -> None:
+        """A name that stands twice in a record is left to the comparison, which names it."""
+        nested = sum(b"".join(values[n]).count(strict.END_OF_NAME) for n in self._nested)
+        if strict.is_plain(text, len(batch.texts) * self._names + nested):
+            return
+        if any(strict.faults("", bytes(one), self._names) for one in batch.texts):
+            raise UnfitError
 
 
 SHOWN_KEYS = 1000

@@ -95,7 +95,7 @@ def test_what_is_wrong_is_placed(data: bytes, pointer: str, said: str) -> None:
 
 def test_wrong_lines_are_named_by_number() -> None:
     """All of them at once; a pointer into lines is the manifest's fault."""
-    with pytest.raises(RecordError, match=r"s\.jsonl:2: .*\n.*s\.jsonl:3: "):
+    with pytest.raises(RecordError, match=r"s\.jsonl:2:5: .*\n.*s\.jsonl:3: "):
         fields("s.jsonl", b'{"a": 1}\n{"a"\n[]\n')
     with pytest.raises(RecordError, match="have no pointer"):
         fields("s.jsonl", LINES, "/a")

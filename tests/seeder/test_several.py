@@ -48,7 +48,7 @@ def test_faults_of_all_files_at_once(seeds: Seeds) -> None:
     with pytest.raises(RecordError) as raised:
         seeds.run()
     places = [fault.where for fault in raised.value.faults]
-    assert places == ["creatures/a.json#/0", "creatures/d.ndjson:1"]
+    assert places == ["creatures/a.json#/0", "creatures/d.ndjson:1:2"]
     (folder / "d.ndjson").unlink()
     (folder / "a.json").write_text('[{"slug": "orc", "hp": 1}]')
     with pytest.raises(RecordError, match=r"twice|already") as raised:
