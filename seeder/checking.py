@@ -62,8 +62,6 @@ def check(location: str, sources: Sources, doubt: Doubt = lambda _: None) -> dic
         try:
             document, _ = read(dataset, where[dataset.name], sources)
             schema = schema_of(dataset, rules.get(dataset.name), sources)
-        except RecordError as error:
-            checked.faults += error.faults
         except SeedError as error:
             checked.errors.append(error)
         else:
@@ -92,8 +90,6 @@ def _check_records(checked: _Checked, document: Arrays, schema: RecordSchema | N
         if schema:
             checked.faults += schema.faults(document)
         checked.desired = stage(dataset, checked.raw, document, lookup)
-    except RecordError as error:
-        checked.faults += error.faults
     except SeedError as error:
         checked.errors.append(error)
 
@@ -209,14 +205,24 @@ def _names(documents: Iterable[Mapping[str, object]]) -> list[str]:
 
 def _raise(found: list[_Checked]) -> None:
     """One error for all datasets: their records together, or all that is said."""
-    faulty = [
-        RecordError(f"dataset {checked.dataset.name} has records that are wrong", checked.faults)
-        for checked in found
-        if checked.faults
-    ]
-    others = [error for checked in found for error in checked.errors]
-    if others:
-        raise type(others[0])("\n".join(str(error) for error in [*others, *faulty]))
-    if faulty:
-        faults = [fault for error in faulty for fault in error.faults]
-        raise RecordError("seed files are wrong", faults)
+    errors = [error for checked in found for error in _errors(checked)]
+    if len(errors) == 1:
+        raise errors[0]
+    records = [error for error in errors if isinstance(error, RecordError)]
+    if len(records) < len(errors):
+        first = next(error for error in errors if not isinstance(error, RecordError))
+        raise type(first)("\n".join(str(error) for error in errors))
+    if records:
+        raise RecordError(
+            "seed files are wrong", [fault for error in records for fault in error.faults]
+        )
+
+
+def _errors(checked: _Checked) -> list[SeedError]:
+    """A dataset's: those of its records as one."""
+    records = [error for error in checked.errors if isinstance(error, RecordError)]
+    if checked.faults or len(records) > 1:
+        faults = [*(fault for error in records for fault in error.faults), *checked.faults]
+        what = f"dataset {checked.dataset.name} has records that are wrong"
+        records = [RecordError(what, faults)]
+    return [*(error for error in checked.errors if not isinstance(error, RecordError)), *records]

@@ -84,7 +84,8 @@ class RecordSchema:
         except (DecodeError, RecursionError) as error:
             problem = f"is not valid JSON: {error}"
         except (ValueError, jsonschema_rs.ReferencingError) as error:
-            problem = f"is no JSON Schema: {_first_line(error)}"
+            path = "/".join(str(part) for part in getattr(error, "instance_path", []))
+            problem = f"is no JSON Schema: {f'#/{path}: ' if path else ''}{_first_line(error)}"
         raise ManifestError(f"dataset {self.dataset.name}: schema {name} {problem}")
 
     def _fault(self, where: str, record: Any, error: Any) -> Fault:

@@ -39,7 +39,8 @@ from seeder.sql import statements
 from seeder.stage import PENDING, Desired, Scalar, stage
 from seeder.targets import Target
 from seeder.targets.fill import Ids, UnfitError, fill, referred
-from seeder.targets.table import TableTarget, columns, lookup
+from seeder.targets.rules import denied
+from seeder.targets.table import TableTarget, columns, is_limit, lookup, regclass
 from seeder.web import bare
 
 
@@ -96,9 +97,9 @@ class Seeding:
         try:
             plan = self._compare_and_apply(document, fingerprint, applied)
         except psycopg.errors.InsufficientPrivilege as error:
-            raise CredentialsError(
-                f"dataset {self.dataset.name}: {error.diag.message_primary}; GRANT the role what is missing"
-            ) from None
+            table = regclass(self.dataset.table) if self.dataset.table else None
+            said = denied(self.connection, table, error)
+            raise CredentialsError(f"dataset {self.dataset.name}: {said}") from None
         except psycopg.OperationalError as error:
             what = "the database went away" if self.connection.closed else "nothing was written"
             raise InterruptedTargetError(
@@ -201,7 +202,8 @@ class Seeding:
         except (UnfitError, psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError):
             return None
         except psycopg.DatabaseError as error:
-            if isinstance(error, psycopg.OperationalError | psycopg.errors.InsufficientPrivilege):
+            went_away = isinstance(error, psycopg.OperationalError) and not is_limit(error)
+            if went_away or isinstance(error, psycopg.errors.InsufficientPrivilege):
                 raise
             return None
         created = tuple(
@@ -228,6 +230,8 @@ class Seeding:
             if not raw and not sifted.open and self._is_recorded(applied, fingerprint, sifted):
                 return Plan(self.dataset.name, self.dataset.target, unchanged=sifted.count)
         plan, desired, names = self._compare(target, raw, document, applied, sifted)
+        later = self.options.plan and bool(self.pending or self.options.schema_behind)
+        target.refuse(plan, later=later)
         if self.options.plan:
             self._remember_pending(desired)
             return plan
@@ -365,7 +369,10 @@ class Seeding:
     def _lookup(self, ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:
         if self.options.schema_behind and not columns(self.connection, ref.table):
             return anything(ref, values)
-        found = lookup(self.connection, ref, values)
+        try:
+            found = lookup(self.connection, ref, values)
+        except ManifestError as error:
+            raise ManifestError(f"dataset {self.dataset.name}: {error}") from None
         for value in values:
             if value not in found and value in self.pending:
                 found[value] = [PENDING]

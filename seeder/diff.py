@@ -206,7 +206,7 @@ def _no_key_twice(connection: Connection, dataset: Dataset, desired: Sequence[De
             desired[position].where,
             label(dataset.key, key),
             "",
-            "is the same key as another record",
+            f"is the same key as that of {desired[positions[0]].where}: remove one",
         )
         for key, positions in connection.execute(texts["same_key_in_file"])
         for position in positions[1:]

@@ -67,13 +67,24 @@ class Fault:
 
 
 class FaultyRecordsError(SeedError):
-    """Several records are at fault; the message lists the first twenty."""
+    """Several records are at fault; the message lists the first twenty.
 
-    def __init__(self, what: str, faults: Sequence[Fault]) -> None:
+    Args:
+        what: the message's first line.
+        faults: all of them, or the first ones.
+        count: how many there are, where `faults` are the first ones.
+        more: there are as many at least, and nobody has looked for the rest.
+    """
+
+    def __init__(
+        self, what: str, faults: Sequence[Fault], count: int = 0, *, more: bool = False
+    ) -> None:
         self.faults = tuple(faults)
-        lines = [f"{what}:", *(f"  {fault}" for fault in self.faults[:SHOWN])]
-        if len(self.faults) > SHOWN:
-            lines.append(f"  … and {len(self.faults) - SHOWN} more")
+        self.count = max(count, len(faults))
+        shown = self.faults[:SHOWN]
+        lines = [f"{what}:", *(f"  {fault}" for fault in shown)]
+        if self.count > len(shown):
+            lines.append(f"  … and {'at least ' if more else ''}{self.count - len(shown)} more")
         super().__init__("\n".join(lines))
 
 
@@ -93,7 +104,12 @@ def quote(text: object, limit: int = QUOTED) -> str:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """A suggestion, ` (did you mean …?)`, or nothing where no known name is near."""
+    match = near(name, known)
+    return f" (did you mean {match}?)" if match else ""
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """The known name that is nearest, or "" where none is near."""
     import difflib
 
-    match = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {match[0]}?)" if match else ""
+    return next(iter(difflib.get_close_matches(name, known, n=1)), "")

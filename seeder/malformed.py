@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from msgspec import DecodeError, ValidationError
 
@@ -13,6 +14,8 @@ LOOKED_AT = 1 << 26
 """How large a text may be for a second look by Python's own parser, which takes many times its size."""
 
 DEEP = "is nested too deeply: no record needs hundreds of levels"
+
+HALF = "a text holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
 
 CUT_OFF = "it ends too early; a quote, a bracket or a brace is not closed"
 
@@ -35,9 +38,10 @@ def fault(
     if not data.strip():
         return Fault(name, "", "", "is not valid JSON: it is empty; no records are written []")
     text, _, offset = str(error).partition(" (byte ")
-    said = text.removeprefix("JSON is malformed: ")
-    at = int(offset.rstrip(")")) if offset else len(data)
-    if not offset:
+    if offset:
+        at = int(offset.rstrip(")"))
+        said = _explained(data, at, text.removeprefix("JSON is malformed: "))
+    else:
         at, said = _second_look(data)
     before = data[:at]
     start = before.rfind(b"\n") + 1
@@ -47,6 +51,49 @@ def fault(
 
 
 NEWLINE = b"\n"
+
+CONTROLS = {
+    "\n": "a line break, written \\n",
+    "\r": "a line break, written \\n",
+    "\t": "a tab, written \\t",
+}
+
+MEANT = (
+    (
+        re.compile(rb"-?(NaN|Infinity)|(?<=-)Infinity"),
+        "JSON has no NaN and no infinity: write null, or text",
+    ),
+    (re.compile(rb"//|/\*|#"), "JSON has no comments: remove it"),
+    (re.compile(rb"'"), "names and texts stand in double quotes"),
+    (re.compile(rb"(True|False|None)\b"), "JSON writes true, false and null"),
+)
+"""What people write where JSON has something else."""
+
+
+SAID = {
+    "trailing characters": "something stands after the end of the document",
+    "trailing comma in array": "the comma before it is one too many",
+    "trailing comma in object": "the comma before it is one too many",
+    "invalid escaped character": "a backslash that is meant so is written twice",
+}
+
+
+def _explained(data: bytes | bytearray, at: int, said: str) -> str:
+    """A parser's words for what stands at a byte, in those of somebody who wrote it."""
+    if "hex escape" in said:
+        return HALF
+    for pattern, meant in MEANT:
+        if pattern.match(data, at):
+            return meant
+    if said in SAID:
+        return SAID[said]
+    character = data[at : at + 4].decode(errors="ignore")[:1]
+    if said == "invalid character" and character < " ":
+        what = CONTROLS.get(character, f"\\u{ord(character or chr(0)):04x}, written so")
+        return f"a text holds {what}; or its quote is not closed"
+    if said == "invalid character":
+        return f"{character} is not expected here"
+    return "a number begins with no 0" if data[at - 1 : at] == b"0" and "number" in said else said
 
 
 def _second_look(data: bytes | bytearray) -> tuple[int, str]:
@@ -63,4 +110,4 @@ def _second_look(data: bytes | bytearray) -> tuple[int, str]:
     except RecursionError:
         return len(data), CUT_OFF
     halves = ESCAPED.search(data)
-    return halves.start() if halves else len(data), "half of a surrogate pair is no character"
+    return halves.start() if halves else len(data), HALF

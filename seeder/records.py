@@ -227,7 +227,10 @@ class Document:
             names = decode(self.data, type=dict[str, Raw])
         except DecodeError:
             return "the document is not an object"
-        return "the document has " + (", ".join(f"/{name}" for name in names) or "no fields")
+        if not names:
+            return "the document has no fields"
+        known = ", ".join(f"/{name}" for name in names)
+        return f'the document has {known}: say in the manifest which, as in records = "/{next(iter(names))}"'
 
     def _misshapen(self, raw: Raw, prefix: str) -> list[Fault]:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from seeder.errors import Fault, RecordError, quote
+from seeder.errors import Fault, RecordError, near, quote
 from seeder.exact import decode, encode
 from seeder.manifest import Dataset, Nest, Ref
 from seeder.records import Arrays, RawRecord
@@ -129,7 +129,7 @@ def _by(
     for child, fields in family:
         value = scalar(fields.pop(by, NULL))
         if not isinstance(value, str):
-            problem = f"must be text, {nest.records} is nested by it; found {quote(value)}"
+            problem = f"must be text, {nest.records} is nested by it; found {_shown(value)}"
             faults.append(Fault(child.where, "", by, problem))
         elif value in children:
             faults.append(
@@ -138,6 +138,10 @@ def _by(
         else:
             children[value] = fields
     return children
+
+
+def _shown(value: Scalar) -> str:
+    return "null" if value is None else quote(value)
 
 
 def _drop(dataset: Dataset, body: dict[str, Raw]) -> None:
@@ -182,7 +186,9 @@ def _resolve(
             body[name] = Raw(encode(ids[0]))
         else:
             there = "no row has it" if not ids else f"{len(ids)} rows have it"
-            problem = f"refers to {ref.table}.{ref.match} {quote(value)}, but {there}"
+            secret = {name, ref.from_} & dataset.secrets
+            shown = "(a value that is secret)" if secret else quote(value)
+            problem = f"refers to {ref.table}.{ref.match} {shown}, but {there}"
             faults.append(Fault(record.where, "", ref.from_, problem))
     return pending
 
@@ -197,7 +203,9 @@ def _keyed(
         value = scalar(raw)
         if value is None:
             problem = "is missing" if field not in body else "must be text or a number"
-            found = "" if field not in body else f"; found {quote(bytes(raw).decode())}"
+            other = near(field, list(body)) if field not in body else ""
+            found = f"; found {quote(bytes(raw).decode())}" if field in body else ""
+            found = f"; is {other} meant to be it?" if other else found
             faults.append(
                 Fault(record.where, "", field, f"{problem}, it is part of the key{found}")
             )

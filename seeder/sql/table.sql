@@ -79,14 +79,9 @@ DELETE FROM {table} t USING pg_temp.plan w WHERE w.action = 'delete' AND {id} = 
 -- name: positions
 SELECT position FROM pg_temp.plan WHERE action = %(action)s ORDER BY position;
 
--- name: probe
--- Reads the records at these positions as the columns' types; fails where one does not fit.
-SELECT count(row_to_json(p)) FROM pg_temp.raw r
-CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
-WHERE r.shape = %(shape)s AND r.position = ANY (%(positions)s);
-
--- name: probe_field
-SELECT count(row_to_json(p)) FROM jsonb_to_record(%(document)s::jsonb) AS p ({typed});
+-- name: hold
+-- Fails where one of the texts is nothing that jsonb can hold.
+SELECT count(t::jsonb) FROM unnest(%(texts)s::text[]) AS u (t);
 
 -- name: sequence
 SELECT pg_get_serial_sequence(%(table)s, %(column)s);

@@ -238,7 +238,10 @@ def _json(values: Sequence[Raw], escaped: bool) -> Strings:  # noqa: FBT001
 def _by_reference(ids: Ids) -> Callable[[Sequence[Any], bool], Strings]:
     def write(values: Sequence[Any], escaped: bool) -> Strings:  # noqa: FBT001
         del escaped
-        return ["" if value is None else found[value] for value in values]
+        try:
+            return ["" if value is None else found[value] for value in values]
+        except KeyError:  # one that nothing has: the comparison names all of them
+            raise UnfitError from None
 
     found = {}
     for value, taken in ids.items():

@@ -10,10 +10,9 @@ records with other fields need other statements.
 
 from __future__ import annotations
 
-import re
 from array import array
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import LiteralString
 
@@ -23,7 +22,6 @@ from psycopg import sql
 
 from seeder.diff import JSONB, Plan
 from seeder.errors import (
-    SHOWN,
     CredentialsError,
     Fault,
     InterruptedTargetError,
@@ -38,6 +36,9 @@ from seeder.manifest import Dataset, Ref
 from seeder.sql import statements
 from seeder.stage import Desired, Scalar, label
 from seeder.targets import Progress
+from seeder.targets.breaches import Breaches
+from seeder.targets.misfits import Misfits
+from seeder.targets.rules import NOT_NULL, UNIQUE, Rule, denied, held_back, null, rules
 
 Shape = tuple[str, ...]
 
@@ -64,6 +65,9 @@ class Column:
             sql.Identifier(alias, self.name), sql.Literal(salt)
         )
 
+
+LOOKED_FOR = 1000
+"""How many records that the table refuses are looked for, by halving."""
 
 SEPARATOR = "\x1f"
 """Between the values of many keys in one text: ASCII's unit separator, which no key should hold."""
@@ -159,8 +163,35 @@ class TableTarget:
                 self._type()
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             # class 22, and 23 for a domain's CHECK: find which records, and say it by field
-            raise RecordError(self._wrong, self._untypable() or [self._unplaced(error)]) from None
+            faults, count = self._misfits.find(desired, self._shapes)
+            raise RecordError(self._wrong, faults or [self._unplaced(error)], count) from None
         self._show_live()
+
+    def refuse(self, plan: Plan, *, later: bool) -> None:
+        """Find what the table would refuse, before anything is written.
+
+        Args:
+            plan: what `pg_temp.plan` says.
+            later: whether rows that it refers to may come of earlier datasets of the same plan.
+
+        Raises:
+            RefusedError: records would break its rules; the first of them, and how many there are.
+        """
+        if not plan.create and not plan.update:
+            return
+        breaches = Breaches(
+            self._connection,
+            self._dataset,
+            regclass(self._name),
+            self.identifier,
+            list(self.columns),
+            self._typed,
+            waiting=frozenset(self._dataset.refs) if later else frozenset(),
+            parents_there=not later,
+        )
+        breaches.find(self._desired, self._shapes)
+        if breaches.faults:
+            raise RefusedError(self._refuses, breaches.faults, breaches.count)
 
     def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
         """Delete, insert, update, let sequences follow, and write the ledger.
@@ -174,9 +205,7 @@ class TableTarget:
             with self._connection.transaction():
                 self._write(plan)
         except psycopg.errors.InsufficientPrivilege as error:
-            raise CredentialsError(
-                f"{self._dataset.target}: {error.diag.message_primary}; GRANT the role what is missing"
-            ) from None
+            self._raise_denied(plan, error)
         except psycopg.errors.SerializationFailure:
             raise InterruptedTargetError(
                 f"{self._dataset.target}: rows were changed by somebody else while they were being"
@@ -184,10 +213,12 @@ class TableTarget:
             ) from None
         except psycopg.DatabaseError as error:
             # A trigger may raise any SQLSTATE; of the operational ones, only limits are the record's own.
-            if isinstance(error, psycopg.OperationalError) and not _is_limit(error):
+            if isinstance(error, psycopg.OperationalError) and not is_limit(error):
                 raise
             faults = self._refused(plan) or [self._unplaced(error)]
-            raise RefusedError(f"{self._dataset.target} refused records", faults) from error
+            raise RefusedError(
+                self._refuses, faults, len(faults), more=len(faults) >= LOOKED_FOR
+            ) from error
         ledger.record_plan(number, unwritten_only=False)
         total = plan.create + plan.update + plan.delete
         progress(total, total)
@@ -274,6 +305,31 @@ class TableTarget:
                     f" {field}{nearest(field, list(self.columns))}"
                 )
 
+    def _raise_denied(self, plan: Plan, error: psycopg.Error) -> None:
+        """A privilege that is missing, or records that row-level security holds back."""
+        why = held_back(self._connection, regclass(self._name))
+        if why is None:
+            said = denied(self._connection, regclass(self._name), error)
+            raise CredentialsError(f"{self._dataset.target}: {said}") from None
+        raise RefusedError(
+            self._refuses, [replace(fault, problem=why) for fault in self._refused(plan)]
+        ) from None
+
+    @property
+    def _refuses(self) -> str:
+        return f"dataset {self._dataset.name}: {self._dataset.target} refuses records"
+
+    @property
+    def _misfits(self) -> Misfits:
+        return Misfits(
+            self._connection,
+            self._dataset,
+            regclass(self._name),
+            {name: column.type for name, column in self.columns.items()},
+            {name: column.base for name, column in self.columns.items()},
+            {name: column.category for name, column in self.columns.items()},
+        )
+
     @property
     def _wrong(self) -> str:
         return f"dataset {self._dataset.name} has records that are wrong"
@@ -308,18 +364,31 @@ class TableTarget:
         self._connection.execute(statements("table")["raw"])
         cursor = self._connection.cursor()
         try:
-            with cursor.copy("COPY pg_temp.raw FROM STDIN") as copy:
+            with (
+                self._connection.transaction(),
+                cursor.copy("COPY pg_temp.raw FROM STDIN") as copy,
+            ):
                 for record in desired:
                     shape = numbers[tuple(record.document)]
                     copy.write_row((record.position, shape, encode(record.document).decode()))
         except psycopg.DataError as error:
-            # "COPY raw, line 3, column document: …": JSON that jsonb cannot hold, such as \u0000
-            line = re.search(r"line (\d+)", error.diag.context or "")
-            record = desired[int(line[1]) - 1] if line else desired[0]
-            problem = f"{error.diag.message_primary} {error.diag.message_detail or ''}".strip()
-            raise RecordError(
-                self._wrong, [Fault(record.where, self._label(record), "", problem)]
-            ) from None
+            faults = self._unstorable(desired) or [self._unplaced(error)]
+            raise RecordError(self._wrong, faults) from None
+
+    def _unstorable(self, desired: list[Desired]) -> list[Fault]:
+        """What is JSON and yet nothing that jsonb can hold, such as 1e200000; by field."""
+        texts = [encode(record.document).decode() for record in desired]
+        return [
+            Fault(desired[n].where, self._label(desired[n]), field, self._reason(error))
+            for n, _ in self._search(
+                list(range(len(texts))), lambda some: self._hold([texts[n] for n in some])
+            )
+            for field, raw in desired[n].document.items()
+            if (error := self._try(partial(self._hold, [bytes(raw).decode()])))
+        ]
+
+    def _hold(self, texts: list[str]) -> None:
+        self._connection.execute(statements("table")["hold"], {"texts": texts})
 
     def _type(self) -> None:
         self._connection.execute(statements("table")["desired"])
@@ -452,36 +521,10 @@ class TableTarget:
 
     # finding the records at fault
 
-    def _untypable(self) -> list[Fault]:
-        faults: list[Fault] = []
-        for number, shape in enumerate(self._shapes):
-            of_shape = [r.position for r in self._desired if tuple(r.document) == shape]
-            query = sql.SQL(statements("table")["probe"]).format(typed=self._typed(shape))
-            for position, _ in self._search(
-                of_shape,
-                partial(self._probe, query, number),
-            ):
-                faults.extend(self._untypable_fields(self._desired[position]))
-        return sorted(faults, key=lambda fault: _natural(fault.where))
-
-    def _untypable_fields(self, record: Desired) -> list[Fault]:
-        faults = []
-        for field, value in record.document.items():
-            query = sql.SQL(statements("table")["probe_field"]).format(typed=self._typed([field]))
-            document = encode({field: value}).decode()
-            error = self._try(partial(self._connection.execute, query, {"document": document}))
-            if error:
-                expected = self.columns[field].type
-                found = f"{quote(bytes(value).decode())}: {_reason(error)}"
-                if field in self._dataset.secrets:
-                    found = "another value, which is secret"
-                problem = f"expected {expected}, found {found}"
-                faults.append(Fault(record.where, self._label(record), field, problem))
-        return faults
-
     def _refused(self, plan: Plan) -> list[Fault]:
         """The records that the table refuses beside those that it takes; nothing of it stays."""
         faults: list[Fault] = []
+        known = {rule.name: rule for rule in rules(self._connection, regclass(self._name))}
         shape_of = {shape: number for number, shape in enumerate(self._shapes)}
         for action, write in (
             ("create", lambda some: self._insert_all(some, shape_of)),
@@ -489,16 +532,44 @@ class TableTarget:
         ):
             rows = self._connection.execute(statements("table")["positions"], {"action": action})
             for position, error in self._search([row[0] for row in rows], write):
-                record = self._desired[position]
-                faults.append(
-                    Fault(
-                        record.where,
-                        self._label(record),
-                        error.diag.column_name or "",
-                        self._reason(error),
-                    )
-                )
+                faults.append(self._fault(self._desired[position], error, known))
         return faults
+
+    def _fault(self, record: Desired, error: psycopg.Error, known: Mapping[str, Rule]) -> Fault:
+        """What a record was refused for: by the rule that it breaks, or in PostgreSQL's own words."""
+        rule = known.get(error.diag.constraint_name or "")
+        field = error.diag.column_name or ""
+        if error.sqlstate == NOT_NULL and field:
+            problem = null(field, record.document)
+        elif rule:
+            field = ", ".join(rule.columns)
+            problem = rule.problem(record.document, self._dataset.secrets)
+            problem += self._holder(rule, record) if rule.kind == UNIQUE else ""
+        else:
+            problem = self._reason(error)
+        return Fault(record.where, self._label(record), field, problem)
+
+    def _holder(self, rule: Rule, record: Desired) -> str:
+        """Who has a record's unique values already: a row of the table, or a record before it."""
+        if not rule.columns or not set(rule.columns) <= set(record.document):
+            return ""
+        query = sql.SQL(statements("rules")["holder"]).format(
+            key=self._key("t"),
+            table=self.identifier,
+            typed=self._typed(rule.columns),
+            same=sql.SQL(" AND ").join(
+                sql.SQL("t.{0} = p.{0}").format(sql.Identifier(name)) for name in rule.columns
+            ),
+        )
+        document = encode({name: record.document[name] for name in rule.columns}).decode()
+        row = self._connection.execute(query, {"document": document}).fetchone()
+        if row:
+            return f": the one with {label(self._dataset.key, row[0])}"
+        own = [record.document[name] for name in rule.columns]
+        for other in self._desired[: record.position]:
+            if [other.document.get(name) for name in rule.columns] == own:
+                return f": {other.where} of this file"
+        return ""
 
     def _insert_all(self, positions: Sequence[int], shape_of: dict[Shape, int]) -> None:
         for number in dict.fromkeys(shape_of[tuple(self._desired[p].document)] for p in positions):
@@ -515,7 +586,7 @@ class TableTarget:
         found: list[tuple[int, psycopg.Error]] = []
         waiting = [positions]
         with self._connection.transaction(force_rollback=True):
-            while waiting and len(found) <= SHOWN:
+            while waiting and len(found) < LOOKED_FOR:
                 some = waiting.pop(0)
                 error = self._try(partial(attempt, some)) if some else None
                 if error is None:
@@ -536,9 +607,6 @@ class TableTarget:
             return refused
         return None
 
-    def _probe(self, query: sql.Composed, shape: int, positions: list[int]) -> None:
-        self._connection.execute(query, {"positions": positions, "shape": shape})
-
     def _reason(self, error: psycopg.Error) -> str:
         """PostgreSQL's own words; without values where the dataset has secrets."""
         if not self._dataset.secrets:
@@ -554,7 +622,7 @@ class TableTarget:
         return Fault(self._dataset.target, "", error.diag.column_name or "", self._reason(error))
 
 
-def _is_limit(error: psycopg.Error) -> bool:
+def is_limit(error: psycopg.Error) -> bool:
     """Class 54, such as a value too long for its index."""
     return (error.sqlstate or "").startswith("54")
 
@@ -564,15 +632,12 @@ def _reason(error: psycopg.Error) -> str:
     detail = error.diag.message_detail or ""
     if detail.startswith("Failing row contains"):
         detail = ""
-    return " ".join(f"{error.diag.message_primary or error} {quote(detail)}".split())
+    said = " ".join(str(error.diag.message_primary or error).split())
+    return f"{said}: {quote(detail)}" if detail else said
 
 
 def _also(count: int) -> str:
     return f"; {count} records have it" if count > 1 else ""
-
-
-def _natural(where: str) -> list[object]:
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", where)]
 
 
 def _table(name: str) -> sql.SQL:

@@ -103,8 +103,9 @@ def test_a_reference_to_what_is_made_later(files: Seeds) -> None:
         habitats=[{"slug": "sea"}],
     )
     assert wrong(files) == (
-        "seed files are wrong:\n  creatures.json#/0, field habitat: refers to habitats.slug sea, which only the"
-        " later dataset habitats makes: put habitats before creatures in the manifest"
+        "dataset creatures has records that are wrong:\n"
+        "  creatures.json#/0, field habitat: refers to habitats.slug sea, which only the later dataset habitats"
+        " makes: put habitats before creatures in the manifest"
     )
 
 

@@ -132,11 +132,14 @@ def test_a_manifest_that_does_not_fit_the_schema(refused: Seeds, manifest: str, 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"hp": None}, "field hp: null value"),
-        ({"hp": 0}, "check constraint"),
-        ({"parent": 99}, "foreign key constraint"),
-        ({"name": "taken"}, "unique constraint"),
-        ({"name": "m-1"}, "unique constraint"),
+        ({"hp": None}, "field hp: must not be null"),
+        ({"hp": 0}, r"field hp: breaks CHECK \(\(hp > 0\)\)"),
+        ({"parent": 99}, r"refers to parents \(id\), where no row has parent 99"),
+        ({"name": "taken"}, 'another row has name "taken" already: the one with slug old'),
+        (
+            {"name": "m-1"},
+            'another row has name "m-1" already: .*slug m-1|creatures.json#/1 of this file',
+        ),
         ({"name": LONG}, "index row"),
     ],
     ids=["not-null", "check", "deferred foreign key", "unique", "unique in the file", "index size"],
@@ -269,7 +272,7 @@ def test_two_spellings_of_one_key_are_named(seeds: Seeds) -> None:
     """Keys that differ in the file and are one in the column's type."""
     seeds.do("CREATE TABLE creatures (id int, hp int)")
     seeds.write(table(key="id"), creatures=[{"id": "1"}, {"id": 1}])
-    with pytest.raises(RecordError, match="same key as another record"):
+    with pytest.raises(RecordError, match="is the same key as that of"):
         seeds.run()
 
 

@@ -1,0 +1,192 @@
+"""Records that a table's rules would refuse, found before anything is written.
+
+pg_temp.plan ─▶ rows as they would be ─▶ NOT NULL, CHECK, foreign keys ─▶ faults, and how many there are
+
+The rest (unique, exclusion, references to itself, whatever a trigger says) is seen when it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import sql
+
+from seeder.errors import SHOWN, Fault
+from seeder.ledger import Connection
+from seeder.manifest import Dataset
+from seeder.sql import statements
+from seeder.stage import Desired, label
+from seeder.targets.rules import CHECK, Rule, null, required, rules
+
+Typed = Callable[[Sequence[str]], sql.Composed]
+"""`AS p(…)` of jsonb_to_record, for some fields."""
+
+Condition = tuple[sql.Composable, tuple[str, ...], Rule | None]
+"""When a row breaks a rule, the columns at fault, and the rule; None for NOT NULL."""
+
+
+@dataclass
+class Breaches:
+    """Of one dataset's plan.
+
+    Attributes:
+        waiting: fields that a plan cannot know yet; rules about them are left out.
+        parents_there: whether the rows that others refer to are all there already.
+    """
+
+    connection: Connection
+    dataset: Dataset
+    table: str
+    identifier: sql.SQL
+    columns: Sequence[str]
+    typed: Typed
+    waiting: frozenset[str]
+    parents_there: bool
+    faults: list[Fault] = field(default_factory=list)
+    count: int = 0
+
+    def find(self, desired: Sequence[Desired], shapes: Sequence[tuple[str, ...]]) -> None:
+        """The first faults, and how many there are.
+
+        Args:
+            desired: the records by their position.
+            shapes: the sets of fields that they have.
+        """
+        values = {"table": self.table}
+        row = self.connection.execute(statements("rules")["changed_before"], values).fetchone()
+        new, updated = row or (False, False)
+        known = [
+            rule
+            for rule in rules(self.connection, self.table)
+            if rule.is_visible and (rule.kind == CHECK or self.parents_there)
+        ]
+        needed = required(self.connection, self.table)
+        if not new:
+            for number, shape in enumerate(shapes):
+                self._find_new(number, shape, known, needed, desired)
+        if not updated:
+            self._find_updated(known, needed, desired)
+        place = {record.where: record.position for record in desired}
+        self.faults.sort(key=lambda fault: place[fault.where])
+
+    def _find_new(
+        self,
+        number: int,
+        shape: tuple[str, ...],
+        known: Sequence[Rule],
+        needed: Mapping[str, bool],
+        desired: Sequence[Desired],
+    ) -> None:
+        missing = [name for name, given in needed.items() if name not in shape and not given]
+        conditions = [
+            *((sql.SQL("true"), (name,), None) for name in missing if name not in self.waiting),
+            *self._conditions(shape, set(shape), known, needed),
+        ]
+        query = sql.SQL(statements("rules")["new"])
+        parts = {
+            "typed": self.typed(shape),
+            "fields": sql.SQL(", ").join(sql.Identifier("p", name) for name in shape),
+        }
+        self._ask(query, parts, {"shape": number}, conditions, desired)
+
+    def _find_updated(
+        self, known: Sequence[Rule], needed: Mapping[str, bool], desired: Sequence[Desired]
+    ) -> None:
+        rows = self.connection.execute(statements("table")["written_fields"])
+        written = [str(row[0]) for row in rows]
+        if not written:
+            return
+        both = list(dict.fromkeys([*self.dataset.key, *written]))
+        parts = {
+            "typed": self.typed(both),
+            "table": self.identifier,
+            "match": sql.SQL(" AND ").join(
+                sql.SQL("t.{0} = p.{0}").format(sql.Identifier(name)) for name in self.dataset.key
+            ),
+            "fields": sql.SQL(", ").join(_as_updated(name, written) for name in self.columns),
+        }
+        conditions = self._conditions(self.columns, set(written), known, needed)
+        self._ask(sql.SQL(statements("rules")["updated"]), parts, {}, conditions, desired)
+
+    def _conditions(
+        self,
+        there: Sequence[str],
+        written: set[str],
+        known: Sequence[Rule],
+        needed: Mapping[str, bool],
+    ) -> list[Condition]:
+        """Of rules about columns that are all there, and of which some are written."""
+        found: list[Condition] = [
+            (sql.SQL("new.{} IS NULL").format(sql.Identifier(name)), (name,), None)
+            for name in needed
+            if name in written and name not in self.waiting
+        ]
+        for rule in known:
+            about = set(rule.columns)
+            if about <= set(there) and about & written and not about & self.waiting:
+                found.append((_broken(rule), rule.columns, rule))
+        return found
+
+    def _ask(
+        self,
+        query: sql.SQL,
+        parts: Mapping[str, sql.Composable],
+        values: Mapping[str, object],
+        conditions: Sequence[Condition],
+        desired: Sequence[Desired],
+    ) -> None:
+        if not conditions:
+            return
+        broken = sql.SQL(", ").join(
+            sql.SQL("CASE WHEN {} THEN {} END").format(condition, sql.Literal(n))
+            for n, (condition, _, _) in enumerate(conditions)
+        )
+        try:
+            with self.connection.transaction():
+                rows = self.connection.execute(
+                    query.format(**parts, broken=broken), {**values, "limit": SHOWN}
+                ).fetchall()
+        except (psycopg.DataError, psycopg.ProgrammingError):
+            return  # a rule that raises, or reads what the role may not: the table itself says it
+        self.count += rows[0][2] if rows else 0
+        for position, numbers, _ in rows:
+            self.faults += [
+                self._fault(desired[position], columns, rule)
+                for _, columns, rule in (conditions[n] for n in numbers)
+            ]
+
+    def _fault(self, record: Desired, columns: tuple[str, ...], rule: Rule | None) -> Fault:
+        document = record.document
+        problem = (
+            rule.problem(document, self.dataset.secrets) if rule else null(columns[0], document)
+        )
+        key = label(self.dataset.key, record.key)
+        return Fault(record.where, key, ", ".join(columns), problem)
+
+
+def _as_updated(name: str, written: Sequence[str]) -> sql.Composed:
+    if name not in written:
+        return sql.SQL("t.{}").format(sql.Identifier(name))
+    return sql.SQL("CASE WHEN w.fields -> {0} ? 'write' THEN p.{1} ELSE t.{1} END AS {1}").format(
+        sql.Literal(name), sql.Identifier(name)
+    )
+
+
+def _broken(rule: Rule) -> sql.Composable:
+    if rule.kind == CHECK:
+        # Columns without a table's name in it are those of the innermost row.
+        expression = (rule.expression or "true").replace("%", "%%")
+        return sql.SQL("NOT ({})").format(sql.SQL(expression))
+    given = sql.SQL(" AND ").join(
+        sql.SQL("new.{} IS NOT NULL").format(sql.Identifier(name)) for name in rule.columns
+    )
+    same = sql.SQL(" AND ").join(
+        sql.SQL("referred.{} = new.{}").format(sql.Identifier(there), sql.Identifier(name))
+        for there, name in zip(rule.referred, rule.columns, strict=True)
+    )
+    table = sql.SQL((rule.table or "").replace("%", "%%"))
+    return sql.SQL("{} AND NOT EXISTS (SELECT FROM {} referred WHERE {})").format(
+        given, table, same
+    )
