@@ -5,6 +5,7 @@ SELECT c.conname, c.contype::text, k.columns, pg_get_constraintdef(c.oid), pg_ge
        CASE WHEN c.contype = 'f' THEN c.confrelid::regclass::text END, f.columns,
        CASE WHEN c.contype = 'f' AND c.confrelid <> c.conrelid
             THEN has_table_privilege(c.confrelid, 'SELECT') AND NOT row_security_active(c.confrelid)
+                 AND coalesce(to_jsonb(c) ->> 'conperiod', 'false') = 'false'
             ELSE c.contype = 'c' END
 FROM pg_constraint c
 CROSS JOIN LATERAL (
@@ -43,7 +44,9 @@ WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdroppe
 -- Whether triggers may change rows before their rules are looked at: those that are new, those that are updated.
 SELECT coalesce(bool_or(tgtype & 4 <> 0), false), coalesce(bool_or(tgtype & 16 <> 0), false)
 FROM pg_trigger
-WHERE tgrelid = to_regclass(%(table)s) AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 3 = 3;
+WHERE (tgrelid = to_regclass(%(table)s)
+       OR tgrelid IN (SELECT relid FROM pg_partition_tree(to_regclass(%(table)s))))
+  AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 3 = 3;
 
 -- name: new
 SELECT w.position, b.broken, sum(cardinality(b.broken)) OVER ()

@@ -18,7 +18,7 @@ from seeder.ledger import Connection
 from seeder.manifest import Dataset
 from seeder.sql import statements
 from seeder.stage import Desired, label
-from seeder.targets.rules import CHECK, Rule, null, required, rules
+from seeder.targets.rules import CHECK, FOREIGN, Rule, null, required, rules
 
 Typed = Callable[[Sequence[str]], sql.Composed]
 """`AS p(…)` of jsonb_to_record, for some fields."""
@@ -32,6 +32,7 @@ class Breaches:
     """Of one dataset's plan.
 
     Attributes:
+        columns: of the table, but for those that it computes.
         waiting: fields that a plan cannot know yet; rules about them are left out.
         parents_there: whether the rows that others refer to are all there already.
     """
@@ -107,7 +108,17 @@ class Breaches:
             ),
             "fields": sql.SQL(", ").join(_as_updated(name, written) for name in self.columns),
         }
-        conditions = self._conditions(self.columns, set(written), known, needed)
+        conditions = [
+            # Of an update, a foreign key is looked at where its columns change; what was there may stay.
+            (
+                _and_written(condition, columns) if rule and rule.kind == FOREIGN else condition,
+                columns,
+                rule,
+            )
+            for condition, columns, rule in self._conditions(
+                self.columns, set(written), known, needed
+            )
+        ]
         self._ask(sql.SQL(statements("rules")["updated"]), parts, {}, conditions, desired)
 
     def _conditions(
@@ -148,7 +159,9 @@ class Breaches:
                 rows = self.connection.execute(
                     query.format(**parts, broken=broken), {**values, "limit": SHOWN}
                 ).fetchall()
-        except (psycopg.DataError, psycopg.ProgrammingError):
+        except psycopg.OperationalError:
+            raise
+        except psycopg.DatabaseError:
             return  # a rule that raises, or reads what the role may not: the table itself says it
         self.count += rows[0][2] if rows else 0
         for position, numbers, _ in rows:
@@ -172,6 +185,13 @@ def _as_updated(name: str, written: Sequence[str]) -> sql.Composed:
     return sql.SQL("CASE WHEN w.fields -> {0} ? 'write' THEN p.{1} ELSE t.{1} END AS {1}").format(
         sql.Literal(name), sql.Identifier(name)
     )
+
+
+def _and_written(condition: sql.Composable, columns: Sequence[str]) -> sql.Composed:
+    written = sql.SQL(" OR ").join(
+        sql.SQL("w.fields -> {} ? 'write'").format(sql.Literal(name)) for name in columns
+    )
+    return sql.SQL("({}) AND {}").format(written, condition)
 
 
 def _broken(rule: Rule) -> sql.Composable:

@@ -184,7 +184,7 @@ class TableTarget:
             self._dataset,
             regclass(self._name),
             self.identifier,
-            list(self.columns),
+            [name for name, column in self.columns.items() if not column.generated],
             self._typed,
             waiting=frozenset(self._dataset.refs) if later else frozenset(),
             parents_there=not later,
