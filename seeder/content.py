@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -79,7 +80,13 @@ def spooled(location: str, chunks: Iterable[bytes]) -> tuple[Pieces, str]:
         if size > MAX_BYTES:
             raise SourceError(f"{location} is larger than {MAX_BYTES >> 20} MiB: split it")
         found.update(chunk)
-        file.write(chunk)
+        try:
+            file.write(chunk)
+        except OSError as error:
+            raise SourceError(
+                f"{location} cannot be kept: {error.strerror}; a download of more than {SMALL >> 20} MiB needs a"
+                " temporary folder with room for it (TMPDIR)"
+            ) from None
     return pieces, found.hexdigest()
 
 
@@ -94,26 +101,39 @@ def _again(file: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def of_file(path: Path) -> Content:
+def of_file(path: Path, name: str) -> Content:
     """A local file.
 
     Raises:
-        SourceError: it is written to, or replaced, while it is read.
-        OSError: it cannot be read.
+        SourceError: it cannot be read; or it is written to, replaced or removed while it is read.
     """
-    found = _state(path)
+    with _readable(path):
+        found = _state(path)
 
     def pieces() -> Iterator[bytes]:
-        with path.open("rb", buffering=0) as file:
-            while piece := file.read(PIECE):
-                yield piece
-        if _state(path) != found:
+        with _readable(path):
+            with path.open("rb", buffering=0) as file:
+                while piece := file.read(PIECE):
+                    yield piece
+            now = _state(path)
+        if now != found:
             raise SourceError(
                 f"{path} changed while it was read; nothing of it is written: run again"
             )
 
     sha256 = digest(pieces())
-    return Content(path.name, f"sha256:{sha256}", sha256, pieces)
+    return Content(name, f"sha256:{sha256}", sha256, pieces)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be read: {error.strerror}; is the seeds folder mounted, and readable"
+            " for the user that this runs as?"
+        ) from None
 
 
 def _state(path: Path) -> tuple[int, int, int]:

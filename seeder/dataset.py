@@ -32,16 +32,16 @@ from seeder.errors import (
 from seeder.ledger import Applied, Connection, Ledger
 from seeder.manifest import Dataset, Ref
 from seeder.options import Options
+from seeder.pattern import folder_of, is_pattern
 from seeder.records import Arrays, Batch, Documents, RawRecord, open_document
 from seeder.sift import SIZE, Sieve, digests
-from seeder.sources import Sources, check_pin, folder_of, is_glob, scheme_of, together
+from seeder.sources import VARIABLE, Sources, bare, check_pin, together
 from seeder.sql import statements
 from seeder.stage import PENDING, Desired, Scalar, stage
 from seeder.targets import Target
 from seeder.targets.fill import Ids, UnfitError, fill, referred
 from seeder.targets.rules import denied
 from seeder.targets.table import TableTarget, columns, is_limit, lookup, regclass
-from seeder.web import bare
 
 
 @dataclass
@@ -422,10 +422,9 @@ def _read(dataset: Dataset, location: str, sources: Sources) -> tuple[Arrays, st
     contents = sources.read_all(location)
     for content in contents:
         check_pin(location, content, dataset.sha256)
-    if not is_glob(location):
+    if not is_pattern(dataset.source):
         (content,) = contents
-        name = bare(dataset.source) if scheme_of(dataset.source) else dataset.source
-        return open_document(name, content.pieces), content.fingerprint
+        return open_document(bare(dataset.source), content.pieces), content.fingerprint
     folder = folder_of(dataset.source)
     faults: list[Fault] = []
     documents: list[Arrays] = []
@@ -449,7 +448,7 @@ def fingerprint_of(dataset: Dataset, source: str, sources: Sources) -> str:
 
 def variables_of(dataset: Dataset) -> list[str]:
     """The places of a dataset's variables among a run's inputs."""
-    return [f"env:{name}" for name in dataset.env]
+    return [f"{VARIABLE}{name}" for name in dataset.env]
 
 
 def anything(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:

@@ -18,9 +18,6 @@ from msgspec.json import encode
 from seeder.errors import Fault, ManifestError, RecordError
 from seeder.records import Arrays, Batch, RawRecord
 
-PREFIX = "env:"
-"""What a variable's place among a run's inputs begins with."""
-
 NAMED = re.compile(rb'(\$?)\$\{env:([^}"\\]*)\}')
 
 

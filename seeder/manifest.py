@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seeder.errors import ManifestError, nearest
-from seeder.sources import is_glob
+from seeder.pattern import is_pattern
 
 Name = Annotated[str, Field(min_length=1)]
 Pointer = Annotated[str, Field(pattern=r"^(/.*)?$")]
@@ -219,7 +219,7 @@ class Dataset(Model):
     def _rules_across_keys(self) -> Dataset:
         broken = [
             *self._target_faults(),
-            *self._pin_faults(),
+            *self._pattern_faults(),
             *(f"key {name} is in ignore as well" for name in self.key if name in self.ignore),
             *(f"nest.{name} has the name of a key" for name in self.nest if name in self.key),
             *(f"nest.{name} is in refs as well" for name in self.nest if name in self.refs),
@@ -233,9 +233,11 @@ class Dataset(Model):
             raise ValueError("; ".join(broken))
         return self
 
-    def _pin_faults(self) -> list[str]:
-        if self.sha256 and is_glob(self.source):
+    def _pattern_faults(self) -> list[str]:
+        if self.sha256 and is_pattern(self.source):
             return ["sha256 pins one source, and source is a pattern that stands for several"]
+        if self.schema_ and is_pattern(self.schema_):
+            return ["schema is a pattern, and a schema is one file"]
         return []
 
     def _ruled_keys(self) -> list[str]:

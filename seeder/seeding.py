@@ -10,7 +10,7 @@ from seeder.errors import ManifestError, SourceError, nearest
 from seeder.ledger import Connection, Ledger
 from seeder.manifest import Dataset, Manifest, parse
 from seeder.options import Options, no_api
-from seeder.sources import Sources, resolve
+from seeder.sources import Sources, bare, resolve
 from seeder.stage import Scalar
 
 EVERYTHING = Options()
@@ -35,8 +35,8 @@ def load(location: str, sources: Sources) -> tuple[Manifest, Content]:
     try:
         text = content.data.decode()
     except UnicodeDecodeError as error:
-        raise ManifestError(f"{location} is not UTF-8: {error}") from None
-    return parse(text, location), content
+        raise ManifestError(f"{bare(location)} is not UTF-8: {error}") from None
+    return parse(text, bare(location)), content
 
 
 def inputs(location: str, manifest: Manifest) -> dict[str, str]:
@@ -45,15 +45,7 @@ def inputs(location: str, manifest: Manifest) -> dict[str, str]:
     Raises:
         ManifestError: a source leaves the manifest's folder; all of them.
     """
-    found, faults = {}, []
-    for dataset in manifest.datasets:
-        try:
-            found[dataset.name] = resolve(location, dataset.source)
-        except ManifestError as error:
-            faults.append(f"dataset {dataset.name}: {error}")
-    if faults:
-        raise ManifestError("\n".join(faults))
-    return found
+    return _located(location, {each.name: each.source for each in manifest.datasets}, "source")
 
 
 def schemas(location: str, manifest: Manifest) -> dict[str, str]:
@@ -62,14 +54,18 @@ def schemas(location: str, manifest: Manifest) -> dict[str, str]:
     Raises:
         ManifestError: a schema leaves the manifest's folder; all of them.
     """
+    named = {each.name: each.schema_ for each in manifest.datasets if each.schema_}
+    return _located(location, named, "schema")
+
+
+def _located(manifest: str, named: dict[str, str], what: str) -> dict[str, str]:
+    """The location of what each dataset names."""
     found, faults = {}, []
-    for dataset in manifest.datasets:
-        if dataset.schema_ is None:
-            continue
+    for dataset, source in named.items():
         try:
-            found[dataset.name] = resolve(location, dataset.schema_)
+            found[dataset] = resolve(manifest, source)
         except ManifestError as error:
-            faults.append(f"dataset {dataset.name}: {str(error).replace('source', 'schema', 1)}")
+            faults.append(f"dataset {dataset}: {what} {error}")
     if faults:
         raise ManifestError("\n".join(faults))
     return found

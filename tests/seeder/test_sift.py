@@ -141,7 +141,7 @@ def test_a_record_that_came_far_forward_is_looked_at(tmp_path: Path) -> None:
         sieve = Sieve(before, SALT)
         path = tmp_path / "a.ndjson"
         path.write_bytes(b"\n".join(order))
-        for batch in open_document(path.name, of_file(path).pieces).batches(""):
+        for batch in open_document(path.name, of_file(path, path.name).pieces).batches(""):
             sieve.sift(batch)
         return sieve.finish(set())
 

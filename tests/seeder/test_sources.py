@@ -9,6 +9,7 @@ import pytest
 
 from seeder.content import Content, digest
 from seeder.errors import ManifestError, SourceError
+from seeder.pattern import Pattern, pattern_at
 from seeder.sources import Sources, check_pin, resolve
 
 
@@ -111,7 +112,7 @@ def test_the_fingerprint_of_a_pattern(tmp_path: Path) -> None:
     folder(tmp_path)
     seen = set()
     sources = Sources()
-    pattern = str(tmp_path.resolve() / "*.json")
+    pattern = resolve(str(tmp_path / "seeds.toml"), "*.json")
     for change in (
         lambda: None,
         lambda: (tmp_path / "a.json").write_text("[1]"),
@@ -132,7 +133,7 @@ def test_a_pattern_follows_no_link_out(tmp_path: Path) -> None:
     (tmp_path / "secret.json").write_text("[]")
     (seeds / "a.json").symlink_to(tmp_path / "secret.json")
     with pytest.raises(SourceError, match="matches nothing"):
-        Sources().read_all(str(seeds.resolve() / "*.json"))
+        Sources().read_all(resolve(str(seeds / "seeds.toml"), "*.json"))
 
 
 def test_a_file_that_is_written_to_meanwhile(tmp_path: Path) -> None:
@@ -145,6 +146,51 @@ def test_a_file_that_is_written_to_meanwhile(tmp_path: Path) -> None:
     path.write_text("[22]")
     with pytest.raises(SourceError, match="changed while it was read; nothing of it is written"):
         content.data  # noqa: B018
+
+
+def test_a_file_that_goes_away_meanwhile(tmp_path: Path) -> None:
+    """Is no defect of the program."""
+    path = tmp_path / "x.json"
+    path.write_text("[1]")
+    content = Sources().read(str(path))
+    path.unlink()
+    with pytest.raises(SourceError, match="cannot be read: No such file"):
+        content.data  # noqa: B018
+
+
+def test_signs_above_the_manifest_are_no_pattern(tmp_path: Path) -> None:
+    """A folder may be called so; beside it, patterns work as anywhere."""
+    path = tmp_path / "seeds [a] * ?"
+    path.mkdir()
+    folder(path)
+    manifest = str(path / "seeds.toml")
+    (one,) = Sources().read_all(resolve(manifest, "a.json"))
+    assert one.data == b"[]"
+    found = Sources().read_all(resolve(manifest, "deep/**/*.json"))
+    assert [content.name for content in found] == ["c.json", "er/d.json"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "source"),
+    [("https://h/seeds.toml", "m/*.json"), ("https://h/seeds.toml", "[a].json")],
+)
+def test_there_are_no_patterns_on_the_web(manifest: str, source: str) -> None:
+    """Nobody lists what there is."""
+    with pytest.raises(ManifestError, match="nobody can tell what there is behind https://"):
+        resolve(manifest, source)
+
+
+def test_patterns_in_a_store() -> None:
+    """Beside the manifest or by their whole address, at the top of a bucket too."""
+    manifest = "s3://bucket/dnd/seeds.toml"
+    found = [pattern_at(resolve(manifest, s)) for s in ("*.json", "a/b*/c.json", "gs://x/*.csv")]
+    assert found == [
+        Pattern("s3://bucket/dnd", "*.json"),
+        Pattern("s3://bucket/dnd/a", "b*/c.json"),
+        Pattern("gs://x", "*.csv"),
+    ]
+    with pytest.raises(ManifestError, match="leaves"):
+        resolve(manifest, "../*.json")
 
 
 def folder(path: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from seeder.errors import SourceError
+from seeder.errors import ManifestError, SourceError
+from seeder.seeding import load
 from seeder.sources import Sources
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
@@ -164,6 +165,24 @@ def test_a_certificate_that_nobody_vouches_for(web: Web, monkeypatch: pytest.Mon
     web.answers["/a.json"] = 200, {}, b"[]"
     with pytest.raises(SourceError, match=r"cannot be read: .*CERTIFICATE_VERIFY_FAILED"):
         Sources().read(f"{web.address}/a.json")
+
+
+def test_no_room_for_a_download(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only container without a temporary folder, or a full one."""
+    web.answers["/a.json"] = 200, {}, b"x" * 3_000_000
+    monkeypatch.setattr("seeder.content.SMALL", 1 << 20)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    with pytest.raises(SourceError, match=r"/a.json cannot be kept: .*\(TMPDIR\)"):
+        Sources().read(f"{web.address}/a.json")
+
+
+def test_a_manifest_on_the_web_is_named_without_its_query(web: Web) -> None:
+    """Which may hold a secret."""
+    for content in (b"[[dataset", b"\xff", b'[[dataset]]\nnome = "x"\n'):
+        web.answers["/seeds.toml?key=secret"] = 200, {}, content
+        with pytest.raises(ManifestError, match=f"{web.address}/seeds.toml is") as raised:
+            load(f"{web.address}/seeds.toml?key=secret", Sources())
+        assert "secret" not in str(raised.value)
 
 
 def test_nobody_there() -> None:
