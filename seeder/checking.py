@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from seeder.conform import RecordSchema, schema_of
-from seeder.dataset import read
 from seeder.errors import SHOWN, Fault, ManifestError, RecordError, SeedError, nearest, quote
 from seeder.manifest import Dataset, Ref
+from seeder.reading import read
 from seeder.records import Arrays, RawRecord
 from seeder.seeding import inputs, load, schemas
 from seeder.sources import Sources

@@ -24,24 +24,23 @@ from seeder.conform import RecordSchema
 from seeder.diff import Change, Plan, check_prune, compare, no_key_twice_in_file, prepare
 from seeder.errors import (
     CredentialsError,
-    Fault,
     InterruptedTargetError,
     ManifestError,
-    RecordError,
 )
 from seeder.ledger import Applied, Connection, Ledger
 from seeder.manifest import Dataset, Ref
 from seeder.options import Options
-from seeder.pattern import folder_of, is_pattern
-from seeder.records import Arrays, Batch, Documents, RawRecord, open_document
+from seeder.reading import fingerprint_of, read
+from seeder.records import Arrays, Batch, RawRecord
 from seeder.sift import SIZE, Sieve, digests
-from seeder.sources import VARIABLE, Sources, bare, check_pin, together
+from seeder.sources import Sources
 from seeder.sql import statements
 from seeder.stage import PENDING, Desired, Scalar, stage
 from seeder.targets import Target
+from seeder.targets.columns import columns, lookup, regclass
 from seeder.targets.fill import Ids, UnfitError, fill, referred
 from seeder.targets.rules import denied
-from seeder.targets.table import TableTarget, columns, is_limit, lookup, regclass
+from seeder.targets.table import TableTarget, is_limit
 
 
 @dataclass
@@ -397,58 +396,6 @@ def fields_of(applied: Applied | None, desired: list[Desired]) -> list[str]:
     old = applied.fields if applied else []
     shapes = {tuple(record.document) for record in desired}
     return list(dict.fromkeys([*old, *(name for shape in sorted(shapes) for name in shape)]))
-
-
-def read(dataset: Dataset, location: str, sources: Sources) -> tuple[Arrays, str]:
-    """A dataset's source: its document, or several, decompressed; and its fingerprint.
-
-    Raises:
-        ManifestError: variables that it lists are not set.
-        SourceError: it cannot be read, or is not what the manifest pins.
-        RecordError: it is not text.
-    """
-    document, fingerprint = _read(dataset, location, sources)
-    if not dataset.env:
-        return document, fingerprint
-    from seeder.environment import Filled, values
-
-    try:
-        return Filled(document, values(sources.variables, dataset.env)), fingerprint
-    except ManifestError as error:
-        raise ManifestError(f"dataset {dataset.name}: {error}") from None
-
-
-def _read(dataset: Dataset, location: str, sources: Sources) -> tuple[Arrays, str]:
-    contents = sources.read_all(location)
-    for content in contents:
-        check_pin(location, content, dataset.sha256)
-    if not is_pattern(dataset.source):
-        (content,) = contents
-        return open_document(bare(dataset.source), content.pieces), content.fingerprint
-    folder = folder_of(dataset.source)
-    faults: list[Fault] = []
-    documents: list[Arrays] = []
-    for content in contents:
-        try:
-            documents.append(open_document(folder + content.name, content.pieces))
-        except RecordError as error:
-            faults += error.faults
-    if faults:
-        raise RecordError("seed files cannot be read", faults)
-    parts = ((content.name, content.fingerprint) for content in contents)
-    return Documents(documents), together(parts)
-
-
-def fingerprint_of(dataset: Dataset, source: str, sources: Sources) -> str:
-    """Of everything that decides what a dataset should hold: its manifest entry and its source."""
-    entry = encode(dataset.model_dump(mode="json"), order="deterministic")
-    variables = [sources.fingerprint(place) for place in variables_of(dataset)]
-    return hashlib.sha256(entry + "".join([source, *variables]).encode()).hexdigest()
-
-
-def variables_of(dataset: Dataset) -> list[str]:
-    """The places of a dataset's variables among a run's inputs."""
-    return [f"{VARIABLE}{name}" for name in dataset.env]
 
 
 def anything(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:

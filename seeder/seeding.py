@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from seeder.conform import schema_of
 from seeder.content import Content
-from seeder.dataset import Seeding, variables_of
+from seeder.dataset import Seeding
 from seeder.diff import Plan
 from seeder.errors import ManifestError, SourceError, nearest
 from seeder.ledger import Connection, Ledger
 from seeder.manifest import Dataset, Manifest, parse
 from seeder.options import Options, no_api
+from seeder.reading import variables_of
 from seeder.sources import Sources, bare, resolve
 from seeder.stage import Scalar
 

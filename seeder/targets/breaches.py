@@ -18,6 +18,7 @@ from seeder.ledger import Connection
 from seeder.manifest import Dataset
 from seeder.sql import statements
 from seeder.stage import Desired, label
+from seeder.targets.columns import same
 from seeder.targets.rules import CHECK, FOREIGN, Rule, null, required, rules
 
 Typed = Callable[[Sequence[str]], sql.Composed]
@@ -103,9 +104,7 @@ class Breaches:
         parts = {
             "typed": self.typed(both),
             "table": self.identifier,
-            "match": sql.SQL(" AND ").join(
-                sql.SQL("t.{0} = p.{0}").format(sql.Identifier(name)) for name in self.dataset.key
-            ),
+            "match": same("t", "p", self.dataset.key),
             "fields": sql.SQL(", ").join(_as_updated(name, written) for name in self.columns),
         }
         conditions = [

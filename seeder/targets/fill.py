@@ -27,7 +27,8 @@ from seeder.manifest import Dataset
 from seeder.records import Arrays, Batch
 from seeder.sql import statements
 from seeder.stage import Scalar
-from seeder.targets.table import Column, TableTarget
+from seeder.targets.columns import Column
+from seeder.targets.table import TableTarget
 
 Strings = list[str]
 Columns = list[Sequence[Any]]

@@ -16,13 +16,12 @@ from seeder.ledger import Connection
 from seeder.manifest import Dataset
 from seeder.sql import statements
 from seeder.stage import Desired, label
-from seeder.targets.rules import DEFINITION
+from seeder.targets.rules import DEFINITION, NOT_NULL
 
 TOO_LONG = psycopg.errors.StringDataRightTruncation.sqlstate
 OUT_OF_RANGE = psycopg.errors.NumericValueOutOfRange.sqlstate
 NO_SUCH_VALUE = psycopg.errors.InvalidTextRepresentation.sqlstate
 BROKEN_CHECK = psycopg.errors.CheckViolation.sqlstate
-NULL = psycopg.errors.NotNullViolation.sqlstate
 
 LABELS = 30
 """How many values of an enum a message lists."""
@@ -117,7 +116,7 @@ class Misfits:
         """In our own words, or "" where PostgreSQL's are needed."""
         if state == TOO_LONG and isinstance(value, str):
             return f"it has {len(value)} characters, shorten it"
-        if state == NULL:
+        if state == NOT_NULL:
             return "the domain does not allow null"
         if state == BROKEN_CHECK:
             return f"it breaks {self._domain_rule(field, constraint)} (constraint {constraint})"

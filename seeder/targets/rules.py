@@ -16,7 +16,6 @@ from seeder.sql import statements
 CHECK, FOREIGN, UNIQUE = "c", "f", "u"
 
 NOT_NULL = psycopg.errors.NotNullViolation.sqlstate
-DENIED = psycopg.errors.InsufficientPrivilege.sqlstate
 
 DEFINITION = 300
 """How many characters of a constraint's definition a message quotes."""

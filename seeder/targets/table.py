@@ -11,17 +11,17 @@ records with other fields need other statements.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import LiteralString
 
 import psycopg
 from msgspec.json import encode
 from psycopg import sql
 
-from seeder.diff import JSONB, Plan
+from seeder.diff import Plan
 from seeder.errors import (
+    SHOWN,
     CredentialsError,
     Fault,
     InterruptedTargetError,
@@ -32,100 +32,21 @@ from seeder.errors import (
     quote,
 )
 from seeder.ledger import Applied, Connection, Ledger, unpack
-from seeder.manifest import Dataset, Ref
+from seeder.manifest import Dataset
 from seeder.sql import statements
 from seeder.stage import Desired, Scalar, label
 from seeder.targets import Progress
 from seeder.targets.breaches import Breaches
+from seeder.targets.columns import columns, identifiers, near_table, regclass, same, table_name
+from seeder.targets.halving import LOOKED_FOR, attempted, search
 from seeder.targets.misfits import Misfits
 from seeder.targets.rules import NOT_NULL, UNIQUE, Rule, denied, held_back, null, rules
 
 Shape = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the application's table, as the catalog describes it."""
-
-    name: str
-    type: str
-    generated: bool
-    base: str
-    category: str
-
-    def hashed(self, alias: str, salt: int) -> sql.Composed:
-        """The hash of its value, the same in every run, version and machine; 1 for null.
-
-        Hashed as its text, but where equal values may have several. A type's own hash function may know
-        less than 64 bits (integers, timestamps), no sign (numbers), or an oid that a restored backup
-        has not (enums).
-        """
-        as_what = HASHED.get(self.base, 'hashtextextended({0}::text COLLATE "C", {1})')
-        return sql.SQL("coalesce(" + as_what + ", 1)").format(
-            sql.Identifier(alias, self.name), sql.Literal(salt)
-        )
-
-
-LOOKED_FOR = 1000
-"""How many records that the table refuses are looked for, by halving."""
-
 SEPARATOR = "\x1f"
 """Between the values of many keys in one text: ASCII's unit separator, which no key should hold."""
-
-INTEGER: LiteralString = "(hashint8extended({0}, {1}) # {0}::bigint)"
-"""The hash alone folds 64 bits to 32."""
-
-HASHED: dict[str, LiteralString] = {
-    "int2": INTEGER,
-    "int4": INTEGER,
-    "int8": INTEGER,
-    "bool": "hashint4extended({0}::int, {1})",
-    "float4": "hashfloat8extended({0}, {1})",
-    "float8": "hashfloat8extended({0}, {1})",
-    "numeric": 'hashtextextended(trim_scale({0})::text COLLATE "C", {1})',
-    "uuid": "uuid_hash_extended({0}, {1})",
-    "jsonb": JSONB,
-    "citext": 'hashtextextended(lower({0}::text) COLLATE "C", {1})',
-}
-"""How values of a base type are hashed, with a salt; any other type as its text."""
-
-
-def columns(connection: Connection, table: str) -> dict[str, Column]:
-    """The columns of a table, by name; empty where there is no such table."""
-    rows = connection.execute(statements("table")["columns"], {"table": regclass(table)})
-    return {row[0]: Column(*row) for row in rows}
-
-
-def regclass(table: str) -> str:
-    """A table's name, `schema.table` or `table`, as `to_regclass` reads it to the letter."""
-    if '"' in table:
-        return table
-    return ".".join('"{}"'.format(part.replace('"', '""')) for part in table.split("."))
-
-
-def lookup(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Scalar, list[object]]:
-    """The ids that a table has for natural keys.
-
-    Raises:
-        ManifestError: the table or a column of the reference is not there.
-    """
-    known = columns(connection, ref.table)
-    if not known:
-        raise ManifestError(
-            f"refs: there is no table {ref.table}{_near_table(connection, ref.table)}"
-        )
-    for name in (ref.match, ref.take):
-        if name not in known:
-            raise ManifestError(
-                f"refs: table {ref.table} has no column {name}{nearest(name, list(known))}"
-            )
-    query = sql.SQL(statements("table")["lookup"]).format(
-        match=sql.Identifier(ref.match), take=sql.Identifier(ref.take), table=_table(ref.table)
-    )
-    found: dict[Scalar, list[object]] = {}
-    for value, taken in connection.execute(query, {"values": encode(values).decode()}):
-        found.setdefault(value, []).append(taken)
-    return found
 
 
 class TableTarget:
@@ -141,7 +62,7 @@ class TableTarget:
         self._fields: list[str] = []
         self._dataset = dataset
         self._name = dataset.table or ""
-        self.identifier = _table(self._name)
+        self.identifier = table_name(self._name)
         self.columns = columns(connection, self._name)
         self._desired: list[Desired] = []
         self._shapes: list[Shape] = []
@@ -205,7 +126,7 @@ class TableTarget:
             with self._connection.transaction():
                 self._write(plan)
         except psycopg.errors.InsufficientPrivilege as error:
-            self._raise_denied(plan, error)
+            self._raise_denied(error)
         except psycopg.errors.SerializationFailure:
             raise InterruptedTargetError(
                 f"{self._dataset.target}: rows were changed by somebody else while they were being"
@@ -215,7 +136,7 @@ class TableTarget:
             # A trigger may raise any SQLSTATE; of the operational ones, only limits are the record's own.
             if isinstance(error, psycopg.OperationalError) and not is_limit(error):
                 raise
-            faults = self._refused(plan) or [self._unplaced(error)]
+            faults = self._refused() or [self._unplaced(error)]
             raise RefusedError(
                 self._refuses, faults, len(faults), more=len(faults) >= LOOKED_FOR
             ) from error
@@ -294,7 +215,7 @@ class TableTarget:
 
     def _check_manifest(self) -> None:
         if not self.columns:
-            near = _near_table(self._connection, self._name)
+            near = near_table(self._connection, self._name)
             raise ManifestError(
                 f"dataset {self._dataset.name}: there is no table {self._name}{near}; does a migration create it?"
             )
@@ -305,14 +226,14 @@ class TableTarget:
                     f" {field}{nearest(field, list(self.columns))}"
                 )
 
-    def _raise_denied(self, plan: Plan, error: psycopg.Error) -> None:
+    def _raise_denied(self, error: psycopg.Error) -> None:
         """A privilege that is missing, or records that row-level security holds back."""
         why = held_back(self._connection, regclass(self._name))
         if why is None:
             said = denied(self._connection, regclass(self._name), error)
             raise CredentialsError(f"{self._dataset.target}: {said}") from None
         raise RefusedError(
-            self._refuses, [replace(fault, problem=why) for fault in self._refused(plan)]
+            self._refuses, [replace(fault, problem=why) for fault in self._refused()]
         ) from None
 
     @property
@@ -380,11 +301,13 @@ class TableTarget:
         texts = [encode(record.document).decode() for record in desired]
         return [
             Fault(desired[n].where, self._label(desired[n]), field, self._reason(error))
-            for n, _ in self._search(
-                list(range(len(texts))), lambda some: self._hold([texts[n] for n in some])
+            for n, _ in search(
+                self._connection,
+                list(range(len(texts))),
+                lambda some: self._hold([texts[n] for n in some]),
             )
             for field, raw in desired[n].document.items()
-            if (error := self._try(partial(self._hold, [bytes(raw).decode()])))
+            if (error := attempted(self._connection, partial(self._hold, [bytes(raw).decode()])))
         ]
 
     def _hold(self, texts: list[str]) -> None:
@@ -397,7 +320,7 @@ class TableTarget:
                 id=self._id("p"),
                 key=self._key("p"),
                 hashes=self._hashes("p", shape),
-                fields=_identifiers("p", shape),
+                fields=identifiers("p", shape),
                 typed=self._typed(shape),
             )
             self._connection.execute(query, {"shape": number})
@@ -409,7 +332,7 @@ class TableTarget:
             id=self._id("t"),
             key=self._key("t"),
             hashes=self._hashes("t", every),
-            fields=_identifiers("t", every),
+            fields=identifiers("t", every),
             table=self.identifier,
         )
         self._connection.execute(query)
@@ -437,7 +360,7 @@ class TableTarget:
         )
 
     def _key(self, alias: str) -> sql.Composed:
-        return _identifiers(alias, self._dataset.key)
+        return identifiers(alias, self._dataset.key)
 
     # writing
 
@@ -448,7 +371,7 @@ class TableTarget:
             if plan.create
             else 0
         )
-        updated = self._update(plan, None) if plan.update else 0
+        updated = self._update(None) if plan.update else 0
         if (created, updated, deleted) != (plan.create, plan.update, plan.delete):
             raise RefusedError(
                 f"{self._dataset.target} took other rows than it was given",
@@ -472,14 +395,13 @@ class TableTarget:
         shape = self._shapes[number]
         query = sql.SQL(statements("table")["insert"]).format(
             table=self.identifier,
-            columns=_identifiers(None, shape),
-            fields=_identifiers("p", shape),
+            columns=identifiers(None, shape),
+            fields=identifiers("p", shape),
             typed=self._typed(shape),
         )
         return self._connection.execute(query, {"shape": number, "positions": positions}).rowcount
 
-    def _update(self, plan: Plan, positions: Sequence[int] | None) -> int:
-        del plan
+    def _update(self, positions: Sequence[int] | None) -> int:
         written = [
             str(row[0]) for row in self._connection.execute(statements("table")["written_fields"])
         ]
@@ -493,10 +415,7 @@ class TableTarget:
                 for field in written
             ),
             typed=self._typed(fields),
-            match=sql.SQL(" AND ").join(
-                sql.SQL("t.{column} = p.{column}").format(column=sql.Identifier(field))
-                for field in self._dataset.key
-            ),
+            match=same("t", "p", self._dataset.key),
         )
         return self._connection.execute(query, {"positions": positions}).rowcount
 
@@ -521,21 +440,24 @@ class TableTarget:
 
     # finding the records at fault
 
-    def _refused(self, plan: Plan) -> list[Fault]:
+    def _refused(self) -> list[Fault]:
         """The records that the table refuses beside those that it takes; nothing of it stays."""
         faults: list[Fault] = []
         known = {rule.name: rule for rule in rules(self._connection, regclass(self._name))}
         shape_of = {shape: number for number, shape in enumerate(self._shapes)}
         for action, write in (
             ("create", lambda some: self._insert_all(some, shape_of)),
-            ("update", lambda some: self._update(plan, some)),
+            ("update", self._update),
         ):
             rows = self._connection.execute(statements("table")["positions"], {"action": action})
-            for position, error in self._search([row[0] for row in rows], write):
-                faults.append(self._fault(self._desired[position], error, known))
+            for position, error in search(self._connection, [row[0] for row in rows], write):
+                shown = len(faults) < SHOWN
+                faults.append(self._fault(self._desired[position], error, known, shown=shown))
         return faults
 
-    def _fault(self, record: Desired, error: psycopg.Error, known: Mapping[str, Rule]) -> Fault:
+    def _fault(
+        self, record: Desired, error: psycopg.Error, known: Mapping[str, Rule], *, shown: bool
+    ) -> Fault:
         """What a record was refused for: by the rule that it breaks, or in PostgreSQL's own words."""
         rule = known.get(error.diag.constraint_name or "")
         field = error.diag.column_name or ""
@@ -544,7 +466,8 @@ class TableTarget:
         elif rule:
             field = ", ".join(rule.columns)
             problem = rule.problem(record.document, self._dataset.secrets)
-            problem += self._holder(rule, record) if rule.kind == UNIQUE else ""
+            # Looked for in the table and the whole file: only for what a message has room for.
+            problem += self._holder(rule, record) if rule.kind == UNIQUE and shown else ""
         else:
             problem = self._reason(error)
         return Fault(record.where, self._label(record), field, problem)
@@ -557,9 +480,7 @@ class TableTarget:
             key=self._key("t"),
             table=self.identifier,
             typed=self._typed(rule.columns),
-            same=sql.SQL(" AND ").join(
-                sql.SQL("t.{0} = p.{0}").format(sql.Identifier(name)) for name in rule.columns
-            ),
+            same=same("t", "p", rule.columns),
         )
         document = encode({name: record.document[name] for name in rule.columns}).decode()
         row = self._connection.execute(query, {"document": document}).fetchone()
@@ -574,38 +495,6 @@ class TableTarget:
     def _insert_all(self, positions: Sequence[int], shape_of: dict[Shape, int]) -> None:
         for number in dict.fromkeys(shape_of[tuple(self._desired[p].document)] for p in positions):
             self._insert(number, positions)
-
-    def _search(
-        self, positions: list[int], attempt: Callable[[list[int]], object]
-    ) -> list[tuple[int, psycopg.Error]]:
-        """The first records at which `attempt` fails, by halving; nothing that it does stays.
-
-        What succeeds stays until the end: of two records that exclude each other the second is at
-        fault, and one that refers to another of the same file finds it there.
-        """
-        found: list[tuple[int, psycopg.Error]] = []
-        waiting = [positions]
-        with self._connection.transaction(force_rollback=True):
-            while waiting and len(found) < LOOKED_FOR:
-                some = waiting.pop(0)
-                error = self._try(partial(attempt, some)) if some else None
-                if error is None:
-                    continue
-                if len(some) == 1:
-                    found.append((some[0], error))
-                else:
-                    middle = len(some) // 2
-                    waiting[:0] = [some[:middle], some[middle:]]
-        return found
-
-    def _try(self, attempt: Callable[[], object]) -> psycopg.Error | None:
-        try:
-            with self._connection.transaction():
-                attempt()
-                self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        except psycopg.Error as refused:
-            return refused
-        return None
 
     def _reason(self, error: psycopg.Error) -> str:
         """PostgreSQL's own words; without values where the dataset has secrets."""
@@ -638,17 +527,3 @@ def _reason(error: psycopg.Error) -> str:
 
 def _also(count: int) -> str:
     return f"; {count} records have it" if count > 1 else ""
-
-
-def _table(name: str) -> sql.SQL:
-    return sql.SQL(regclass(name))  # quoted by regclass
-
-
-def _identifiers(alias: str | None, names: Sequence[str]) -> sql.Composed:
-    parts = ((alias, name) if alias else (name,) for name in names)
-    return sql.SQL(", ").join(sql.Identifier(*part) for part in parts)
-
-
-def _near_table(connection: Connection, name: str) -> str:
-    rows = connection.execute(statements("table")["tables"]).fetchall()
-    return nearest(name, [str(row[0]) for row in rows])

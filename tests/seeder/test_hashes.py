@@ -7,7 +7,7 @@ from psycopg import sql
 
 from seeder.diff import prepare
 from seeder.ledger import Ledger
-from seeder.targets.table import columns
+from seeder.targets.columns import columns
 from tests.seeder.seeds import Seeds
 
 DIFFERENT = {

@@ -1,0 +1,120 @@
+"""The application's tables and columns, as the catalog describes them, and how values are hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+
+from msgspec.json import encode
+from psycopg import sql
+
+from seeder.diff import JSONB
+from seeder.errors import ManifestError, nearest
+from seeder.ledger import Connection
+from seeder.manifest import Ref
+from seeder.sql import statements
+from seeder.stage import Scalar
+
+INTEGER: LiteralString = "(hashint8extended({0}, {1}) # {0}::bigint)"
+"""The hash alone folds 64 bits to 32."""
+
+HASHED: dict[str, LiteralString] = {
+    "int2": INTEGER,
+    "int4": INTEGER,
+    "int8": INTEGER,
+    "bool": "hashint4extended({0}::int, {1})",
+    "float4": "hashfloat8extended({0}, {1})",
+    "float8": "hashfloat8extended({0}, {1})",
+    "numeric": 'hashtextextended(trim_scale({0})::text COLLATE "C", {1})',
+    "uuid": "uuid_hash_extended({0}, {1})",
+    "jsonb": JSONB,
+    "citext": 'hashtextextended(lower({0}::text) COLLATE "C", {1})',
+}
+"""How values of a base type are hashed, with a salt; any other type as its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the application's table, as the catalog describes it."""
+
+    name: str
+    type: str
+    generated: bool
+    base: str
+    category: str
+
+    def hashed(self, alias: str, salt: int) -> sql.Composed:
+        """The hash of its value, the same in every run, version and machine; 1 for null.
+
+        Hashed as its text, but where equal values may have several. A type's own hash function may know
+        less than 64 bits (integers, timestamps), no sign (numbers), or an oid that a restored backup
+        has not (enums).
+        """
+        as_what = HASHED.get(self.base, 'hashtextextended({0}::text COLLATE "C", {1})')
+        return sql.SQL("coalesce(" + as_what + ", 1)").format(
+            sql.Identifier(alias, self.name), sql.Literal(salt)
+        )
+
+
+def columns(connection: Connection, table: str) -> dict[str, Column]:
+    """The columns of a table, by name; empty where there is no such table."""
+    rows = connection.execute(statements("table")["columns"], {"table": regclass(table)})
+    return {row[0]: Column(*row) for row in rows}
+
+
+def regclass(table: str) -> str:
+    """A table's name, `schema.table` or `table`, as `to_regclass` reads it to the letter."""
+    if '"' in table:
+        return table
+    return ".".join('"{}"'.format(part.replace('"', '""')) for part in table.split("."))
+
+
+def lookup(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Scalar, list[object]]:
+    """The ids that a table has for natural keys.
+
+    Raises:
+        ManifestError: the table or a column of the reference is not there.
+    """
+    known = columns(connection, ref.table)
+    if not known:
+        raise ManifestError(
+            f"refs: there is no table {ref.table}{near_table(connection, ref.table)}"
+        )
+    for name in (ref.match, ref.take):
+        if name not in known:
+            raise ManifestError(
+                f"refs: table {ref.table} has no column {name}{nearest(name, list(known))}"
+            )
+    query = sql.SQL(statements("table")["lookup"]).format(
+        match=sql.Identifier(ref.match), take=sql.Identifier(ref.take), table=table_name(ref.table)
+    )
+    found: dict[Scalar, list[object]] = {}
+    for value, taken in connection.execute(query, {"values": encode(values).decode()}):
+        found.setdefault(value, []).append(taken)
+    return found
+
+
+def table_name(name: str) -> sql.SQL:
+    """A table's name in a statement."""
+    return sql.SQL(regclass(name))  # quoted by regclass
+
+
+def identifiers(alias: str | None, names: Sequence[str]) -> sql.Composed:
+    """Names of columns, each after the alias where there is one."""
+    parts = ((alias, name) if alias else (name,) for name in names)
+    return sql.SQL(", ").join(sql.Identifier(*part) for part in parts)
+
+
+def same(left: str, right: str, names: Sequence[str]) -> sql.Composed:
+    """The condition that two rows have the same values in some columns."""
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, name))
+        for name in names
+    )
+
+
+def near_table(connection: Connection, name: str) -> str:
+    """`; did you mean …?` with the table whose name is nearest."""
+    rows = connection.execute(statements("table")["tables"]).fetchall()
+    return nearest(name, [str(row[0]) for row in rows])
