@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from seeder.diff import Plan
 from seeder.errors import InterruptedTargetError, ManifestError, RecordError, RefusedError
 from seeder.targets.table import TableTarget
 from tests.postgres import every_version
@@ -304,10 +305,7 @@ def test_a_commit_that_a_killed_run_left_under_way(seeds: Seeds, database: str, 
         thread = threading.Thread(target=lambda: plans.append(seeds.run()))
         thread.start()
         with psycopg.connect(database, autocommit=True) as other:
-            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%LOCK TABLE%'"
-            while not other.execute(waits).fetchone():
-                thread.join(0.05)
-                assert thread.is_alive()
+            _until(other, "wait_event_type = 'Lock' AND query LIKE '%LOCK TABLE%'", thread)
         killed.execute(ends.encode())
         thread.join()
     expected = {"unchanged": 2} if ends == "COMMIT" else {"unchanged": 1, "create": 1}
@@ -316,3 +314,45 @@ def test_a_commit_that_a_killed_run_left_under_way(seeds: Seeds, database: str, 
         ("goblin", 7),
         ("orc", 15),
     ]
+
+
+SLOW = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN IF new.slug = 'orc' AND new.ac IS NOT NULL THEN PERFORM pg_sleep(2); END IF; RETURN new; END $$;
+CREATE TRIGGER slow AFTER INSERT OR UPDATE ON creatures FOR EACH ROW EXECUTE FUNCTION slow();
+"""
+
+
+def test_two_runs_at_once_without_the_lock_of_the_container(seeds: Seeds, database: str) -> None:
+    """As with a library's callers: the second sees what the first wrote, the order of its fields included."""
+    seeds.do("CREATE TABLE creatures (slug text, aa int, ac int, hp int)")
+    seeds.do(SLOW)
+    seeds.write(table(), creatures=[{"slug": "goblin", "hp": 7}, {"slug": "orc", "hp": 15}])
+    seeds.run()
+    more = [{"slug": "goblin", "hp": 7, "ac": 15}, {"slug": "orc", "hp": 9, "ac": 13}]
+    seeds.source("creatures", more)
+    wrote: list[Plan] = []
+    first = threading.Thread(target=lambda: wrote.append(seeds.run()))
+    first.start()
+    with psycopg.connect(database, autocommit=True) as other:
+        _until(other, "wait_event = 'PgSleep'", first)
+        seeds.source("creatures", [{"aa": 1, **record} for record in more])
+        saw = Seeds(seeds.folder, other).run()
+    first.join()
+    assert counts(wrote[0]) == counts(saw) == {"update": 2}
+    assert seeds.rows("SELECT slug, aa, ac, hp FROM creatures ORDER BY slug") == [
+        ("goblin", 1, 15, 7),
+        ("orc", 1, 13, 9),
+    ]
+    assert counts(seeds.run(verify=True)) == {"unchanged": 2}
+
+
+def _until(connection: psycopg.Connection, what: str, thread: threading.Thread) -> None:
+    """Wait until another session does this; the thread must be at it still."""
+    query = f"SELECT 1 FROM pg_stat_activity WHERE {what}".encode()
+    for _ in range(500):
+        if connection.execute(query).fetchone():
+            return
+        thread.join(0.02)
+        assert thread.is_alive()
+    raise AssertionError(f"never seen: {what}")
