@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from init.settings import Settings
 
 
+OFFLINE = {"check", "record", "probe", "alert"}
+"""Commands that need no database."""
+
+
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -77,9 +81,16 @@ def _run(arguments: list[str]) -> int:
 def _dispatch(call: Namespace) -> int:
     from init.settings import read
 
-    settings = read(os.environ, offline=call.command in {"check", "record"})
+    settings = read(os.environ, offline=call.command in OFFLINE)
     live = _configure_logs(settings, call)
-    commands = {"check": _check, "status": _status, "wait": _wait, "record": _record}
+    commands = {
+        "check": _check_env_file if getattr(call, "env_file", None) else _check,
+        "status": _status,
+        "wait": _wait,
+        "record": _record,
+        "probe": _probe,
+        "alert": _alert,
+    }
     if call.command in commands:
         return commands[call.command](settings, call)
     return _whole_run(settings, call, live=live)
@@ -198,6 +209,37 @@ def _check(settings: Settings, call: Namespace) -> int:
             _print(f"{name}: {count:,} records", settings)
         checked = "settings, manifest and seed files" if settings.manifest else "settings"
         _print(f"{checked} are fine" + ("" if counts else "; there is no manifest"), settings)
+    return 0
+
+
+def _check_env_file(settings: Settings, call: Namespace) -> int:
+    from pathlib import Path
+
+    from init.env_file import check
+    from init.report import to_line
+
+    files = [Path(name) for name in call.compose_file or ("compose.yml",)]
+    count = check(Path(call.env_file), files)
+    if call.output == "json":
+        _print(to_line({"variables": count}, 2), settings)
+    else:
+        _print(f"{call.env_file}: {count} variables, nothing wrong", settings)
+    return 0
+
+
+def _probe(settings: Settings, call: Namespace) -> int:
+    from init.probe import probe
+
+    _print(probe(call.url, call.timeout, call.expected), settings)
+    return 0
+
+
+def _alert(settings: Settings, call: Namespace) -> int:
+    del call
+    from init.alert import send
+
+    sent = send(sys.stdin.read())
+    _print(f"told: {', '.join(sent)}" if sent else "nobody is to be told", settings)
     return 0
 
 

@@ -75,19 +75,43 @@ def parse(arguments: list[str]) -> Namespace:
         help="the plan or summary on stdout; logs go to stderr then",
     )
     commands = parser.add_subparsers(
-        dest="command", metavar="status | check | wait | record", title="other commands"
+        dest="command",
+        metavar="status | check | wait | record | probe | alert",
+        title="other commands",
     )
     for name, words in (
         ("status", "revision and head, datasets, the last runs"),
         ("check", "validate settings, manifest and seed files, offline"),
         ("wait", "wait for PostgreSQL, or for a revision of the schema"),
         ("record", "write down the lineage of the migrations, when an image is built"),
+        ("probe", "wait until an address answers, for deploy/stack"),
+        ("alert", "tell a webhook and Telegram what stdin says, for deploy/stack"),
     ):
         command = commands.add_parser(name, help=words, description=words)
         if name == "wait":
             command.add_argument("--revision", metavar="head|ID", help="until the schema is there")
-        elif name != "record":
+        elif name == "probe":
+            command.add_argument("url", metavar="URL", help="what to ask")
+            command.add_argument(
+                "--version", dest="expected", help="what it must answer as version"
+            )
+            command.add_argument(
+                "--timeout", type=float, default=30.0, metavar="SECONDS", help="30 unless said"
+            )
+        elif name in {"status", "check"}:
             command.add_argument("--output", choices=("text", "json"), default=SUPPRESS)
+        if name == "check":
+            command.add_argument(
+                "--env-file",
+                metavar="FILE",
+                help="check a server's .env instead, and secrets/ beside it",
+            )
+            command.add_argument(
+                "--compose-file",
+                action="append",
+                metavar="FILE",
+                help="what reads that .env (repeatable; compose.yml unless said)",
+            )
     call = parser.parse_args(arguments)
     _check(call)
     return call
@@ -101,7 +125,7 @@ def _check(call: Namespace) -> None:
         )
     if call.plan and call.wait_only:
         raise SettingsError("the command line is wrong: --plan and --wait-only exclude each other")
-    if call.command in {"wait", "record"} and call.output:
+    if call.command in {"wait", "record", "probe", "alert"} and call.output:
         raise SettingsError(f"the command line is wrong: {call.command} takes no --output")
     given = [
         flag

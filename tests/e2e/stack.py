@@ -93,9 +93,9 @@ class Stack:
         name = f"{self.project}-{service}-1"
         return docker("logs", "--since", since, name)
 
-    def psql(self, sql: str) -> str:
+    def psql(self, sql: str, database: str = "dnd_helper") -> str:
         """The answer to a query, as psql prints it."""
-        login = ("-h", "127.0.0.1", "-U", "dnd_helper", "-d", "dnd_helper")
+        login = ("-h", "127.0.0.1", "-U", "dnd_helper", "-d", database)
         done = self.compose(
             *("exec", "-T", "-e", f"PGPASSWORD={PASSWORD}", "postgres"),
             *("psql", *login, "-v", "ON_ERROR_STOP=1", "-At", "-c", sql),
