@@ -4,13 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' init/__init__.py)
-REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
-REGISTRY ?= localhost
+SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/stack
 export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench images lock clean
+.PHONY: help demo test unit e2e lint check format bench images lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,11 +19,23 @@ demo: $(VENV)/.demo ## the main job on an embedded PostgreSQL with the example A
 test: $(VENV)/.dev ## all tests; end-to-end ones where a Docker engine answers
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/.dev ## format, lint, types and tests
+unit: $(VENV)/.dev ## the tests that need no Docker engine
+	@$(BIN)/python -m pytest -m "not e2e"
+
+e2e: $(VENV)/.dev ## the tests that do; of the images in E2E_REGISTRY, where that is set
+	@$(BIN)/python -m pytest -m e2e
+
+lint: $(VENV)/.dev ## format, lint and types; scripts, Dockerfiles and workflows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest
+	@$(BIN)/shellcheck $(SCRIPTS)
+	@$(BIN)/hadolint Dockerfile.init examples/dnd-helper/*/Dockerfile
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/zizmor --offline --quiet .github/workflows
+	@if command -v actionlint >/dev/null; then actionlint; fi # no wheel on PyPI has it
+
+check: lint test ## lint and all tests
 
 format: $(VENV)/.dev ## format the code
 	@$(BIN)/ruff format .
@@ -35,9 +45,9 @@ bench: $(VENV)/.dev ## what it costs, as ratios in one run; and how soon it star
 	@$(BIN)/python -m tests.bench
 
 images: ## build the images of the example: api, bot and init
-	docker build -t $(REGISTRY)/dnd-helper/api:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) examples/dnd-helper/api
-	docker build -t $(REGISTRY)/dnd-helper/bot:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) examples/dnd-helper/bot
-	docker build -t $(REGISTRY)/dnd-helper/init:$(VERSION) -f Dockerfile.init --build-arg BASE_IMAGE=$(REGISTRY)/dnd-helper/api:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) .
+	deploy/images build api
+	deploy/images build bot
+	deploy/images build init
 
 lock: ## pin the requirements anew, with hashes (needs uv)
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 --upgrade --extra test pyproject.toml -o requirements/dev.txt

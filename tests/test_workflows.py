@@ -1,0 +1,101 @@
+"""What hosted runners do: only what runs here too, with the least rights, and in the right order."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+
+
+def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every job, with its workflow and name."""
+    for path in WORKFLOWS:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for name, job in document["jobs"].items():
+            yield path.name, name, job
+
+
+def steps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every step."""
+    for workflow, name, job in jobs():
+        for step in job["steps"]:
+            yield f"{workflow}, {name}", step
+
+
+def test_every_step_runs_what_the_tests_run() -> None:
+    """One call of a make target or of a script in this repository; no shell of its own."""
+    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    calls = [(where, step["run"]) for where, step in steps() if "run" in step]
+    assert calls
+    for where, call in calls:
+        assert "\n" not in call.strip(), where
+        program, *words = shlex.split(call)
+        if program == "make":
+            assert set(words) <= targets, (where, call)
+        else:
+            assert (ROOT / program).is_file(), (where, call)
+            assert os.access(ROOT / program, os.X_OK), (where, call)
+        assert "${{" not in call, f"{where}: {call}: an expression in a shell is code"
+
+
+def test_the_words_of_deploy_images_are_known() -> None:
+    """Those that the workflow says, the script has."""
+    script = (ROOT / "deploy" / "images").read_text(encoding="utf-8")
+    [known] = re.findall(r"^  ([a-z |]+)\) \"\$@\" ;;$", script, re.MULTILINE)
+    said = {
+        step["run"].split()[1]
+        for _, step in steps()
+        if step.get("run", "").startswith("deploy/images")
+    }
+    assert said <= set(known.split(" | "))
+    assert {"push", "fetch", "publish", "sign"} <= said
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    """With the version that the commit is."""
+    lines = [
+        line.strip().removeprefix("- ")
+        for path in WORKFLOWS
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "uses:" in line
+    ]
+    assert lines
+    assert [line for line in lines if not PINNED.match(line)] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_the_least_rights(path: Path) -> None:
+    """None for the workflow, named ones for each job; no credentials left in a checkout."""
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert document["permissions"] == {}
+    for name, job in document["jobs"].items():
+        assert job["permissions"].get("contents") == "read", name
+        assert job["timeout-minutes"] <= 60, name
+        for step in job["steps"]:
+            if "checkout" in step.get("uses", ""):
+                assert step["with"]["persist-credentials"] is False, name
+    writers = {name for name, job in document["jobs"].items() if "id-token" in job["permissions"]}
+    assert writers <= {"publish"}
+
+
+def test_nothing_is_published_before_its_tests() -> None:
+    """Tags are made by `publish` alone, after every gate; init after the api it is built on."""
+    found = {name: job for workflow, name, job in jobs() if workflow == "images.yml"}
+    assert set(found["publish"]["needs"]) == {"check", "application", "init", "end-to-end"}
+    assert found["deploy"]["needs"] == "publish"
+    assert found["init"]["needs"] == "application"
+    assert set(found["end-to-end"]["needs"]) == {"application", "init"}
+    for name, job in found.items():
+        calls = " ".join(step.get("run", "") for step in job["steps"])
+        assert ("publish" in calls) == (name == "publish")
+        assert ("sign" in calls) == (name == "publish")
