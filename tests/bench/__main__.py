@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 
-from tests.bench import api, memory, million, places, revisions, start, unchanged
+from tests.bench import api, deploy, memory, million, places, revisions, start, unchanged
 from tests.bench.measure import Duration, Megabytes, Ratio, Result, Skipped
 
 BENCHMARKS: dict[str, Callable[..., list[Result]]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[..., list[Result]]] = {
     "places": places.compare,
     "million": million.compare,
     "memory": memory.compare,
+    "deploy": deploy.compare,
 }
 
 
@@ -51,7 +52,7 @@ def _table(results: list[Result]) -> str:
 def _row(result: Ratio | Duration | Megabytes) -> tuple[str, str, str, str, str]:
     if isinstance(result, Duration):
         cells = "", f"{result.value:.3f} s", ""
-        goal = f"≤ {result.goal:.3f} s"
+        goal = "" if result.goal is None else f"≤ {result.goal:.3f} s"
     elif isinstance(result, Megabytes):
         cells = "", f"{result.value:.0f} MB", ""
         goal = f"≤ {result.goal:.0f} MB"

@@ -39,7 +39,7 @@ class Duration:
     name: str
     value: float
     meaning: str
-    goal: float
+    goal: float | None = None
 
 
 @dataclass(frozen=True)
