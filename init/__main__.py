@@ -106,6 +106,7 @@ def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
         seed=not call.migrate_only,
         verify=call.verify,
         datasets=tuple(call.dataset or ()),
+        **_limit(call),
     )
     _check_call(settings, call)
     run = Run(settings, wanted, Lines(), partial(_configure_logs, settings, call))
@@ -130,6 +131,13 @@ def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
     return 0
 
 
+def _limit(call: Namespace) -> dict[str, int | None]:
+    """How many records a plan has: for people one more than is shown, so that they learn of it."""
+    if call.limit is None:
+        return {}
+    return {"limit": None if call.limit == "all" else int(call.limit) + (call.output != "json")}
+
+
 def _check_call(settings: Settings, call: Namespace) -> None:
     """What the words on the command line need, and the settings do not have."""
     from init.errors import SettingsError
@@ -148,9 +156,12 @@ def _plan(run: Run, call: Namespace) -> int:
     from init.report import to_line
 
     planned = run.plan()
-    _print(
-        to_line(planned.to_json(), 2) if call.output == "json" else planned.to_text(), run.settings
-    )
+    if call.output == "json":
+        _print(to_line(planned.to_json(), 2), run.settings)
+    elif call.limit is None:
+        _print(planned.to_text(), run.settings)
+    else:
+        _print(planned.to_text(None if call.limit == "all" else int(call.limit)), run.settings)
     return CHANGES if planned.changes else 0
 
 

@@ -65,6 +65,11 @@ def parse(arguments: list[str]) -> Namespace:
         "--plan", action="store_true", help="show what would change, and change nothing"
     )
     parser.add_argument(
+        "--limit",
+        metavar="N|all",
+        help="with --plan: how many records of a dataset it shows (20; as JSON 1000)",
+    )
+    parser.add_argument(
         "--verify",
         action="store_true",
         help="compare with live data even where nothing has changed",
@@ -125,6 +130,12 @@ def _check(call: Namespace) -> None:
         )
     if call.plan and call.wait_only:
         raise SettingsError("the command line is wrong: --plan and --wait-only exclude each other")
+    if call.limit is not None and not call.plan:
+        raise SettingsError("the command line is wrong: --limit is for --plan")
+    if call.limit not in {None, "all"} and not (call.limit.isascii() and call.limit.isdigit()):
+        raise SettingsError(
+            f"the command line is wrong: --limit takes a number or all, found {call.limit!r}"
+        )
     if call.command in {"wait", "record", "probe", "alert"} and call.output:
         raise SettingsError(f"the command line is wrong: {call.command} takes no --output")
     given = [

@@ -106,19 +106,23 @@ class Planned:
             "datasets": [_planned(plan) for plan in self.datasets],
         }
 
-    def to_text(self) -> str:
-        """For people: pending revisions, then each dataset with its changes, field by field."""
+    def to_text(self, limit: int | None = SHOWN) -> str:
+        """For people: pending revisions, then each dataset with its changes, field by field.
+
+        Args:
+            limit: of records of a dataset and of lines of SQL; None for all.
+        """
         if not self.changes and not any(plan.records for plan in self.datasets):
             return "nothing would change"
         lines = ["would change:" if self.changes else "nothing would change; edited by hand:"]
         for entry in self.migrations:
             lines.append(f"  migrate  {entry.revision}  {entry.message}  ({entry.file})")
-            lines += _sql_lines(self.sql.get(entry.revision, ""))
+            lines += _sql_lines(self.sql.get(entry.revision, ""), limit)
         if self.no_sql:
             lines.append(f"  some SQL cannot be shown: {self.no_sql}")
         for plan in self.datasets:
             if plan.changes or plan.records:
-                lines += _plan_lines(plan)
+                lines += _plan_lines(plan, limit)
         return "\n".join(lines)
 
 
@@ -192,14 +196,11 @@ def _ahead(unknown: tuple[Recorded, ...]) -> dict[str, Any]:
     return {"ahead": said} if said else {}
 
 
-def _sql_lines(sql: str) -> list[str]:
+def _sql_lines(sql: str, limit: int | None) -> list[str]:
     lines = [line for line in sql.splitlines() if line.strip()]
-    more = (
-        [f"… and {len(lines) - SHOWN} more lines; --output json has them"]
-        if len(lines) > SHOWN
-        else []
-    )
-    return [f"             {line}" for line in (*lines[:SHOWN], *more)]
+    omitted = 0 if limit is None else len(lines) - limit
+    more = [f"… and {omitted} more lines; --limit all shows them"] if omitted > 0 else []
+    return [f"             {line}" for line in (*lines[:limit], *more)]
 
 
 def _applied(plan: Plan) -> dict[str, Any]:
@@ -274,7 +275,7 @@ def _number(count: int, thing: str) -> str:
     return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
-def _plan_lines(plan: Plan) -> list[str]:
+def _plan_lines(plan: Plan, limit: int | None) -> list[str]:
     counts = {
         "create": plan.create,
         "update": plan.update,
@@ -287,11 +288,11 @@ def _plan_lines(plan: Plan) -> list[str]:
     said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     after = " (once the migrations are applied)" if plan.after_migration else ""
     lines = [f"  {plan.name} → {plan.target}: {said or 'nothing'}{after}"]
-    for change in plan.records[:SHOWN]:
+    for change in plan.records[:limit]:
         lines += _change_lines(change)
-    omitted = plan.create + plan.update + plan.delete + plan.drift + plan.conflict - SHOWN
-    if omitted > 0 and len(plan.records) > SHOWN:
-        lines.append(f"    … and {omitted:,} more; --output json has them")
+    if limit is not None and len(plan.records) > limit:
+        omitted = plan.create + plan.update + plan.delete + plan.drift + plan.conflict - limit
+        lines.append(f"    … and {omitted:,} more; --limit all shows them")
     return lines
 
 

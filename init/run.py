@@ -41,6 +41,8 @@ class Call:
     seed: bool = True
     verify: bool = False
     datasets: tuple[str, ...] = ()
+    limit: int | None = 1000
+    """Of a plan: how many records of a dataset it has; None for all."""
 
 
 @dataclass
@@ -237,6 +239,7 @@ class Run:
             options: Options = Options(
                 only=self.call.datasets,
                 verify=self.call.verify,
+                limit=self.call.limit,
                 api=_once(lambda: api.enter_context(self._api())),
                 **how,
             )

@@ -349,7 +349,7 @@ class Seeding:
         target.show(desired, names, verify=self.options.verify)
         if sifted is not None and applied is not None:
             no_key_twice_in_file(self.connection, self.dataset, desired, applied.number)
-        plan = compare(self.connection, self.dataset, desired, names)
+        plan = compare(self.connection, self.dataset, desired, names, self.options.limit)
         check_prune(self.dataset, plan, applied.records if applied else 0)
         matched = sifted.count - len(raw) if sifted else 0
         return (

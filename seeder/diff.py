@@ -16,9 +16,6 @@ from seeder.manifest import Dataset, FieldRules
 from seeder.sql import statements
 from seeder.stage import Desired, label
 
-SHOWN_RECORDS = 1000
-"""How many records a plan carries for people and reports; the counts are of all."""
-
 JSONB: LiteralString = (
     "(jsonb_hash_extended({0}, {1}) # hashtextextended(CASE WHEN strpos({0}::text, '.') = 0 THEN {0}::text"
     " ELSE regexp_replace(regexp_replace({0}::text, '\\.0+(?!\\d)', '', 'g'),"
@@ -98,7 +95,11 @@ def prepare(connection: Connection, ledger: Ledger) -> None:
 
 
 def compare(
-    connection: Connection, dataset: Dataset, desired: Sequence[Desired], fields: list[str]
+    connection: Connection,
+    dataset: Dataset,
+    desired: Sequence[Desired],
+    fields: list[str],
+    limit: int | None = None,
 ) -> Plan:
     """Make `pg_temp.plan` from `pg_temp.desired`, `pg_temp.live` and `pg_temp.applied`.
 
@@ -107,6 +108,7 @@ def compare(
         dataset: whose they are.
         desired: the records by their position, for messages.
         fields: in the order in which hashes stand.
+        limit: how many records the plan carries; all without.
 
     Raises:
         RecordError: two records of the file are one key in the target's types; or so many have left
@@ -137,7 +139,7 @@ def compare(
         conflict=counts["conflicts"],
         unconfirmed=counts["unconfirmed"],
         left=counts["gone"],
-        records=_changes(connection, dataset, "changes", {"limit": SHOWN_RECORDS}),
+        records=_changes(connection, dataset, "changes", {"limit": limit}),
     )
     _stop_on_drift(connection, dataset, desired)
     return plan

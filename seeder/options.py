@@ -33,6 +33,7 @@ class Options:
         only: names of datasets; all where it is empty.
         plan: compute the plans and change nothing.
         verify: compare with live data even where the ledger says that nothing has changed.
+        limit: how many records a plan carries; None for all. Its counts are of all.
         schema_behind: with `plan`: migrations are pending, so that tables may be missing still.
         api: opens a client with the API's base URL; called once, and only where it is needed.
         changing: told a dataset before its target or ledger changes.
@@ -43,6 +44,7 @@ class Options:
     only: tuple[str, ...] = ()
     plan: bool = False
     verify: bool = False
+    limit: int | None = 1000
     schema_behind: bool = False
     api: Callable[[], httpx.Client] = no_api
     changing: Callable[[str], None] = field(default=lambda _: None)

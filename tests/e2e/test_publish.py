@@ -49,8 +49,7 @@ def call(hub: Registry, digests: Path, *words: str, **more: str) -> Completed:
 @pytest.fixture(scope="module", name="published")
 def _published(hub: Registry, digests: Path) -> str:
     """All three are pushed, and published; the version."""
-    for service in ("api", "bot", "init"):
-        call(hub, digests, "push", service)
+    call(hub, digests, "push", "api", "bot", "init")
     # There is one platform here: for the other stands an image with nothing but its name.
     (digests / "empty").mkdir()
     (digests / "empty" / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
@@ -64,8 +63,11 @@ def _published(hub: Registry, digests: Path) -> str:
         if line.startswith("Digest:")
     }
     (digests / f"api-{other}").write_text(digest)
-    for service in ("api", "bot", "init"):
-        call(hub, digests, "publish", service)
+    call(hub, digests, "merge", "api", "bot", "init")
+    assert run(
+        "docker", "manifest", "inspect", "--insecure", f"{hub.name}/dnd-helper/api:latest"
+    ).returncode
+    call(hub, digests, "publish", "api", "bot", "init")
     return f"{__version__}-{REVISION[:12]}"
 
 
@@ -129,11 +131,19 @@ def test_what_is_tested_is_what_was_pushed(hub: Registry, digests: Path, publish
         assert digest in names
 
 
-def test_the_version_of_a_git_tag(hub: Registry, digests: Path, published: str) -> None:
-    """`v1.4.0` is 1.4.0, and `latest`."""
+def test_the_version_of_a_git_tag(
+    hub: Registry, digests: Path, published: str, tmp_path: Path
+) -> None:
+    """`v1.4.0` is 1.4.0, and neither `latest` nor the revision, which belong to main."""
     assert published
-    call(hub, digests, "publish", "bot", GITHUB_REF_TYPE="tag", GITHUB_REF_NAME="v1.4.0")
-    assert raw(f"{hub.name}/dnd-helper/bot:1.4.0") == raw(f"{hub.name}/dnd-helper/bot:latest")
+    latest = raw(f"{hub.name}/dnd-helper/api:latest")
+    (tmp_path / "api-amd64").write_text((digests / "api-amd64").read_text())  # and no other platform
+    tagged = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.4.0"}
+    call(hub, tmp_path, "merge", "api", **tagged)
+    call(hub, tmp_path, "publish", "api", **tagged)
+    assert raw(f"{hub.name}/dnd-helper/api:1.4.0") != latest
+    assert raw(f"{hub.name}/dnd-helper/api:latest") == latest
+    assert raw(f"{hub.name}/dnd-helper/api:{REVISION}") == latest
 
 
 def test_wrong_words() -> None:

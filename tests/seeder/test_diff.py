@@ -92,11 +92,20 @@ def test_drift_stops_the_run(creatures: Seeds) -> None:
     assert live(creatures) == {"goblin": (99, "Goblin")}
 
 
-def test_drift_is_named_among_very_many_new_records(
-    creatures: Seeds, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("limit", "carried"), [(3, 3), (None, 1200), (1000, 1000)])
+def test_a_plan_carries_as_many_records_as_it_is_told(
+    creatures: Seeds, limit: int | None, carried: int
 ) -> None:
+    """The first ones of the file, or all; the counts are of all."""
+    many = [{"slug": f"new-{number}"} for number in range(1200)]
+    plan = creatures.write(table(), creatures=many).plan(limit=limit)
+    assert plan.create == 1200
+    assert len(plan.records) == carried
+    assert plan.records[2].key == {"slug": "new-2"}
+
+
+def test_drift_is_named_among_very_many_new_records(creatures: Seeds) -> None:
     """With fail, the drifted record is named even where a plan shows other records first."""
-    monkeypatch.setattr("seeder.diff.SHOWN_RECORDS", 5)
     seeded(creatures, "fail").do("UPDATE creatures SET hp = 99")
     fresh = [{"slug": f"new-{number}"} for number in range(10)]
     creatures.source("creatures", [*fresh, GOBLIN])
