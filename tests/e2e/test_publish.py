@@ -137,7 +137,9 @@ def test_the_version_of_a_git_tag(
     """`v1.4.0` is 1.4.0, and neither `latest` nor the revision, which belong to main."""
     assert published
     latest = raw(f"{hub.name}/dnd-helper/api:latest")
-    (tmp_path / "api-amd64").write_text((digests / "api-amd64").read_text())  # and no other platform
+    (tmp_path / "api-amd64").write_text(
+        (digests / "api-amd64").read_text()
+    )  # and no other platform
     tagged = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.4.0"}
     call(hub, tmp_path, "merge", "api", **tagged)
     call(hub, tmp_path, "publish", "api", **tagged)

@@ -162,6 +162,26 @@ def test_one_phase_and_one_dataset(example: Program) -> None:
     assert example.run().names() == ["nothing to do"]
 
 
+def test_a_plan_shows_as_much_as_one_wants(example: Program) -> None:
+    """Twenty records of a dataset, or as many as --limit says, and how many there are more."""
+    assert example.run("--migrate-only").code == 0
+    some = ("--plan", "--dataset", "enum-translations")
+    marked = "\n    + "
+    text = example.run(*some).out
+    assert (text.count(marked), "and 56 more; --limit all shows them" in text) == (20, True)
+    text = example.run(*some, "--limit", "5").out
+    assert (text.count(marked), "and 71 more" in text) == (5, True)
+    text = example.run(*some, "--limit", "all").out
+    assert (text.count(marked), "more" in text) == (76, False)
+    text = example.run(*some, "--limit", "76").out
+    assert (text.count(marked), "more" in text) == (76, False)
+    for limit, count in (("5", 5), ("all", 76)):
+        [planned] = json.loads(example.run(*some, "--output", "json", "--limit", limit).out)[
+            "datasets"
+        ]
+        assert (len(planned["records"]), planned["create"]) == (count, 76)
+
+
 def test_a_plan_of_an_empty_database_changes_nothing(example: Program) -> None:
     """Pending revisions and what they make room for; not even the ledger is created."""
     plan = example.run("--plan")
@@ -212,6 +232,9 @@ def test_check_needs_no_database(example: Program) -> None:
         (["--nonsense"], "unrecognized arguments"),
         (["status", "--revision", "x"], "unrecognized arguments"),
         (["--migrate-only", "--dataset", "x"], "exclude each other"),
+        (["--limit", "5"], "--limit is for --plan"),
+        (["--plan", "--limit", "few"], "takes a number or all, found 'few'"),
+        (["probe"], "the following arguments are required: URL"),
     ],
 )
 def test_a_wrong_command_line(program: Program, arguments: list[str], said: str) -> None:
