@@ -124,9 +124,7 @@ def registry(base: Images, folder: Path) -> Iterator[Registry]:
         yield found
     finally:
         docker("rm", "-f", "-v", container)
-        left = docker("image", "ls", "-q", "--filter", f"reference={found.name}/*/*").split()
-        if left:
-            run("docker", "image", "rm", "-f", *left)
+        forget_images(f"{found.name}/*/*")
 
 
 @dataclass(frozen=True)
@@ -211,10 +209,7 @@ def server(folder: Path, registry: Registry, telegram: str) -> Iterator[Server]:
         yield found
     finally:
         found.compose("down", "-v", "--remove-orphans", "--timeout", "2")
-        names = f"reference=stack.local/{found.project}/*"
-        left = docker("image", "ls", "-q", "--filter", names).split()
-        if left:
-            run("docker", "image", "rm", "-f", *set(left))
+        forget_images(f"stack.local/{found.project}/*")
 
 
 @dataclass
@@ -303,6 +298,17 @@ def receiver() -> Iterator[Receiver]:
         listening.shutdown()
         thread.join()
         listening.server_close()
+
+
+def forget_images(pattern: str) -> None:
+    """By these names; an image that has others as well stays."""
+    form = "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}"
+    listed = docker(
+        "image", "ls", "--digests", "--format", form, "--filter", f"reference={pattern}"
+    )
+    names = {name for name in listed.split() if "<none>" not in name}
+    if names:
+        run("docker", "image", "rm", *names)
 
 
 def kill(running: subprocess.Popen[str]) -> None:

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from init import __version__
-from tests.e2e.releases import Registry, free_port, registry
+from tests.e2e.releases import Registry, forget_images, free_port, registry
 from tests.e2e.stack import ROOT, Completed, Images, docker, eventually, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -120,15 +120,16 @@ def test_init_is_built_on_the_api_of_the_same_run(
 def test_what_is_tested_is_what_was_pushed(hub: Registry, digests: Path, published: str) -> None:
     """`fetch` brings these very images to where the end-to-end tests look."""
     assert published
-    call(hub, digests, "fetch")
+    call(hub, digests, "fetch", E2E_REGISTRY="localhost/fetched")
     where = "amd64" if (digests / "init-amd64").exists() else "arm64"
     for service in ("api", "bot", "init"):
         digest = (digests / f"{service}-{where}").read_text().strip()
         names = docker(
             *("image", "inspect", "-f", "{{.RepoDigests}}"),
-            f"localhost/e2e/dnd-helper/{service}:{__version__}",
+            f"localhost/fetched/dnd-helper/{service}:{__version__}",
         )
         assert digest in names
+    forget_images("localhost/fetched/*/*")
 
 
 def test_the_version_of_a_git_tag(
