@@ -53,7 +53,7 @@ lock: ## pin the requirements anew, with hashes (needs uv)
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 --upgrade --extra test pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 --extra demo -c requirements/dev.txt pyproject.toml -o requirements/demo.txt
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 -c requirements/dev.txt pyproject.toml -o requirements/init.txt
-	for each in tests/histories/requirements/*.in; do uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 --upgrade $$each -o $${each%.in}.txt; done
+	for each in tests/*/requirements/*.in; do uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 --upgrade $$each -o $${each%.in}.txt; done
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -14,7 +14,8 @@ import psycopg
 from examples.postgres import Server
 from seeder import Options, seed
 from seeder.sources import Sources
-from tests.bench.measure import Ratio, Result, alternate, fresh_database, prepared, timed
+from tests.bench.measure import Ratio, Result, Skipped, alternate, fresh_database, prepared, timed
+from tests.bench.merging import merge
 
 MANIFEST = """
 [[dataset]]
@@ -45,6 +46,9 @@ BLOCK = 1 << 20
 
 UPSERTS = 5_000
 """Records that are measured one by one; time for more of them is proportional."""
+
+MERGED = 200_000
+"""Records that dlt is given; likewise."""
 
 GOALS = {"first": 2.5, "verify": 1.5, "edited": 1.0}
 
@@ -86,6 +90,9 @@ def compare(*, quick: bool) -> list[Result]:
         _, baseline = alternate(1 if quick else 3, ours, raw)
         with fresh_database(server, "items") as address:
             upserts = timed(lambda: _upsert(address)) * count / UPSERTS
+        with fresh_database(server, "items") as address:
+            _write(folder / "some.ndjson", MERGED)
+            merged = merge(address, folder / "some.ndjson")
     meanings = {
         "first": f"{count:,} records into an empty table",
         "unchanged": "the same again: fingerprints alone",
@@ -102,16 +109,26 @@ def compare(*, quick: bool) -> list[Result]:
         )
         for step, meaning in meanings.items()
     ]
-    upserted = [
+    first = sorted(taken["first"])[len(taken["first"]) // 2]
+    others: list[Result] = [
         Ratio(
             "million, upserts",
-            sorted(taken["first"])[len(taken["first"]) // 2],
+            first,
             upserts,
             f"the first run to one upsert a record with SQLAlchemy, {UPSERTS:,} of them measured",
             1 / 30,
-        )
+        ),
+        merged
+        if isinstance(merged, Skipped)
+        else Ratio(
+            "million, dlt",
+            first,
+            merged * count / MERGED,
+            f"the first run to dlt merging the same into the same server, {MERGED:,} of them measured",
+            1 / 5,
+        ),
     ]
-    return [*results, *upserted]
+    return [*results, *others]
 
 
 def records(count: int, *, every: int = 0) -> Iterator[dict[str, Any]]:
