@@ -17,13 +17,13 @@ from seeder.sql import statements
 from seeder.stage import Desired, label
 
 JSONB: LiteralString = (
-    "(jsonb_hash_extended({0}, {1}) # hashtextextended(CASE WHEN strpos({0}::text, '.') = 0 THEN {0}::text"
-    " ELSE regexp_replace(regexp_replace({0}::text, '\\.0+(?!\\d)', '', 'g'),"
-    " '(\\.\\d*[1-9])0+(?!\\d)', '\\1', 'g') END COLLATE \"C\", {1}))"
+    r"hashtextextended(CASE WHEN strpos({2}, '.') = 0 OR {2} !~ '\.[0-9]*0([^0-9]|$)' THEN {2} ELSE"
+    r""" regexp_replace({2}, '("(?:[^"\\]|\\.)*")|(\.\d*[1-9])0+(?!\d)|\.0+(?!\d)', '\1\2', 'g') END"""
+    r' COLLATE "C", {1})'
 )
-"""A hash of jsonb, equal where values are equal: 1 and 1.0 are.
+"""A hash of jsonb by its text, equal where values are equal: 1.50 and 1.5 are, as numbers and not within strings.
 
-Its own hash knows no sign of a number; the text does, less the zeros at the end of a fraction.
+jsonb's own hash knows no sign of a number, and takes elements that are 32 places apart for one another.
 """
 
 SECRET = "(secret)"  # noqa: S105
@@ -90,7 +90,9 @@ class Plan:
 def prepare(connection: Connection, ledger: Ledger) -> None:
     """Make what the comparison calls; targets call it as well."""
     text = sql.SQL(statements("diff")["functions"])
-    hashed = sql.SQL(JSONB).format(sql.SQL("value"), sql.Literal(ledger.salt))
+    hashed = sql.SQL(JSONB).format(
+        sql.SQL("value"), sql.Literal(ledger.salt), sql.SQL("value::text")
+    )
     connection.execute(text.format(hash=hashed))
 
 

@@ -15,7 +15,7 @@ from psycopg import sql
 from seeder.errors import CredentialsError, ManifestError
 from seeder.sql import statements
 
-FORMAT = 2
+FORMAT = 3
 
 TOGETHER = 1 << 13
 """How many records' digests and ids stand in one row."""

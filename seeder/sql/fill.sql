@@ -13,7 +13,7 @@ FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
 
 -- name: ledger
 INSERT INTO compose_init.record (dataset, id, desired)
-SELECT %(dataset)s, {id}, ARRAY[{hashes}]::bigint[] FROM {table} t;
+SELECT %(dataset)s, {id}, ARRAY[{hashes}]::bigint[] FROM {rows} t;
 
 -- name: recorded
 SELECT coalesce(sum(records), 0) FROM compose_init.dataset;
@@ -40,5 +40,5 @@ SELECT coalesce(array_agg(a.id) FILTER (WHERE l.hashes IS NULL OR
      ELSE (SELECT coalesce(array_agg(t.id), '{{}}')
            FROM (SELECT {id} AS id FROM {table} t GROUP BY 1 HAVING count(*) > 1) t) END
 FROM compose_init.record a
-LEFT JOIN (SELECT {id} AS id, ARRAY[{hashes}]::bigint[] AS hashes FROM {table} t) l ON l.id = a.id
+LEFT JOIN (SELECT {id} AS id, ARRAY[{hashes}]::bigint[] AS hashes FROM {rows} t) l ON l.id = a.id
 WHERE a.dataset = {dataset};

@@ -28,6 +28,7 @@ HASHED: dict[str, LiteralString] = {
     "float8": "hashfloat8extended({0}, {1})",
     "numeric": 'hashtextextended(trim_scale({0})::text COLLATE "C", {1})',
     "uuid": "uuid_hash_extended({0}, {1})",
+    "timestamptz": "hashtextextended(encode(timestamptz_send({0}), 'hex') COLLATE \"C\", {1})",
     "jsonb": JSONB,
     "citext": 'hashtextextended(lower({0}::text) COLLATE "C", {1})',
 }
@@ -44,17 +45,19 @@ class Column:
     base: str
     category: str
 
-    def hashed(self, alias: str, salt: int) -> sql.Composed:
+    def hashed(self, alias: str, salt: int, text: str | None = None) -> sql.Composed:
         """The hash of its value, the same in every run, version and machine; 1 for null.
+
+        `text` names a column with the value's text, where a statement has made it once.
 
         Hashed as its text, but where equal values may have several. A type's own hash function may know
         less than 64 bits (integers, timestamps), no sign (numbers), or an oid that a restored backup
         has not (enums).
         """
         as_what = HASHED.get(self.base, 'hashtextextended({0}::text COLLATE "C", {1})')
-        return sql.SQL("coalesce(" + as_what + ", 1)").format(
-            sql.Identifier(alias, self.name), sql.Literal(salt)
-        )
+        value = sql.Identifier(alias, self.name)
+        made = sql.Identifier(alias, text) if text else sql.SQL("{}::text").format(value)
+        return sql.SQL("coalesce(" + as_what + ", 1)").format(value, sql.Literal(salt), made)
 
 
 def columns(connection: Connection, table: str) -> dict[str, Column]:

@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 
 import psycopg
 from msgspec.json import encode
@@ -43,6 +44,7 @@ from seeder.targets.misfits import Misfits
 from seeder.targets.rules import NOT_NULL, UNIQUE, Rule, denied, held_back, null, rules
 
 Shape = tuple[str, ...]
+NO_TEXTS: Mapping[str, str] = {}
 
 
 SEPARATOR = "\x1f"
@@ -184,7 +186,12 @@ class TableTarget:
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         self._fields, self._shapes = fields, [tuple(fields)]
         self._follow_sequences()
-        parts = {"table": self.identifier, "id": self._id("t"), "hashes": self._hashes("t", fields)}
+        texts = self._texts(fields)
+        parts = {
+            "rows": self._rows(texts),
+            "id": self._id("t"),
+            "hashes": self._hashes("t", fields, texts),
+        }
         query = sql.SQL(statements("fill")["ledger"]).format(**parts)
         anew = count > self._recorded()
         if anew:
@@ -202,10 +209,12 @@ class TableTarget:
         """Ids of applied records that the table does not show as they were applied."""
         self._fields = applied.fields
         shown = [field for field in applied.fields if field in self.columns]
+        texts = self._texts(shown)
         query = sql.SQL(statements("fill")["edited"]).format(
             table=self.identifier,
+            rows=self._rows(texts),
             id=self._id("t"),
-            hashes=self._hashes("t", shown),
+            hashes=self._hashes("t", shown, texts),
             dataset=sql.Literal(applied.number),
         )
         row = self._connection.execute(query).fetchone()
@@ -338,11 +347,35 @@ class TableTarget:
         self._connection.execute(query)
         self._connection.execute("ANALYZE pg_temp.live")
 
-    def _hashes(self, alias: str, shown: Sequence[str]) -> sql.Composed:
+    def _hashes(
+        self, alias: str, shown: Sequence[str], texts: Mapping[str, str] = NO_TEXTS
+    ) -> sql.Composed:
         return sql.SQL(", ").join(
-            self.columns[field].hashed(alias, self._salt) if field in shown else sql.SQL("NULL")
+            self.columns[field].hashed(alias, self._salt, texts.get(field))
+            if field in shown
+            else sql.SQL("NULL")
             for field in self._fields
         )
+
+    def _texts(self, shown: Sequence[str]) -> dict[str, str]:
+        """Of the columns whose hash asks for their text more than once, a name for it."""
+        free = (name for n in count() if (name := f"text {n}") not in self.columns)
+        return {
+            field: name
+            for field, name in zip(
+                [field for field in shown if self.columns[field].base == "jsonb"], free, strict=False
+            )
+        }
+
+    def _rows(self, texts: Mapping[str, str]) -> sql.Composable:
+        """The table's rows, with these texts: to make one of jsonb costs more than all else of its hash."""
+        if not texts:
+            return self.identifier
+        made = sql.SQL(", ").join(
+            sql.SQL("t.{}::text AS {}").format(sql.Identifier(field), sql.Identifier(name))
+            for field, name in texts.items()
+        )
+        return sql.SQL("(SELECT t.*, {} FROM {} t OFFSET 0)").format(made, self.identifier)
 
     def _id(self, alias: str) -> sql.Composed:
         """The hash of the key, by which a record is known."""
