@@ -5,6 +5,7 @@ text ─▶ tomllib ─▶ pydantic (types, unknown keys) ─▶ rules across ke
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -21,6 +22,10 @@ Create = Annotated[str, Field(pattern=r"^(POST|PUT) /\S*$")]
 Update = Annotated[str, Field(pattern=r"^(PUT|PATCH|POST) /\S*$")]
 Delete = Annotated[str, Field(pattern=r"^(DELETE|POST) /\S*$")]
 OnDrift = Literal["keep", "overwrite", "fail"]
+
+PART = re.compile(r'"(?:[^"]|"")+"|[^".]+')
+TABLE = re.compile(rf"(?:{PART.pattern})(?:\.(?:{PART.pattern}))?")
+"""`table` or `schema.table`; what has a dot or a quote in it stands in double quotes."""
 
 
 class Model(BaseModel):
@@ -247,13 +252,20 @@ class Dataset(Model):
     def _target_faults(self) -> list[str]:
         if (self.table is None) == (self.endpoint is None):
             return ["needs exactly one of table and endpoint"]
-        if self.table is not None:
-            return (
-                ["http is for an endpoint, this dataset has a table"]
-                if "http" in self.model_fields_set
-                else []
-            )
-        return self.http.faults(self.key, prune=self.prune)
+        named = {"table": self.table or "t"} | {
+            f"refs.{n}.table": r.table for n, r in self.refs.items()
+        }
+        found = [
+            f"{where} is written name or schema.name, and a name with a dot or a quote in it in double quotes;"
+            f" found {name}"
+            for where, name in named.items()
+            if not TABLE.fullmatch(name)
+        ]
+        if self.table is None:
+            return found + self.http.faults(self.key, prune=self.prune)
+        if "http" in self.model_fields_set:
+            found.append("http is for an endpoint, this dataset has a table")
+        return found
 
 
 EXAMPLES = {"list": "GET /monsters", "get": "GET /monsters/{slug}", "create": "POST /monsters"}

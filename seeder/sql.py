@@ -14,6 +14,30 @@ from functools import cache
 from importlib.resources import files
 from typing import LiteralString, cast
 
+from psycopg import sql
+from psycopg.abc import AdaptContext
+
+
+class Name(sql.Identifier):
+    """A name from the catalog, in a statement that takes values: psycopg reads a single `%` as a placeholder."""
+
+    def as_bytes(self, context: AdaptContext | None = None) -> bytes:
+        """Quoted, with each `%` twice."""
+        return super().as_bytes(context).replace(b"%", b"%%")
+
+
+class Text(sql.Literal):
+    """The same for a text."""
+
+    def as_bytes(self, context: AdaptContext | None = None) -> bytes:
+        """Quoted, with each `%` twice."""
+        return super().as_bytes(context).replace(b"%", b"%%")
+
+
+def as_is(text: str) -> sql.SQL:
+    """SQL as the catalog writes it: a quoted name, a type, an expression."""
+    return sql.SQL(text.replace("%", "%%"))
+
 
 @cache
 def statements(name: str) -> dict[str, LiteralString]:

@@ -93,7 +93,7 @@ END
 -- name: misfits_field
   IF document ? {name} THEN
     BEGIN
-      PERFORM count(row_to_json(p)) FROM jsonb_to_record(document) AS p ({typed});
+      PERFORM count(row_to_json(p.*)) FROM jsonb_to_record(document) AS p ({typed});
     EXCEPTION WHEN OTHERS THEN
       GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, constraint_name = CONSTRAINT_NAME;
       faults := faults || jsonb_build_array(jsonb_build_array({name}, SQLSTATE, message, constraint_name));

@@ -20,10 +20,15 @@ SELECT relname FROM pg_class
 WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)
   AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace);
 
+-- name: kind
+SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%(table)s);
+
 -- name: lookup
-SELECT v.value, to_jsonb(t.{take})
-FROM jsonb_array_elements(%(values)s::jsonb) AS v (value)
-JOIN {table} t ON to_jsonb(t.{match}) = v.value;
+-- Values are read as the column's type, as those of records are.
+SELECT v.n, to_jsonb(t.{take})::text
+FROM jsonb_array_elements(%(values)s::jsonb) WITH ORDINALITY AS v (value, n)
+CROSS JOIN LATERAL jsonb_to_record(jsonb_build_object({name}, v.value)) AS p ({match} {type})
+JOIN {table} t ON t.{match} = p.{match};
 
 -- name: raw
 CREATE TEMP TABLE raw (position integer, shape integer, document jsonb);
@@ -36,7 +41,7 @@ CREATE TEMP TABLE desired (
 -- name: type
 -- The named fields alone, read by PostgreSQL as the columns' types, and back as canonical jsonb.
 INSERT INTO pg_temp.desired
-SELECT r.position, {id}, jsonb_build_array({key}), to_jsonb(d), ARRAY[{hashes}]::bigint[], NULL
+SELECT r.position, {id}, jsonb_build_array({key}), to_jsonb(d.*), ARRAY[{hashes}]::bigint[], NULL
 FROM pg_temp.raw r
 CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
 CROSS JOIN LATERAL (SELECT {fields}) AS d
@@ -45,7 +50,7 @@ WHERE r.shape = %(shape)s;
 -- name: live
 -- Of the rows that the file or the ledger names.
 CREATE TEMP TABLE live AS
-SELECT {id} AS id, jsonb_build_array({key}) AS key, to_jsonb(d) AS document,
+SELECT {id} AS id, jsonb_build_array({key}) AS key, to_jsonb(d.*) AS document,
        ARRAY[{hashes}]::bigint[] AS hashes
 FROM {table} t
 CROSS JOIN LATERAL (SELECT {fields} OFFSET 0) AS d

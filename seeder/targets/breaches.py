@@ -16,7 +16,7 @@ from psycopg import sql
 from seeder.errors import SHOWN, Fault
 from seeder.ledger import Connection
 from seeder.manifest import Dataset
-from seeder.sql import statements
+from seeder.sql import Name, Text, as_is, statements
 from seeder.stage import Desired, label
 from seeder.targets.columns import same
 from seeder.targets.rules import CHECK, FOREIGN, Rule, null, required, rules
@@ -89,7 +89,7 @@ class Breaches:
         query = sql.SQL(statements("rules")["new"])
         parts = {
             "typed": self.typed(shape),
-            "fields": sql.SQL(", ").join(sql.Identifier("p", name) for name in shape),
+            "fields": sql.SQL(", ").join(Name("p", name) for name in shape),
         }
         self._ask(query, parts, {"shape": number}, conditions, desired)
 
@@ -129,7 +129,7 @@ class Breaches:
     ) -> list[Condition]:
         """Of rules about columns that are all there, and of which some are written."""
         found: list[Condition] = [
-            (sql.SQL("new.{} IS NULL").format(sql.Identifier(name)), (name,), None)
+            (sql.SQL("new.{} IS NULL").format(Name(name)), (name,), None)
             for name in needed
             if name in written and name not in self.waiting
         ]
@@ -180,15 +180,15 @@ class Breaches:
 
 def _as_updated(name: str, written: Sequence[str]) -> sql.Composed:
     if name not in written:
-        return sql.SQL("t.{}").format(sql.Identifier(name))
+        return sql.SQL("t.{}").format(Name(name))
     return sql.SQL("CASE WHEN w.fields -> {0} ? 'write' THEN p.{1} ELSE t.{1} END AS {1}").format(
-        sql.Literal(name), sql.Identifier(name)
+        Text(name), Name(name)
     )
 
 
 def _and_written(condition: sql.Composable, columns: Sequence[str]) -> sql.Composed:
     written = sql.SQL(" OR ").join(
-        sql.SQL("w.fields -> {} ? 'write'").format(sql.Literal(name)) for name in columns
+        sql.SQL("w.fields -> {} ? 'write'").format(Text(name)) for name in columns
     )
     return sql.SQL("({}) AND {}").format(written, condition)
 
@@ -196,16 +196,14 @@ def _and_written(condition: sql.Composable, columns: Sequence[str]) -> sql.Compo
 def _broken(rule: Rule) -> sql.Composable:
     if rule.kind == CHECK:
         # Columns without a table's name in it are those of the innermost row.
-        expression = (rule.expression or "true").replace("%", "%%")
-        return sql.SQL("NOT ({})").format(sql.SQL(expression))
+        return sql.SQL("NOT ({})").format(as_is(rule.expression or "true"))
     given = sql.SQL(" AND ").join(
-        sql.SQL("new.{} IS NOT NULL").format(sql.Identifier(name)) for name in rule.columns
+        sql.SQL("new.{} IS NOT NULL").format(Name(name)) for name in rule.columns
     )
     same = sql.SQL(" AND ").join(
-        sql.SQL("referred.{} = new.{}").format(sql.Identifier(there), sql.Identifier(name))
+        sql.SQL("referred.{} = new.{}").format(Name(there), Name(name))
         for there, name in zip(rule.referred, rule.columns, strict=True)
     )
-    table = sql.SQL((rule.table or "").replace("%", "%%"))
     return sql.SQL("{} AND NOT EXISTS (SELECT FROM {} referred WHERE {})").format(
-        given, table, same
+        given, as_is(rule.table or ""), same
     )

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
-from msgspec.json import encode
+import psycopg
 from psycopg import sql
 
 from seeder.diff import JSONB
 from seeder.errors import ManifestError, nearest
+from seeder.exact import decode, encode
 from seeder.ledger import Connection
-from seeder.manifest import Ref
-from seeder.sql import statements
+from seeder.manifest import PART, Ref
+from seeder.sql import Name, Text, as_is, statements
 from seeder.stage import Scalar
+from seeder.targets.halving import search
 
 INTEGER: LiteralString = "(hashint8extended({0}, {1}) # {0}::bigint)"
 """The hash alone folds 64 bits to 32."""
@@ -55,8 +57,8 @@ class Column:
         has not (enums).
         """
         as_what = HASHED.get(self.base, 'hashtextextended({0}::text COLLATE "C", {1})')
-        value = sql.Identifier(alias, self.name)
-        made = sql.Identifier(alias, text) if text else sql.SQL("{}::text").format(value)
+        value = Name(alias, self.name)
+        made = Name(alias, text) if text else sql.SQL("{}::text").format(value)
         return sql.SQL("coalesce(" + as_what + ", 1)").format(value, sql.Literal(salt), made)
 
 
@@ -68,9 +70,7 @@ def columns(connection: Connection, table: str) -> dict[str, Column]:
 
 def regclass(table: str) -> str:
     """A table's name, `schema.table` or `table`, as `to_regclass` reads it to the letter."""
-    if '"' in table:
-        return table
-    return ".".join('"{}"'.format(part.replace('"', '""')) for part in table.split("."))
+    return ".".join(part if part.startswith('"') else f'"{part}"' for part in PART.findall(table))
 
 
 def lookup(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Scalar, list[object]]:
@@ -81,43 +81,69 @@ def lookup(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Scala
     """
     known = columns(connection, ref.table)
     if not known:
-        raise ManifestError(
-            f"refs: there is no table {ref.table}{near_table(connection, ref.table)}"
-        )
+        raise ManifestError(f"refs: {why_no_table(connection, ref.table)}")
     for name in (ref.match, ref.take):
         if name not in known:
             raise ManifestError(
                 f"refs: table {ref.table} has no column {name}{nearest(name, list(known))}"
             )
     query = sql.SQL(statements("table")["lookup"]).format(
-        match=sql.Identifier(ref.match), take=sql.Identifier(ref.take), table=table_name(ref.table)
+        match=Name(ref.match),
+        name=Text(ref.match),
+        type=as_is(known[ref.match].type),
+        take=Name(ref.take),
+        table=table_name(ref.table),
     )
+
+    def rows(some: Sequence[int]) -> list[tuple[int, str | None]]:
+        texts = encode([values[n] for n in some]).decode()
+        return connection.execute(query, {"values": texts}).fetchall()
+
+    places: list[int] = list(range(len(values)))
+    try:
+        with connection.transaction():
+            answers = rows(places)
+    except psycopg.errors.UndefinedFunction:
+        raise ManifestError(
+            f"refs: column {ref.match} of table {ref.table} has type {known[ref.match].type}, whose values cannot"
+            " be compared"
+        ) from None
+    except (psycopg.DataError, psycopg.IntegrityError):
+        # What the column's type does not take is in no row of it.
+        untyped = {n for n, _ in search(connection, places, rows)}
+        places = [n for n in places if n not in untyped]
+        answers = rows(places)
     found: dict[Scalar, list[object]] = {}
-    for value, taken in connection.execute(query, {"values": encode(values).decode()}):
-        found.setdefault(value, []).append(taken)
+    for n, taken in answers:
+        found.setdefault(values[places[n - 1]], []).append(
+            None if taken is None else decode(taken.encode())
+        )
     return found
 
 
 def table_name(name: str) -> sql.SQL:
     """A table's name in a statement."""
-    return sql.SQL(regclass(name))  # quoted by regclass
+    return as_is(regclass(name))  # quoted by regclass
 
 
 def identifiers(alias: str | None, names: Sequence[str]) -> sql.Composed:
     """Names of columns, each after the alias where there is one."""
     parts = ((alias, name) if alias else (name,) for name in names)
-    return sql.SQL(", ").join(sql.Identifier(*part) for part in parts)
+    return sql.SQL(", ").join(Name(*part) for part in parts)
 
 
 def same(left: str, right: str, names: Sequence[str]) -> sql.Composed:
     """The condition that two rows have the same values in some columns."""
     return sql.SQL(" AND ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(left, name), sql.Identifier(right, name))
-        for name in names
+        sql.SQL("{} = {}").format(Name(left, name), Name(right, name)) for name in names
     )
 
 
-def near_table(connection: Connection, name: str) -> str:
-    """`; did you mean …?` with the table whose name is nearest."""
+def why_no_table(connection: Connection, name: str) -> str:
+    """Why nothing is a table of this name."""
+    row = connection.execute(statements("table")["kind"], {"table": regclass(name)}).fetchone()
+    if row and row[0]:
+        return f"{name} is no table: name the one that it shows"
     rows = connection.execute(statements("table")["tables"]).fetchall()
-    return nearest(name, [str(row[0]) for row in rows])
+    near = nearest(name, [str(row[0]) for row in rows])
+    return f"there is no table {name}{near}; does a migration create it?"

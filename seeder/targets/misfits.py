@@ -14,7 +14,7 @@ from seeder.errors import SHOWN, Fault, nearest, quote
 from seeder.exact import decode
 from seeder.ledger import Connection
 from seeder.manifest import Dataset
-from seeder.sql import statements
+from seeder.sql import Name, Text, as_is, statements
 from seeder.stage import Desired, label
 from seeder.targets.rules import DEFINITION, NOT_NULL
 
@@ -77,17 +77,19 @@ class Misfits:
         names = dict.fromkeys(name for shape in shapes for name in shape)
         parts = [
             sql.SQL(texts["misfits_field"]).format(
-                name=sql.Literal(name),
+                name=Text(name),
                 typed=sql.SQL("{} {}").format(
-                    sql.Identifier(name),
-                    sql.SQL(self.types[name]),
+                    Name(name),
+                    as_is(self.types[name]),
                 ),
             )
             for name in names
         ]
         body = sql.SQL(texts["misfits_body"]).format(fields=sql.SQL("\n").join(parts))
         text = body.as_string(self.connection)
-        self.connection.execute(sql.SQL(texts["misfits_function"]).format(body=sql.Literal(text)))
+        self.connection.execute(
+            sql.SQL(texts["misfits_function"]).format(body=sql.Literal(text)), {}
+        )
         rows = self.connection.execute(texts["misfits"], {"limit": SHOWN}).fetchall()
         faults = [
             self._fault(desired[position], *fault) for position, found, _ in rows for fault in found

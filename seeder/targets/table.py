@@ -34,11 +34,11 @@ from seeder.errors import (
 )
 from seeder.ledger import Applied, Connection, Ledger, unpack
 from seeder.manifest import Dataset
-from seeder.sql import statements
+from seeder.sql import Name, Text, as_is, statements
 from seeder.stage import Desired, Scalar, label
 from seeder.targets import Progress
 from seeder.targets.breaches import Breaches
-from seeder.targets.columns import columns, identifiers, near_table, regclass, same, table_name
+from seeder.targets.columns import columns, identifiers, regclass, same, table_name, why_no_table
 from seeder.targets.halving import LOOKED_FOR, attempted, search
 from seeder.targets.misfits import Misfits
 from seeder.targets.rules import NOT_NULL, UNIQUE, Rule, denied, held_back, null, rules
@@ -161,9 +161,7 @@ class TableTarget:
         query = sql.SQL(statements("fill")["ids"]).format(
             id=self._id("t"),
             typed=sql.SQL(", ").join(
-                sql.SQL("k.{}::{} AS {}").format(
-                    name, sql.SQL(self.columns[field].type), sql.Identifier(field)
-                )
+                sql.SQL("k.{}::{} AS {}").format(name, as_is(self.columns[field].type), Name(field))
                 for name, field in zip(names, self._dataset.key, strict=True)
             ),
             texts=sql.SQL(", ").join(
@@ -172,7 +170,8 @@ class TableTarget:
             names=sql.SQL(", ").join(names),
         )
         texts = [SEPARATOR.join(map(str, column)) for column in keys]
-        if any(text.count(SEPARATOR) != len(keys[0]) - 1 for text in texts):
+        # A single empty text would be no key at all.
+        if any(not text or text.count(SEPARATOR) != len(keys[0]) - 1 for text in texts):
             raise psycopg.DataError
         row = self._connection.execute(query, texts, prepare=True).fetchone()
         return unpack(row[0] if row else b"")
@@ -217,17 +216,15 @@ class TableTarget:
             hashes=self._hashes("t", shown, texts),
             dataset=sql.Literal(applied.number),
         )
-        row = self._connection.execute(query).fetchone()
+        row = self._connection.execute(query, {}).fetchone()
         return set(row[0]) if row else set()
 
     # what is asked of the manifest and of the fields
 
     def _check_manifest(self) -> None:
         if not self.columns:
-            near = near_table(self._connection, self._name)
-            raise ManifestError(
-                f"dataset {self._dataset.name}: there is no table {self._name}{near}; does a migration create it?"
-            )
+            why = why_no_table(self._connection, self._name)
+            raise ManifestError(f"dataset {self._dataset.name}: {why}")
         for field in [*self._dataset.key, *self._dataset.refs]:
             if field not in self.columns:
                 raise ManifestError(
@@ -344,7 +341,7 @@ class TableTarget:
             fields=identifiers("t", every),
             table=self.identifier,
         )
-        self._connection.execute(query)
+        self._connection.execute(query, {})
         self._connection.execute("ANALYZE pg_temp.live")
 
     def _hashes(
@@ -388,7 +385,7 @@ class TableTarget:
     def _typed(self, fields: Sequence[str]) -> sql.Composed:
         """`AS p(…)` for jsonb_to_record: columns and types, with their length or precision."""
         return sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(field), sql.SQL(self.columns[field].type))
+            sql.SQL("{} {}").format(Name(field), as_is(self.columns[field].type))
             for field in fields
         )
 
@@ -444,7 +441,7 @@ class TableTarget:
             assignments=sql.SQL(", ").join(
                 sql.SQL(
                     "{column} = CASE WHEN w.fields -> {name} ? 'write' THEN p.{column} ELSE t.{column} END"
-                ).format(column=sql.Identifier(field), name=sql.Literal(field))
+                ).format(column=Name(field), name=Text(field))
                 for field in written
             ),
             typed=self._typed(fields),
@@ -456,14 +453,14 @@ class TableTarget:
         query = sql.SQL(statements("table")["delete"]).format(
             table=self.identifier, id=self._id("t")
         )
-        return self._connection.execute(query).rowcount
+        return self._connection.execute(query, {}).rowcount
 
     def _follow_sequences(self) -> None:
         """Let identity and serial sequences go on after explicit ids."""
         named = {field for shape in self._shapes for field in shape}
         for field in sorted(named):
             query = sql.SQL(statements("table")["follow"]).format(
-                column=sql.Identifier(field), table=self.identifier
+                column=Name(field), table=self.identifier
             )
             found = self._connection.execute(
                 statements("table")["sequence"], {"table": regclass(self._name), "column": field}
