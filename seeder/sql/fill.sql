@@ -4,11 +4,12 @@
 COPY {table} ({columns}) FROM STDIN (FORMAT csv, DELIMITER E'\t', NULL '');
 
 -- name: empty
--- A plain table that has never held a row, and no trigger or rule that may change or refuse rows.
+-- A plain table that has never held a row, and no trigger or rule that may change or refuse rows, before or after
+-- they are there.
 SELECT c.relkind = 'r' AND NOT c.relrowsecurity AND NOT c.relhasrules AND NOT c.relhassubclass
        AND pg_relation_size(c.oid) = 0
        AND NOT EXISTS (SELECT FROM pg_trigger t
-                       WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 6 = 6)
+                       WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 4 = 4)
 FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
 
 -- name: ledger

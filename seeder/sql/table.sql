@@ -81,6 +81,49 @@ WHERE w.action = 'update' AND {match}
 -- name: delete
 DELETE FROM {table} t USING pg_temp.plan w WHERE w.action = 'delete' AND {id} = w.id;
 
+-- name: rewrites
+-- Whether a row may come to be another than it was written: by a trigger, a rule, or a policy that hides it.
+SELECT c.relhasrules OR row_security_active(c.oid) OR EXISTS (
+  SELECT FROM pg_trigger g
+  WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))
+    AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 20 <> 0)
+FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
+
+-- name: written
+-- What the table shows of the records that were just written.
+CREATE TEMP TABLE written AS
+SELECT {id} AS id, ARRAY[{hashes}]::bigint[] AS hashes FROM {table} t
+WHERE {id} IN (SELECT id FROM pg_temp.plan WHERE action IN ('create', 'update'));
+
+-- name: vanished
+SELECT p.position FROM pg_temp.plan p
+WHERE p.action IN ('create', 'update') AND NOT EXISTS (SELECT FROM pg_temp.written s WHERE s.id = p.id)
+ORDER BY p.position;
+
+-- name: observe
+-- Where a written field shows another value, that one is observed: it is no edit by hand.
+UPDATE pg_temp.plan p SET observed = (
+  SELECT CASE WHEN count(e.seen) > 0 THEN array_agg(e.seen ORDER BY e.n) END FROM (
+    SELECT f.n, CASE
+      WHEN f.hash IS NULL OR f.shown = f.hash THEN NULL
+      WHEN f.once AND p.action = 'update' OR p.fields -> f.name ->> 'outcome' IN ('drift', 'conflict')
+           AND NOT p.fields -> f.name ? 'write' THEN f.seen
+      ELSE f.shown END AS seen
+    FROM unnest(%(fields)s::text[], %(once)s::boolean[], p.hashes, p.observed, s.hashes) WITH ORDINALITY
+      AS f (name, once, hash, seen, shown, n)
+  ) e
+)
+FROM pg_temp.written s WHERE s.id = p.id;
+
+-- name: rewritten
+-- Of the records that were just written: which fields show another value.
+SELECT p.position, array_agg(f.name ORDER BY f.n)
+FROM pg_temp.plan p
+JOIN pg_temp.written s ON s.id = p.id
+CROSS JOIN LATERAL unnest(%(fields)s::text[], p.observed, s.hashes) WITH ORDINALITY AS f (name, seen, shown, n)
+WHERE f.seen = f.shown AND (p.action = 'create' OR p.fields -> f.name ? 'write')
+GROUP BY p.position ORDER BY p.position;
+
 -- name: positions
 SELECT position FROM pg_temp.plan WHERE action = %(action)s ORDER BY position;
 

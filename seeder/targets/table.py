@@ -124,9 +124,11 @@ class TableTarget:
             CredentialsError: the role lacks a privilege.
             InterruptedTargetError: somebody changed the same rows at the same moment.
         """
+        rewritten: list[str] = []
         try:
             with self._connection.transaction():
                 self._write(plan)
+                rewritten = self._look_back(plan)
         except psycopg.errors.InsufficientPrivilege as error:
             self._raise_denied(error)
         except psycopg.errors.SerializationFailure:
@@ -145,7 +147,7 @@ class TableTarget:
         ledger.record_plan(number, unwritten_only=False)
         total = plan.create + plan.update + plan.delete
         progress(total, total)
-        return plan
+        return plan.with_unconfirmed(rewritten)
 
     # without a comparison
 
@@ -422,6 +424,40 @@ class TableTarget:
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def _insert(self, number: int, positions: Sequence[int] | None) -> int:
+    def _look_back(self, plan: Plan) -> list[str]:
+        """See what triggers made of the rows just written; which fields they changed, by record.
+
+        Raises:
+            RefusedError: the table does not show records under their keys: they would be created again.
+        """
+        texts, table = statements("table"), {"table": regclass(self._name)}
+        row = self._connection.execute(texts["rewrites"], table).fetchone()
+        if not (plan.create or plan.update) or not row or not row[0]:
+            return []
+        every = [field for field in self._fields if field in self.columns]
+        query = sql.SQL(texts["written"]).format(
+            id=self._id("t"), hashes=self._hashes("t", every), table=self.identifier
+        )
+        self._connection.execute(query, {})
+        vanished = self._connection.execute(texts["vanished"]).fetchall()
+        if vanished:
+            why = (
+                "was written, and is not there under its key: a trigger, a rule or row-level security changes or"
+                " hides it"
+            )
+            records = [self._desired[position] for (position,) in vanished]
+            raise RefusedError(
+                self._refuses, [Fault(one.where, self._label(one), "", why) for one in records]
+            )
+        rules_ = [self._dataset.fields.get(name) for name in self._fields]
+        values = {"fields": self._fields, "once": [bool(rule and rule.once) for rule in rules_]}
+        self._connection.execute(texts["observe"], values)
+        found = self._connection.execute(texts["rewritten"], values)
+        return [
+            f"{self._label(self._desired[position])}: {', '.join(names)}"
+            for position, names in found
+        ]
+
         shape = self._shapes[number]
         query = sql.SQL(statements("table")["insert"]).format(
             table=self.identifier,
