@@ -122,9 +122,11 @@ ORDER BY contypid = to_regtype(%(type)s) DESC NULLS LAST LIMIT 1;
 
 -- name: lacking
 SELECT current_user::text,
-       array_agg(p.name ORDER BY p.n) FILTER (WHERE NOT has_any_column_privilege(c.oid, p.name)),
+       array_agg(p.name ORDER BY p.n) FILTER (WHERE NOT
+         CASE p.name WHEN 'DELETE' THEN has_table_privilege(c.oid, p.name)
+                     ELSE has_any_column_privilege(c.oid, p.name) END),
        bool_or(row_security_active(c.oid)),
        (SELECT coalesce(string_agg(polname, ', ' ORDER BY polname), 'none') FROM pg_policy WHERE polrelid = c.oid)
 FROM pg_class c
-CROSS JOIN unnest('{SELECT,INSERT,UPDATE}'::text[]) WITH ORDINALITY AS p (name, n)
+CROSS JOIN unnest(%(needed)s::text[]) WITH ORDINALITY AS p (name, n)
 WHERE c.oid = to_regclass(%(table)s) GROUP BY c.oid;

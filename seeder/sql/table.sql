@@ -132,7 +132,15 @@ SELECT position FROM pg_temp.plan WHERE action = %(action)s ORDER BY position;
 SELECT count(t::jsonb) FROM unnest(%(texts)s::text[]) AS u (t);
 
 -- name: sequence
-SELECT pg_get_serial_sequence(%(table)s, %(column)s);
+-- The column's own, or the one that its default takes numbers from.
+SELECT coalesce(pg_get_serial_sequence(%(table)s, %(column)s), (
+  SELECT s.oid::regclass::text
+  FROM pg_attribute a
+  JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
+  JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
+  JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+  WHERE a.attrelid = to_regclass(%(table)s) AND a.attname = %(column)s LIMIT 1
+));
 
 -- name: follow
 SELECT setval(%(sequence)s::regclass, m.highest)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -91,12 +92,26 @@ def required(connection: Connection, table: str) -> dict[str, bool]:
     return dict(connection.execute(statements("rules")["required"], {"table": table}).fetchall())
 
 
-def denied(connection: Connection, table: str | None, error: psycopg.Error) -> str:
+NEEDED = ("SELECT", "INSERT", "UPDATE")
+"""What seeding a table takes."""
+
+SEQUENCE = re.compile(r"permission denied for sequence (\S+)")
+
+
+def denied(
+    connection: Connection,
+    table: str | None,
+    error: psycopg.Error,
+    needed: Sequence[str] = NEEDED,
+) -> str:
     """What a role lacks, with what would give it; PostgreSQL's own words first."""
     said = str(error.diag.message_primary or error)
+    if found := SEQUENCE.fullmatch(said):
+        return f"{said}: GRANT USAGE, UPDATE ON SEQUENCE {found[1]} to the role"
+    values = {"table": table, "needed": list(needed)}
     try:
         with connection.transaction():
-            row = connection.execute(statements("rules")["lacking"], {"table": table}).fetchone()
+            row = connection.execute(statements("rules")["lacking"], values).fetchone()
     except psycopg.Error:
         row = None
     if row is None or not row[1]:
@@ -107,7 +122,8 @@ def denied(connection: Connection, table: str | None, error: psycopg.Error) -> s
 
 def held_back(connection: Connection, table: str) -> str | None:
     """Why row-level security refuses a row; None where it is not that, but a privilege that is missing."""
-    row = connection.execute(statements("rules")["lacking"], {"table": table}).fetchone()
+    values = {"table": table, "needed": list(NEEDED)}
+    row = connection.execute(statements("rules")["lacking"], values).fetchone()
     if row is None or row[1] or not row[2]:
         return None
     role, policies = row[0], row[3]

@@ -41,7 +41,7 @@ from seeder.targets.breaches import Breaches
 from seeder.targets.columns import columns, identifiers, regclass, same, table_name, why_no_table
 from seeder.targets.halving import LOOKED_FOR, attempted, search
 from seeder.targets.misfits import Misfits
-from seeder.targets.rules import NOT_NULL, UNIQUE, Rule, denied, held_back, null, rules
+from seeder.targets.rules import NEEDED, NOT_NULL, UNIQUE, Rule, denied, held_back, null, rules
 
 Shape = tuple[str, ...]
 NO_TEXTS: Mapping[str, str] = {}
@@ -238,7 +238,8 @@ class TableTarget:
         """A privilege that is missing, or records that row-level security holds back."""
         why = held_back(self._connection, regclass(self._name))
         if why is None:
-            said = denied(self._connection, regclass(self._name), error)
+            needed = [*NEEDED, "DELETE"] if self._dataset.prune else NEEDED
+            said = denied(self._connection, regclass(self._name), error, needed)
             raise CredentialsError(f"{self._dataset.target}: {said}") from None
         raise RefusedError(
             self._refuses, [replace(fault, problem=why) for fault in self._refused()]
@@ -418,12 +419,11 @@ class TableTarget:
                     )
                 ],
             )
-        if created:
+        if created or updated:
             self._follow_sequences()
         # Deferred constraints would else fail at COMMIT, where no record can be named any more.
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
-    def _insert(self, number: int, positions: Sequence[int] | None) -> int:
     def _look_back(self, plan: Plan) -> list[str]:
         """See what triggers made of the rows just written; which fields they changed, by record.
 
@@ -458,6 +458,7 @@ class TableTarget:
             for position, names in found
         ]
 
+    def _insert(self, number: int, positions: Sequence[int] | None) -> int:
         shape = self._shapes[number]
         query = sql.SQL(statements("table")["insert"]).format(
             table=self.identifier,

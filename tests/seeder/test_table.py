@@ -229,6 +229,20 @@ def test_sequences_follow_explicit_ids(seeds: Seeds, kind: str) -> None:
     assert rows["c"] == 42
 
 
+def test_a_sequence_that_is_nobodys_own_follows_too(seeds: Seeds) -> None:
+    """One that a default takes numbers from, as some tools write it."""
+    seeds.do(
+        "CREATE SEQUENCE numbers; CREATE TABLE creatures (id int DEFAULT nextval('numbers') PRIMARY KEY, slug text)"
+    )
+    seeds.write(table(), creatures=[{"slug": "a", "id": 41}]).run()
+    seeds.do("INSERT INTO creatures (slug) VALUES ('b')")
+    seeds.source("creatures", [{"slug": "a", "id": 50}])
+    seeds.run()
+    seeds.do("INSERT INTO creatures (slug) VALUES ('c')")
+    found = dict(seeds.rows("SELECT slug, id FROM creatures"))
+    assert found == {"a": 50, "b": 42, "c": 51}
+
+
 def test_fields_that_are_not_named_get_their_default(seeds: Seeds) -> None:
     """Records of several shapes: absent is the column's default, null is null."""
     seeds.do("CREATE TABLE creatures (slug text, hp int DEFAULT 10)")
