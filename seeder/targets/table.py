@@ -372,7 +372,7 @@ class TableTarget:
         if not texts:
             return self.identifier
         made = sql.SQL(", ").join(
-            sql.SQL("t.{}::text AS {}").format(sql.Identifier(field), sql.Identifier(name))
+            sql.SQL("t.{}::text AS {}").format(Name(field), Name(name))
             for field, name in texts.items()
         )
         return sql.SQL("(SELECT t.*, {} FROM {} t OFFSET 0)").format(made, self.identifier)
