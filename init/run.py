@@ -230,7 +230,7 @@ class Run:
         from seeder import examine
 
         api = self.settings.api is not None
-        examine(self._manifest, self._sources(), only=self.call.datasets, api=api)
+        examine(self._manifest, self._sources, only=self.call.datasets, api=api)
 
     def _seed_with(self, connection: wait.Connection, **how: Any) -> Any:
         from seeder import Options, seed
@@ -243,7 +243,7 @@ class Run:
                 api=_once(lambda: api.enter_context(self._api())),
                 **how,
             )
-            return seed(connection, self._manifest, self._sources(), options)
+            return seed(connection, self._manifest, self._sources, options)
 
     def _finished(self, plan: Any) -> None:
         self.report.datasets.append(plan)
@@ -266,6 +266,7 @@ class Run:
 
         return of_settings(self.settings, self.logging)
 
+    @cached_property
     def _sources(self) -> Sources:
         from seeder.sources import Sources
 
@@ -327,7 +328,7 @@ class Run:
             return False
         from seeder.errors import SourceError
 
-        sources = self._sources()
+        sources = self._sources
         try:
             return all(sources.fingerprint(place) == known for place, known in done.items())
         except SourceError:

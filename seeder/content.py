@@ -6,6 +6,7 @@ Read in pieces, so that a large file needs no memory of its size.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,8 +102,20 @@ def _again(file: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def of_file(path: Path, name: str) -> Content:
+State = tuple[int, int, int, int]
+"""A file's device and inode, its size, and the time of its last change in nanoseconds."""
+
+SETTLED = 2_000_000_000
+"""Nanoseconds after which a change of a file shows in its time for certain, whatever its file system."""
+
+
+def of_file(path: Path, name: str, digests: dict[State, str] | None = None) -> Content:
     """A local file.
+
+    Args:
+        path: where it is.
+        name: what messages call it.
+        digests: of files that were read already, so that none is read for its digest twice.
 
     Raises:
         SourceError: it cannot be read; or it is written to, replaced or removed while it is read.
@@ -121,7 +134,10 @@ def of_file(path: Path, name: str) -> Content:
                 f"{path} changed while it was read; nothing of it is written: run again"
             )
 
-    sha256 = digest(pieces())
+    digests = {} if digests is None else digests
+    sha256 = digests.get(found) or digest(pieces())
+    if time.time_ns() - found[-1] > SETTLED:
+        digests[found] = sha256
     return Content(name, f"sha256:{sha256}", sha256, pieces)
 
 
@@ -136,7 +152,7 @@ def _readable(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _state(path: Path) -> tuple[int, int, int]:
+def _state(path: Path) -> State:
     found = path.stat()
     # Not the time at which its entry changed: a rename is such a change, and leaves the content.
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -10,61 +10,33 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import psycopg
-from msgspec import DecodeError, Raw
-from msgspec.json import decode, encode
+from msgspec.json import encode
 
-from seeder import strict
 from seeder.conform import RecordSchema
 from seeder.diff import Change, Plan, check_prune, compare, no_key_twice_in_file, prepare
-from seeder.errors import (
-    CredentialsError,
-    InterruptedTargetError,
-    ManifestError,
-)
-from seeder.ledger import Applied, Connection, Ledger
+from seeder.errors import CredentialsError, InterruptedTargetError, ManifestError
+from seeder.ledger import Applied, Connection, Ledger, unpack
 from seeder.manifest import Dataset, Ref
 from seeder.options import Options
 from seeder.reading import fingerprint_of, read
-from seeder.records import Arrays, Batch, RawRecord
-from seeder.sift import SIZE, Sieve, digests
+from seeder.records import Arrays
+from seeder.sift import SIZE, Sieve, Sifted, digests, sift
 from seeder.sources import Sources
 from seeder.sql import statements
-from seeder.stage import PENDING, Desired, Scalar, stage
-from seeder.targets import Target
+from seeder.stage import PENDING, Lookup, Scalar
+from seeder.staged import Batches, Staged
+from seeder.targets import Shape, Target
 from seeder.targets.columns import columns, lookup, regclass
 from seeder.targets.fill import Ids, UnfitError, fill, referred
 from seeder.targets.rules import denied
 from seeder.targets.table import TableTarget, is_limit
-
-
-@dataclass
-class Sifted:
-    """What is left of a file, after what was found again in the ledger.
-
-    Attributes:
-        raw: the records that have to be looked at.
-        places: where each of them stands among all records.
-        open: the ids of applied records that have to be looked at.
-        digests: of all records' texts.
-        ids: of all records; 0 where not known yet.
-    """
-
-    raw: list[RawRecord] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    open: set[int] = field(default_factory=set)
-    digests: bytearray = field(default_factory=bytearray)
-    ids: array[int] = field(default_factory=lambda: array("q"))
-
-    @property
-    def count(self) -> int:
-        """How many records the file has."""
-        return len(self.ids)
 
 
 @dataclass
@@ -116,9 +88,9 @@ class Seeding:
         if self.schema:
             self.schema.check(document)
         if self.options.schema_behind and self._needs_migrating():
-            raw = document.array(self.dataset.records)
-            new = len(stage(self.dataset, raw, document, anything))
-            return Plan(self.dataset.name, self.dataset.target, create=new, after_migration=True)
+            new = Staged(self.dataset, self._whole(document), document, anything)
+            count = sum(map(len, new)) + new.waiting
+            return Plan(self.dataset.name, self.dataset.target, create=count, after_migration=True)
         applied = self._owned(applied)
         if self.dataset.table:
             return self._in_one_transaction(document, fingerprint, applied)
@@ -150,7 +122,7 @@ class Seeding:
             if applied is None and not self.options.plan and references is not None:
                 plan = self._fill(target, document, references, salt, fingerprint)
             if plan is None:
-                plan = self._look(target, document, salt, fingerprint, applied)
+                plan = self._look(target, document, references, salt, fingerprint, applied)
             if self.options.plan:
                 raise psycopg.Rollback(transaction)
         return plan
@@ -215,91 +187,67 @@ class Seeding:
         self,
         target: TableTarget,
         document: Arrays,
+        references: Mapping[str, Ids] | None,
         salt: bytes,
         fingerprint: str,
         applied: Applied | None,
     ) -> Plan:
         """The table compared: all of it, or what is not known to be the same."""
-        if applied is None or not salt:
-            raw = document.array(self.dataset.records)
-            sifted = None
-        else:
+        sifted, batches = None, self._whole(document)
+        if applied is not None and salt:
             sifted = self._sift(target, document, salt, applied)
-            raw = sifted.raw
-            if not raw and not sifted.open and self._is_recorded(applied, fingerprint, sifted):
+            if sifted.is_empty and self._is_recorded(applied, fingerprint, sifted):
                 return Plan(self.dataset.name, self.dataset.target, unchanged=sifted.count)
-        plan, desired, names = self._compare(target, raw, document, applied, sifted)
+            batches = partial(sifted.batches, document, self.dataset.records)
+        staged = Staged(self.dataset, batches, document, self._known(references))
+        plan, names = self._compare(target, staged, applied, sifted)
         later = self.options.plan and bool(self.pending or self.options.schema_behind)
         target.refuse(plan, later=later)
         if self.options.plan:
-            self._remember_pending(desired)
+            self._remember_pending(staged)
             return plan
-        count = sifted.count if sifted else len(desired)
+        count = sifted.count if sifted else staged.count
         number = self._begin(applied, names)
         plan = target.apply(plan, self.ledger, number, self._progress)
         if salt:
-            self._record_sources(number, document, salt, sifted)
+            self._record_sources(number, sifted or self._unsifted(document, salt))
         self.ledger.record_dataset(self.dataset.name, number, fingerprint, count)
         self.connection.execute("DISCARD TEMP")
         return plan
 
     def _sift(self, target: TableTarget, document: Arrays, salt: bytes, applied: Applied) -> Sifted:
-        before = list(self.ledger.sources(applied.number))
+        sieve = Sieve(self.ledger.sources(applied.number), salt)
         with ThreadPoolExecutor(1, "edited") as thread:
             asked = thread.submit(target.edited, applied)
-            found: dict[int, RawRecord] = {}
             try:
-                sieve = Sieve(before, salt)
-                for batch in document.batches(self.dataset.records):
-                    for n in sieve.sift(batch):
-                        found[batch.first + n] = self._raw(document, batch, n)
+                return sift(document, self.dataset.records, sieve, asked.result)
             except BaseException:
                 self.connection.cancel_safe()
                 raise
-            edited = asked.result()
-        places = sieve.finish(edited)
-        sifted = Sifted(places=places, open=sieve.open, digests=sieve.digests, ids=sieve.ids)
-        if len(places) > len(found):  # some that are edited in the table alone
-            for batch in document.batches(self.dataset.records):
-                for n in sieve.edited(batch):
-                    found[batch.first + n] = self._raw(document, batch, n)
-        sifted.raw = [found[place] for place in places]
-        return sifted
 
-    def _raw(self, document: Arrays, batch: Batch, n: int) -> RawRecord:
-        where, text = batch.where(n), batch.texts[n]
-        try:
-            record = RawRecord(where, decode(text, type=dict[str, Raw]))
-        except (DecodeError, RecursionError):
-            document.array(self.dataset.records)  # names what is wrong, all of it
-            raise
-        if strict.faults(where, bytes(text), len(record.fields)):
-            document.array(self.dataset.records)
-        return record
+    def _unsifted(self, document: Arrays, salt: bytes) -> Sifted:
+        """All of a file, after all of it was looked at."""
+        found = self._digests(document, salt)
+        ids = array("q", bytes(len(found)))
+        return Sifted(array("q", range(len(ids))), array("q"), found, ids)
 
     def _is_recorded(self, applied: Applied, fingerprint: str, sifted: Sifted) -> bool:
         return applied.fingerprint == fingerprint and applied.records == sifted.count
 
-    def _record_sources(
-        self, number: int, document: Arrays, salt: bytes, sifted: Sifted | None
-    ) -> None:
-        rows = self.connection.execute(statements("diff")["whole"]).fetchall()
-        if sifted is None:
-            sifted = Sifted()
-            sifted.digests = self._digests(document, salt)
-            sifted.ids = array("q", bytes(len(sifted.digests)))
-            sifted.places = list(range(len(sifted.ids)))
-        for position, id_, whole in rows:
-            place = sifted.places[position]
+    def _record_sources(self, number: int, sifted: Sifted) -> None:
+        """Write the file's digests; of records that were not wholly applied none, so that they are looked at again."""
+        row = self.connection.execute(statements("diff")["whole"]).fetchone()
+        ids, whole = row or (b"", b"")
+        for place, id_, is_whole in zip(sifted.places, unpack(ids), whole, strict=True):
             sifted.ids[place] = id_
-            if not whole:
+            if not is_whole:
                 sifted.digests[place * SIZE : place * SIZE + SIZE] = bytes(SIZE)
         self.ledger.record_sources(number, sifted.digests, sifted.ids)
 
     def _digests(self, document: Arrays, salt: bytes) -> bytearray:
         found = bytearray()
         for batch in document.batches(self.dataset.records):
-            found += b"".join(digests(salt, batch.texts))
+            found += digests(salt, batch.texts)
         return found
 
     # an endpoint
@@ -310,14 +258,14 @@ class Seeding:
 
         target = EndpointTarget(self.connection, self.dataset, self.options.api())
         try:
-            raw = document.array(self.dataset.records)
-            plan, desired, names = self._compare(target, raw, document, applied, None)
+            staged = Staged(self.dataset, self._whole(document), document, self._lookup)
+            plan, names = self._compare(target, staged, applied, None)
             if self.options.plan:
-                self._remember_pending(desired)
+                self._remember_pending(staged)
                 return plan
             number = self._begin(applied, names)
             plan = target.apply(plan, self.ledger, number, self._progress)
-            self.ledger.record_dataset(self.dataset.name, number, fingerprint, len(desired))
+            self.ledger.record_dataset(self.dataset.name, number, fingerprint, staged.count)
         finally:
             # Where a signal broke into a statement, the connection takes no other one.
             with suppress(psycopg.Error):
@@ -326,37 +274,26 @@ class Seeding:
 
     # both
 
+    def _whole(self, document: Arrays) -> Batches:
+        return partial(document.batches, self.dataset.records)
+
     def _compare(
-        self,
-        target: Target,
-        raw: list[RawRecord],
-        document: Arrays,
-        applied: Applied | None,
-        sifted: Sifted | None,
-    ) -> tuple[Plan, list[Desired], list[str]]:
-        desired = stage(self.dataset, raw, document, self._lookup)
-        names = fields_of(applied, desired)
+        self, target: Target, staged: Staged, applied: Applied | None, sifted: Sifted | None
+    ) -> tuple[Plan, list[str]]:
+        """The plan, and the order in which hashes stand."""
         prepare(self.connection, self.ledger)
         if sifted is not None:
             self.ledger.open_records(sifted.open)
         self.ledger.show_applied(applied.number if applied else None, some=sifted is not None)
-        # Keys that wait for an id can be compared with nothing: such records can only be new.
-        known = [record for record in desired if not record.pending]
-        new = len(desired) - len(known)
-        desired = (
-            [replace(record, position=n) for n, record in enumerate(known)] if new else desired
-        )
-        target.show(desired, names, verify=self.options.verify)
+        names = fields_of(applied, target.load(staged))
+        target.show(names, verify=self.options.verify)
         if sifted is not None and applied is not None:
-            no_key_twice_in_file(self.connection, self.dataset, desired, applied.number)
-        plan = compare(self.connection, self.dataset, desired, names, self.options.limit)
+            no_key_twice_in_file(self.connection, self.dataset, staged.at, applied.number)
+        plan = compare(self.connection, self.dataset, staged.at, names, self.options.limit)
         check_prune(self.dataset, plan, applied.records if applied else 0)
-        matched = sifted.count - len(raw) if sifted else 0
-        return (
-            replace(plan, create=plan.create + new, unchanged=plan.unchanged + matched),
-            desired,
-            names,
-        )
+        matched = sifted.count - len(sifted.places) if sifted else 0
+        create, unchanged = plan.create + staged.waiting, plan.unchanged + matched
+        return replace(plan, create=create, unchanged=unchanged), names
 
     def _begin(self, applied: Applied | None, names: list[str]) -> int:
         # From here on the target is not what the ledger's fingerprint says, should we fail.
@@ -377,12 +314,20 @@ class Seeding:
                 found[value] = [PENDING]
         return found
 
-    def _remember_pending(self, desired: list[Desired]) -> None:
+    def _known(self, references: Mapping[str, Ids] | None) -> Lookup:
+        """Finds what was looked up for the whole file; else for some records at a time."""
+        if references is None:
+            return self._lookup
+        found = {self.dataset.refs[name]: ids for name, ids in references.items()}
+        return lambda ref, values: {value: list(found[ref].get(value, [])) for value in values}
+
+    def _remember_pending(self, staged: Staged) -> None:
         """Keys that this plan creates: later datasets of it may refer to them."""
         rows = self.connection.execute(
             "SELECT position FROM pg_temp.plan WHERE action = 'create'"
         ).fetchall()
-        self.pending.update(value for (position,) in rows for value in desired[position].key)
+        records = staged.at(position for (position,) in rows)
+        self.pending.update(value for record in records.values() for value in record.key)
 
     def _done(self, done: int) -> None:
         self.options.progress(self.dataset.name, done, done)
@@ -391,10 +336,9 @@ class Seeding:
         self.options.progress(self.dataset.name, done, total)
 
 
-def fields_of(applied: Applied | None, desired: list[Desired]) -> list[str]:
+def fields_of(applied: Applied | None, shapes: Iterable[Shape]) -> list[str]:
     """The order in which a dataset's hashes stand: the ledger's, and what is new after it."""
     old = applied.fields if applied else []
-    shapes = {tuple(record.document) for record in desired}
     return list(dict.fromkeys([*old, *(name for shape in sorted(shapes) for name in shape)]))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
@@ -14,7 +13,8 @@ from seeder.errors import SHOWN, Fault, RecordError, RefusedError
 from seeder.ledger import Connection, Ledger
 from seeder.manifest import Dataset, FieldRules
 from seeder.sql import statements
-from seeder.stage import Desired, label
+from seeder.stage import label, twice
+from seeder.staged import At
 
 JSONB: LiteralString = (
     r"hashtextextended(CASE WHEN strpos({2}, '.') = 0 OR {2} !~ '\.[0-9]*0([^0-9]|$)' THEN {2} ELSE"
@@ -99,7 +99,7 @@ def prepare(connection: Connection, ledger: Ledger) -> None:
 def compare(
     connection: Connection,
     dataset: Dataset,
-    desired: Sequence[Desired],
+    at: At,
     fields: list[str],
     limit: int | None = None,
 ) -> Plan:
@@ -108,7 +108,7 @@ def compare(
     Args:
         connection: where they are.
         dataset: whose they are.
-        desired: the records by their position, for messages.
+        at: the records at some positions, for messages.
         fields: in the order in which hashes stand.
         limit: how many records the plan carries; all without.
 
@@ -118,7 +118,7 @@ def compare(
         RefusedError: the target holds a key twice; or drift, with `on_drift = "fail"`.
     """
     texts = statements("diff")
-    _no_key_twice(connection, dataset, desired)
+    _no_key_twice(connection, dataset, at)
     rules = [dataset.fields.get(name, FieldRules()) for name in fields]
     values = {
         "fields": fields,
@@ -143,18 +143,18 @@ def compare(
         left=counts["gone"],
         records=_changes(connection, dataset, "changes", {"limit": limit}),
     )
-    _stop_on_drift(connection, dataset, desired)
+    _stop_on_drift(connection, dataset, at)
     return plan
 
 
-def no_key_twice_in_file(
-    connection: Connection, dataset: Dataset, desired: Sequence[Desired], number: int
-) -> None:
+def no_key_twice_in_file(connection: Connection, dataset: Dataset, at: At, number: int) -> None:
     """Raise `RecordError` where a key stands in the file once more, among what has not changed."""
-    rows = connection.execute(statements("diff")["also_elsewhere_in_file"], {"dataset": number})
+    query = statements("diff")["also_elsewhere_in_file"]
+    rows = connection.execute(query, {"dataset": number}).fetchall()
+    records = at(position for _, position in rows)
     faults = [
         Fault(
-            desired[position].where,
+            records[position].where,
             label(dataset.key, key),
             "",
             "the key is there twice; another record of the file, which has not changed, has it as well",
@@ -203,16 +203,13 @@ def _masked(dataset: Dataset, fields: dict[str, dict[str, Any]]) -> dict[str, di
     }
 
 
-def _no_key_twice(connection: Connection, dataset: Dataset, desired: Sequence[Desired]) -> None:
+def _no_key_twice(connection: Connection, dataset: Dataset, at: At) -> None:
     texts = statements("diff")
+    groups = [row[0] for row in connection.execute(texts["same_key_in_file"])]
+    records = at(position for positions in groups for position in positions)
     faults = [
-        Fault(
-            desired[position].where,
-            label(dataset.key, key),
-            "",
-            f"is the same key as that of {desired[positions[0]].where}: remove one",
-        )
-        for key, positions in connection.execute(texts["same_key_in_file"])
+        twice(dataset, records[position], records[positions[0]])
+        for positions in groups
         for position in positions[1:]
     ]
     if faults:
@@ -234,16 +231,18 @@ def _no_key_twice(connection: Connection, dataset: Dataset, desired: Sequence[De
         )
 
 
-def _stop_on_drift(connection: Connection, dataset: Dataset, desired: Sequence[Desired]) -> None:
+def _stop_on_drift(connection: Connection, dataset: Dataset, at: At) -> None:
     values = {"limit": SHOWN + 1, "deleted": dataset.on_drift}
+    changes = _changes(connection, dataset, "stops", values)
+    records = at(change.position for change in changes if change.position is not None)
     faults = [
         Fault(
-            dataset.target if change.position is None else desired[change.position].where,
+            dataset.target if change.position is None else records[change.position].where,
             label(change.key, change.key.values()),
             ", ".join(edited_fields(change)),
             "was deleted by hand" if change.action == "deleted" else "was edited by hand",
         )
-        for change in _changes(connection, dataset, "stops", values)
+        for change in changes
     ]
     if faults:
         raise RefusedError(

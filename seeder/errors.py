@@ -70,7 +70,7 @@ class FaultyRecordsError(SeedError):
     """Several records are at fault; the message lists the first twenty.
 
     Args:
-        what: the message's first line.
+        what: the message's first line, without its colon.
         faults: all of them, or the first ones.
         count: how many there are, where `faults` are the first ones.
         more: there are as many at least, and nobody has looked for the rest.
@@ -79,6 +79,7 @@ class FaultyRecordsError(SeedError):
     def __init__(
         self, what: str, faults: Sequence[Fault], count: int = 0, *, more: bool = False
     ) -> None:
+        self.what = what
         self.faults = tuple(faults)
         self.count = max(count, len(faults))
         shown = self.faults[:SHOWN]
@@ -90,6 +91,15 @@ class FaultyRecordsError(SeedError):
 
 class RecordError(FaultyRecordsError):
     """Records of a seed file are wrong; nothing of their dataset was written."""
+
+
+def together(errors: Sequence[RecordError]) -> RecordError:
+    """One error of several; the first one's words."""
+    first, *others = errors
+    if not others:
+        return first
+    faults = [fault for error in errors for fault in error.faults]
+    return RecordError(first.what, faults[:SHOWN], sum(error.count for error in errors))
 
 
 class RefusedError(FaultyRecordsError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -181,9 +181,16 @@ class Ledger:
         values = {"name": name, "fingerprint": fingerprint, "records": records}
         self.connection.execute(texts["record_dataset"], values)
 
-    def open_records(self, ids: Iterable[int]) -> None:
+    def open_records(self, ids: Sequence[int]) -> None:
         """Make `pg_temp.open` of the ids of applied records that have to be looked at."""
-        self.connection.execute(statements("ledger")["open"], {"ids": list(ids)})
+        self.connection.execute(statements("ledger")["open"])
+        with (
+            self.connection.cursor() as cursor,
+            cursor.copy("COPY pg_temp.named FROM STDIN") as copy,
+        ):
+            for start in range(0, len(ids), TOGETHER):
+                copy.write("".join(f"{id_}\n" for id_ in ids[start : start + TOGETHER]))
+        self.connection.execute(statements("ledger")["open_once"])
         self.connection.execute(statements("ledger")["analyze_open"])
 
     def sources(self, number: int) -> Iterator[tuple[bytes, array[int]]]:

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from typing import Protocol
 
 from msgspec import DecodeError, Raw, ValidationError
-from msgspec.json import decode
+from msgspec.json import Decoder, decode
 
 from seeder import malformed, strict
 from seeder.content import Pieces
@@ -52,6 +52,10 @@ class Batch:
         return self.place(n)
 
 
+fields_of = Decoder(dict[str, Raw]).decode
+"""The fields of an object's text, as raw JSON."""
+
+
 class Arrays(Protocol):
     """Where a dataset's records are: one document, or several."""
 
@@ -60,6 +64,30 @@ class Arrays(Protocol):
 
     def batches(self, pointer: str) -> Iterator[Batch]:
         """The same, some at a time; not yet checked to be objects."""
+
+
+def raw_records(document: Arrays, pointer: str, batch: Batch) -> list[RawRecord]:
+    """A batch's texts as records.
+
+    Args:
+        document: which the batch is of.
+        pointer: to the array that the batch is of.
+        batch: some of its texts, or of those.
+
+    Raises:
+        RecordError: some are wrong; all of the document.
+    """
+    found = []
+    for n, text in enumerate(batch.texts):
+        try:
+            record = RawRecord(batch.where(n), fields_of(text))
+        except (DecodeError, RecursionError):
+            document.array(pointer)  # names all that is wrong, and not the first
+            raise
+        if strict.faults(record.where, bytes(text), record.fields):
+            document.array(pointer)
+        found.append(record)
+    return found
 
 
 @dataclass(frozen=True)
@@ -142,7 +170,7 @@ class Document:
         faults = [
             fault
             for record, text in zip(records, texts, strict=True)
-            for fault in strict.faults(record.where, bytes(text), len(record.fields))
+            for fault in strict.faults(record.where, bytes(text), record.fields)
         ]
         if faults:
             raise RecordError(f"{self.name} has records that are wrong", faults)
@@ -289,7 +317,7 @@ def open_document(name: str, pieces: Pieces) -> Document:
     """
     bare = name.removesuffix(".gz").removesuffix(".zst")
     text = unpacked(name, pieces)
-    check_text(name, text())
+    check_text(name, text)
     if bare.endswith(".csv"):
         from seeder.tabular import CsvDocument
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from seeder import web
-from seeder.content import Content, of_file
+from seeder.content import Content, State, of_file
 from seeder.errors import ManifestError, SourceError
 from seeder.objects import SCHEMES as STORES
 from seeder.pattern import Pattern, folder_of, is_pattern, pattern_at
@@ -37,6 +37,7 @@ class Sources:
 
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    _digests: dict[State, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def read(self, location: str) -> Content:
         """The content at one location.
@@ -86,7 +87,7 @@ class Sources:
             return objects.read(location, name, self.settings)
         if scheme == "https":
             return web.read(location, name, self.settings.get("SEED_HTTPS_TOKEN", ""))
-        return of_file(Path(location), name)
+        return of_file(Path(location), name, self._digests)
 
     def _fingerprint(self, location: str) -> str:
         scheme = scheme_of(location)

@@ -47,7 +47,7 @@ class Desired:
 
 
 def stage(
-    dataset: Dataset, raw: list[RawRecord], document: Arrays, lookup: Lookup
+    dataset: Dataset, raw: list[RawRecord], document: Arrays, lookup: Lookup, first: int = 0
 ) -> list[Desired]:
     """The desired records of a dataset.
 
@@ -56,6 +56,7 @@ def stage(
         raw: the records, or some of them.
         document: where their children are.
         lookup: finds what they refer to.
+        first: the position of the first one.
 
     Raises:
         RecordError: keys missing or twice, references or parents not found; all of them.
@@ -70,9 +71,9 @@ def stage(
     for name, ref in dataset.refs.items():
         pending |= _resolve(dataset, name, ref, raw, bodies, lookup, faults)
     staged = [
-        replace(desired, pending=position in pending)
-        for position, (record, body) in enumerate(zip(raw, bodies, strict=True))
-        if (desired := _keyed(dataset, position, record, body, faults))
+        desired if n not in pending else replace(desired, pending=True)
+        for n, (record, body) in enumerate(zip(raw, bodies, strict=True))
+        if (desired := _keyed(dataset, first + n, record, body, faults))
     ]
     _no_key_twice(dataset, staged, faults)
     if faults:
@@ -218,8 +219,16 @@ def _no_key_twice(dataset: Dataset, staged: list[Desired], faults: list[Fault]) 
     for record in staged:
         before = first.setdefault(record.key, record)
         if before is not record:
-            problem = f"the key is there twice; {before.where} has it as well: remove one"
-            faults.append(Fault(record.where, label(dataset.key, record.key), "", problem))
+            faults.append(twice(dataset, record, before))
+
+
+def twice(dataset: Dataset, record: Desired, before: Desired) -> Fault:
+    """What is wrong with a record whose key another has as well."""
+    if record.key == before.key:
+        problem = f"the key is there twice; {before.where} has it as well: remove one"
+    else:
+        problem = f"is the same key as that of {before.where}: remove one"
+    return Fault(record.where, label(dataset.key, record.key), "", problem)
 
 
 def scalar(raw: Raw) -> Scalar:

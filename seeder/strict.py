@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
+
+from msgspec import Raw
 
 from seeder.errors import Fault
 
 END_OF_NAME = b'":'
 """As nearly everybody writes it; in a text it is rare."""
+
+SPACED = b'" :'
+"""As somebody else may write it."""
 
 ESCAPED = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
 """NUL, or half of a surrogate pair, in JSON's escapes."""
@@ -26,18 +32,23 @@ def is_plain(text: bytes, names: int) -> bool:
         text: JSON text, of one record or of many.
         names: how many names a parser found in it, nested ones included.
     """
-    return text.count(END_OF_NAME) == names
+    return text.count(END_OF_NAME) == names and SPACED not in text
 
 
-def faults(where: str, text: bytes, names: int) -> list[Fault]:
+def faults(where: str, text: bytes, fields: Mapping[str, Raw]) -> list[Fault]:
     """What one record may not hold.
 
     Args:
         where: its place, for messages.
         text: its JSON text, which is valid.
-        names: how many fields a parser took from it.
+        fields: what a parser took from it.
     """
-    if is_plain(text, names) and not ESCAPED.search(text):
+    names = text.count(END_OF_NAME)
+    # Those within values stand there as they stand in the text, be it a name's end or not.
+    if names != len(fields):
+        names -= sum(bytes(raw).count(END_OF_NAME) for raw in fields.values())
+    plain = names == len(fields) and SPACED not in text
+    if plain and not (b"\\u" in text and ESCAPED.search(text)):
         return []
     pairs = json.loads(text.decode(), object_pairs_hook=tuple, parse_int=str, parse_float=str)
     given = [name for name, _ in pairs]

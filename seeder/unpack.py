@@ -6,13 +6,17 @@ import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 
 from seeder.content import MAX_BYTES, PIECE, Pieces
 from seeder.errors import Fault, RecordError, SourceError
 
 MARK = b"\xef\xbb\xbf"
 """A byte order mark, as some editors put it first."""
+
+FRESH = (b"", 0)
+"""The state of a decoder that waits for nothing."""
 
 PART = 1 << 14
 """How many compressed bytes are unpacked at a time, so that the bound is seen in time."""
@@ -33,22 +37,26 @@ def unpacked(name: str, pieces: Pieces) -> Pieces:
     return text
 
 
-def check_text(name: str, pieces: Iterable[bytes]) -> None:
+def check_text(name: str, pieces: Pieces) -> None:
     """Msgspec takes raw values as they are, whatever their encoding; PostgreSQL does not.
 
     Raises:
         RecordError: it is not UTF-8, with the line.
     """
-    decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
+    decoder, taken = codecs.getincrementaldecoder("utf-8")(), 0
     try:
-        for piece in pieces:
-            decoder.decode(piece)
-            line += piece.count(b"\n")
+        for piece in pieces():
+            if not (piece.isascii() and decoder.getstate() == FRESH):
+                decoder.decode(piece)
+            taken += 1
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         # Within what the decoder had kept of earlier pieces and this one; what is kept has no newline.
-        line += error.object.count(b"\n", 0, error.start)
-        fault = Fault(f"{name}:{line}", "", "", f"is not UTF-8: {error.reason}; save it as UTF-8")
+        before = sum(piece.count(b"\n") for piece in islice(pieces(), taken))
+        before += error.object.count(b"\n", 0, error.start)
+        fault = Fault(
+            f"{name}:{before + 1}", "", "", f"is not UTF-8: {error.reason}; save it as UTF-8"
+        )
         raise RecordError("a seed file cannot be read", [fault]) from None
 
 

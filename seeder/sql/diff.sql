@@ -25,9 +25,9 @@ GROUP BY l.id HAVING count(*) > 1
 ORDER BY 1 LIMIT 20;
 
 -- name: same_key_in_file
--- Keys that differ in the file and are one key in the target's types.
-SELECT min(d.key::text)::jsonb, array_agg(d.position ORDER BY d.position) AS positions
-FROM pg_temp.desired d GROUP BY d.id HAVING count(*) > 1 ORDER BY 2 LIMIT 20;
+-- Records whose keys are one in the target's types; of each key the first ones.
+SELECT (array_agg(d.position ORDER BY d.position))[:20] AS positions
+FROM pg_temp.desired d GROUP BY d.id HAVING count(*) > 1 ORDER BY 1 LIMIT 20;
 
 -- name: also_elsewhere_in_file
 -- Keys of records that were applied and that the file still has word for word.
@@ -153,6 +153,8 @@ ORDER BY position
 LIMIT %(limit)s;
 
 -- name: whole
--- The records of the file, and whether all that it says of them was applied.
-SELECT d.position, d.id, p.hashes IS NOT DISTINCT FROM d.hashes
+-- In the file's order: the ids of its records, and of each one byte, 1 where all that it says was applied.
+SELECT coalesce(string_agg(int8send(d.id), '' ORDER BY d.position), ''),
+       coalesce(string_agg(CASE WHEN p.hashes IS NOT DISTINCT FROM d.hashes THEN '\x01' ELSE '\x00' END::bytea, ''
+                           ORDER BY d.position), '')
 FROM pg_temp.desired d JOIN pg_temp.plan p ON p.position = d.position;

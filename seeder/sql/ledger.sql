@@ -152,7 +152,10 @@ WHERE r.dataset = %(dataset)s AND r.id = p.id AND p.action = ANY (%(actions)s);
 DELETE FROM compose_init.record WHERE dataset = %(dataset)s AND id = ANY (%(ids)s);
 
 -- name: open
-CREATE TEMP TABLE open AS SELECT unnest(%(ids)s::bigint[]) AS id;
+CREATE TEMP TABLE named (id bigint);
+
+-- name: open_once
+CREATE TEMP TABLE open AS SELECT DISTINCT id FROM pg_temp.named;
 
 -- name: analyze_open
 ANALYZE pg_temp.open;

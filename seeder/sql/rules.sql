@@ -76,6 +76,13 @@ ORDER BY w.position LIMIT %(limit)s;
 SELECT jsonb_build_array({key}) FROM {table} t
 JOIN jsonb_to_record(%(document)s::jsonb) AS p ({typed}) ON {same} LIMIT 1;
 
+-- name: holder_in_file
+-- The first record before it that has the same values there.
+SELECT min(r.position) FROM pg_temp.raw r
+CROSS JOIN LATERAL jsonb_to_record(r.document) AS t ({typed})
+JOIN jsonb_to_record(%(document)s::jsonb) AS p ({typed}) ON {same}
+WHERE r.position < %(position)s;
+
 -- name: misfits_function
 -- For one record: [field, SQLSTATE, message, constraint] of each field that its column does not take.
 CREATE OR REPLACE FUNCTION pg_temp.misfits(document jsonb) RETURNS jsonb LANGUAGE plpgsql AS {body};

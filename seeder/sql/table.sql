@@ -127,6 +127,9 @@ GROUP BY p.position ORDER BY p.position;
 -- name: positions
 SELECT position FROM pg_temp.plan WHERE action = %(action)s ORDER BY position;
 
+-- name: shapes
+SELECT DISTINCT shape FROM pg_temp.raw WHERE position = ANY (%(positions)s);
+
 -- name: hold
 -- Fails where one of the texts is nothing that jsonb can hold.
 SELECT count(t::jsonb) FROM unnest(%(texts)s::text[]) AS u (t);

@@ -7,16 +7,22 @@ from typing import Protocol
 
 from seeder.diff import Plan
 from seeder.ledger import Ledger
-from seeder.stage import Desired
+from seeder.staged import Staged
 
 Progress = Callable[[int, int], None]
 """Told how many records of a dataset are done, and of how many."""
+
+Shape = tuple[str, ...]
+"""A set of fields: only those that a record names are compared or written."""
 
 
 class Target(Protocol):
     """Where a dataset goes."""
 
-    def show(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
+    def load(self, staged: Staged) -> list[Shape]:
+        """Take the desired records; the sets of fields that they have."""
+
+    def show(self, fields: list[str], *, verify: bool) -> None:
         """Make `pg_temp.desired` and `pg_temp.live` show the two sides of the comparison.
 
         `fields` is the order in which hashes stand.

@@ -7,7 +7,7 @@ The rest (unique, exclusion, references to itself, whatever a trigger says) is s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -18,6 +18,8 @@ from seeder.ledger import Connection
 from seeder.manifest import Dataset
 from seeder.sql import Name, Text, as_is, statements
 from seeder.stage import Desired, label
+from seeder.staged import At
+from seeder.targets import Shape
 from seeder.targets.columns import same
 from seeder.targets.rules import CHECK, FOREIGN, Rule, null, required, rules
 
@@ -48,12 +50,13 @@ class Breaches:
     parents_there: bool
     faults: list[Fault] = field(default_factory=list)
     count: int = 0
+    _found: list[tuple[int, list[Condition]]] = field(default_factory=list)
 
-    def find(self, desired: Sequence[Desired], shapes: Sequence[tuple[str, ...]]) -> None:
+    def find(self, at: At, shapes: Iterable[Shape]) -> None:
         """The first faults, and how many there are.
 
         Args:
-            desired: the records by their position.
+            at: the records at some positions.
             shapes: the sets of fields that they have.
         """
         values = {"table": self.table}
@@ -67,11 +70,16 @@ class Breaches:
         needed = required(self.connection, self.table)
         if not new:
             for number, shape in enumerate(shapes):
-                self._find_new(number, shape, known, needed, desired)
+                self._find_new(number, shape, known, needed)
         if not updated:
-            self._find_updated(known, needed, desired)
-        place = {record.where: record.position for record in desired}
-        self.faults.sort(key=lambda fault: place[fault.where])
+            self._find_updated(known, needed)
+        self._found.sort(key=lambda found: found[0])
+        records = at(position for position, _ in self._found)
+        self.faults = [
+            self._fault(records[position], columns, rule)
+            for position, broken in self._found
+            for _, columns, rule in broken
+        ]
 
     def _find_new(
         self,
@@ -79,7 +87,6 @@ class Breaches:
         shape: tuple[str, ...],
         known: Sequence[Rule],
         needed: Mapping[str, bool],
-        desired: Sequence[Desired],
     ) -> None:
         missing = [name for name, given in needed.items() if name not in shape and not given]
         conditions = [
@@ -91,11 +98,9 @@ class Breaches:
             "typed": self.typed(shape),
             "fields": sql.SQL(", ").join(Name("p", name) for name in shape),
         }
-        self._ask(query, parts, {"shape": number}, conditions, desired)
+        self._ask(query, parts, {"shape": number}, conditions)
 
-    def _find_updated(
-        self, known: Sequence[Rule], needed: Mapping[str, bool], desired: Sequence[Desired]
-    ) -> None:
+    def _find_updated(self, known: Sequence[Rule], needed: Mapping[str, bool]) -> None:
         rows = self.connection.execute(statements("table")["written_fields"])
         written = [str(row[0]) for row in rows]
         if not written:
@@ -118,7 +123,7 @@ class Breaches:
                 self.columns, set(written), known, needed
             )
         ]
-        self._ask(sql.SQL(statements("rules")["updated"]), parts, {}, conditions, desired)
+        self._ask(sql.SQL(statements("rules")["updated"]), parts, {}, conditions)
 
     def _conditions(
         self,
@@ -145,7 +150,6 @@ class Breaches:
         parts: Mapping[str, sql.Composable],
         values: Mapping[str, object],
         conditions: Sequence[Condition],
-        desired: Sequence[Desired],
     ) -> None:
         if not conditions:
             return
@@ -163,11 +167,9 @@ class Breaches:
         except psycopg.DatabaseError:
             return  # a rule that raises, or reads what the role may not: the table itself says it
         self.count += rows[0][2] if rows else 0
-        for position, numbers, _ in rows:
-            self.faults += [
-                self._fault(desired[position], columns, rule)
-                for _, columns, rule in (conditions[n] for n in numbers)
-            ]
+        self._found += [
+            (position, [conditions[n] for n in numbers]) for position, numbers, _ in rows
+        ]
 
     def _fault(self, record: Desired, columns: tuple[str, ...], rule: Rule | None) -> Fault:
         document = record.document

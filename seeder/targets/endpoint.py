@@ -27,7 +27,8 @@ from seeder.ledger import Connection, Ledger
 from seeder.manifest import Dataset
 from seeder.sql import statements
 from seeder.stage import Desired, label
-from seeder.targets import Progress
+from seeder.staged import Staged
+from seeder.targets import Progress, Shape
 from seeder.targets.jobs import BATCH, Job, Outcome, run
 from seeder.targets.live import Key, Live, Reader
 from seeder.targets.pace import Pace
@@ -76,7 +77,16 @@ class EndpointTarget:
         self._ids: dict[int, Key] = {}
         self._live: dict[Key, dict[str, Json]] = {}
 
-    def show(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
+    def load(self, staged: Staged) -> list[Shape]:
+        """Take the desired records; the sets of fields that they have.
+
+        Raises:
+            RecordError: what is wrong with them.
+        """
+        self._desired = [record for some in staged for record in some]
+        return list(dict.fromkeys(tuple(record.document) for record in self._desired))
+
+    def show(self, fields: list[str], *, verify: bool) -> None:
         """Read the API's records, and show both sides of the comparison.
 
         Raises:
@@ -84,7 +94,7 @@ class EndpointTarget:
             CredentialsError, InterruptedTargetError: as the API answers.
         """
         self._settle()
-        self._show(desired, fields, verify=verify)
+        self._show(self._desired, fields, verify=verify)
 
     def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
         """Send what the plan says, confirm it, and let the ledger follow the answers.
@@ -303,7 +313,12 @@ class EndpointTarget:
         ledger.open_records([row[0] for row in rows])
         self._connection.execute(statements("endpoint")["intended"], {"dataset": number})
         self._show(records, self._fields, verify=False)
-        second = compare(self._connection, self._dataset, records, self._fields)
+        second = compare(
+            self._connection,
+            self._dataset,
+            lambda positions: {n: records[n] for n in positions},
+            self._fields,
+        )
         found = self._connection.execute(statements("endpoint")["found"], {"positions": doubtful})
         adopted = {row[0] for row in found.fetchall()}
         taken = len(again) - second.create - len(adopted)

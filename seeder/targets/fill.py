@@ -24,7 +24,7 @@ from psycopg import sql
 from seeder import strict
 from seeder.ledger import Connection
 from seeder.manifest import Dataset
-from seeder.records import Arrays, Batch
+from seeder.records import Arrays, Batch, fields_of
 from seeder.sql import statements
 from seeder.stage import Scalar
 from seeder.targets.columns import Column
@@ -194,7 +194,7 @@ class _Encoder:
         nested = sum(b"".join(values[n]).count(strict.END_OF_NAME) for n in self._nested)
         if strict.is_plain(text, len(batch.texts) * self._names + nested):
             return
-        if any(strict.faults("", bytes(one), self._names) for one in batch.texts):
+        if any(strict.faults("", bytes(one), fields_of(one)) for one in batch.texts):
             raise UnfitError
 
 

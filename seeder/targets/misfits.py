@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -16,6 +16,8 @@ from seeder.ledger import Connection
 from seeder.manifest import Dataset
 from seeder.sql import Name, Text, as_is, statements
 from seeder.stage import Desired, label
+from seeder.staged import At
+from seeder.targets import Shape
 from seeder.targets.rules import DEFINITION, NOT_NULL
 
 TOO_LONG = psycopg.errors.StringDataRightTruncation.sqlstate
@@ -64,13 +66,11 @@ class Misfits:
     bases: Mapping[str, str]
     categories: Mapping[str, str]
 
-    def find(
-        self, desired: Sequence[Desired], shapes: Sequence[tuple[str, ...]]
-    ) -> tuple[list[Fault], int]:
+    def find(self, at: At, shapes: Iterable[Shape]) -> tuple[list[Fault], int]:
         """The first faults in the file's order, and how many there are.
 
         Args:
-            desired: the records by their position.
+            at: the records at some positions.
             shapes: the sets of fields that they have.
         """
         texts = statements("rules")
@@ -91,8 +91,9 @@ class Misfits:
             sql.SQL(texts["misfits_function"]).format(body=sql.Literal(text)), {}
         )
         rows = self.connection.execute(texts["misfits"], {"limit": SHOWN}).fetchall()
+        records = at(position for position, _, _ in rows)
         faults = [
-            self._fault(desired[position], *fault) for position, found, _ in rows for fault in found
+            self._fault(records[position], *fault) for position, found, _ in rows for fault in found
         ]
         return faults, int(rows[0][2]) if rows else 0
 

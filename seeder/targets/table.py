@@ -11,10 +11,11 @@ records with other fields need other statements.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
+from typing import Any
 
 import psycopg
 from msgspec.json import encode
@@ -36,14 +37,14 @@ from seeder.ledger import Applied, Connection, Ledger, unpack
 from seeder.manifest import Dataset
 from seeder.sql import Name, Text, as_is, statements
 from seeder.stage import Desired, Scalar, label
-from seeder.targets import Progress
+from seeder.staged import Staged
+from seeder.targets import Progress, Shape
 from seeder.targets.breaches import Breaches
 from seeder.targets.columns import columns, identifiers, regclass, same, table_name, why_no_table
 from seeder.targets.halving import LOOKED_FOR, attempted, search
 from seeder.targets.misfits import Misfits
 from seeder.targets.rules import NEEDED, NOT_NULL, UNIQUE, Rule, denied, held_back, null, rules
 
-Shape = tuple[str, ...]
 NO_TEXTS: Mapping[str, str] = {}
 
 
@@ -66,28 +67,43 @@ class TableTarget:
         self._name = dataset.table or ""
         self.identifier = table_name(self._name)
         self.columns = columns(connection, self._name)
-        self._desired: list[Desired] = []
-        self._shapes: list[Shape] = []
+        self._staged: Staged | None = None
+        self._shapes: dict[Shape, int] = {}
         self._check_manifest()
 
-    def show(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
+    def load(self, staged: Staged) -> list[Shape]:
+        """Copy the desired records; the sets of fields that they have.
+
+        Raises:
+            RecordError: unknown fields, or what jsonb cannot hold; all of them.
+        """
+        self._staged = staged
+        self._connection.execute(statements("table")["raw"])
+        unknown: dict[str, tuple[Desired, int]] = {}
+        unstorable: list[Fault] = []
+        for some in staged:
+            self._find_unknown(some, unknown)
+            if not unknown:
+                unstorable += self._copy(some)
+        if faults := [self._unknown(*one) for one in unknown.items()] or unstorable:
+            raise RecordError(self._wrong, faults)
+        return list(self._shapes)
+
+    def show(self, fields: list[str], *, verify: bool) -> None:
         """Type the desired records as the table would, and show the live ones beside them.
 
         Raises:
-            RecordError: unknown fields, or values that a column's type does not take; all of them.
+            RecordError: values that a column's type does not take; all of them.
         """
         del verify  # a table shows all of itself at any time
-        self._desired, self._fields = desired, fields
-        self._check_fields(desired)
-        self._shapes = list(dict.fromkeys(tuple(record.document) for record in desired))
-        self._copy(desired)
+        self._fields = fields
         try:
             with self._connection.transaction():
                 self._type()
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             # class 22, and 23 for a domain's CHECK: find which records, and say it by field
-            faults, count = self._misfits.find(desired, self._shapes)
-            raise RecordError(self._wrong, faults or [self._unplaced(error)], count) from None
+            faults, number = self._misfits.find(self._at, self._shapes)
+            raise RecordError(self._wrong, faults or [self._unplaced(error)], number) from None
         self._show_live()
 
     def refuse(self, plan: Plan, *, later: bool) -> None:
@@ -112,7 +128,7 @@ class TableTarget:
             waiting=frozenset(self._dataset.refs) if later else frozenset(),
             parents_there=not later,
         )
-        breaches.find(self._desired, self._shapes)
+        breaches.find(self._at, self._shapes)
         if breaches.faults:
             raise RefusedError(self._refuses, breaches.faults, breaches.count)
 
@@ -185,7 +201,7 @@ class TableTarget:
             psycopg.Error: two have the same key.
         """
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        self._fields, self._shapes = fields, [tuple(fields)]
+        self._fields, self._shapes = fields, {tuple(fields): 0}
         self._follow_sequences()
         texts = self._texts(fields)
         parts = {
@@ -264,19 +280,31 @@ class TableTarget:
     def _wrong(self) -> str:
         return f"dataset {self._dataset.name} has records that are wrong"
 
-    def _check_fields(self, desired: list[Desired]) -> None:
-        first: dict[str, tuple[Desired, int]] = {}
-        for record in desired:
-            for field in record.document:
-                if field not in self.columns or self.columns[field].generated:
-                    known, count = first.get(field, (record, 0))
-                    first[field] = (known, count + 1)
-        faults = [
-            Fault(record.where, self._label(record), field, self._why_not(field) + _also(count))
-            for field, (record, count) in first.items()
-        ]
-        if faults:
-            raise RecordError(self._wrong, faults)
+    def _at(self, positions: Iterable[int]) -> dict[int, Desired]:
+        return self._staged.at(positions) if self._staged else {}
+
+    def _find_unknown(
+        self, records: list[Desired], unknown: dict[str, tuple[Desired, int]]
+    ) -> None:
+        """Fields that the table cannot take: of each the first record that has it, and how many have."""
+        by_shape = {tuple(record.document) for record in records}
+        wrong = {
+            shape: [
+                name for name in shape if name not in self.columns or self.columns[name].generated
+            ]
+            for shape in by_shape
+        }
+        if not any(wrong.values()):
+            return
+        for record in records:
+            for name in wrong[tuple(record.document)]:
+                first, number = unknown.get(name, (record, 0))
+                unknown[name] = (first, number + 1)
+
+    def _unknown(self, field: str, found: tuple[Desired, int]) -> Fault:
+        record, number = found
+        problem = self._why_not(field) + _also(number)
+        return Fault(record.where, self._label(record), field, problem)
 
     def _why_not(self, field: str) -> str:
         if field in self.columns:
@@ -289,21 +317,20 @@ class TableTarget:
 
     # reading
 
-    def _copy(self, desired: list[Desired]) -> None:
-        numbers = {shape: number for number, shape in enumerate(self._shapes)}
-        self._connection.execute(statements("table")["raw"])
+    def _copy(self, records: list[Desired]) -> list[Fault]:
+        """Copy some of the desired records; what is wrong with them, and then none of them is copied."""
         cursor = self._connection.cursor()
         try:
             with (
                 self._connection.transaction(),
                 cursor.copy("COPY pg_temp.raw FROM STDIN") as copy,
             ):
-                for record in desired:
-                    shape = numbers[tuple(record.document)]
+                for record in records:
+                    shape = self._shapes.setdefault(tuple(record.document), len(self._shapes))
                     copy.write_row((record.position, shape, encode(record.document).decode()))
         except psycopg.DataError as error:
-            faults = self._unstorable(desired) or [self._unplaced(error)]
-            raise RecordError(self._wrong, faults) from None
+            return self._unstorable(records) or [self._unplaced(error)]
+        return []
 
     def _unstorable(self, desired: list[Desired]) -> list[Fault]:
         """What is JSON and yet nothing that jsonb can hold, such as 1e200000; by field."""
@@ -324,7 +351,7 @@ class TableTarget:
 
     def _type(self) -> None:
         self._connection.execute(statements("table")["desired"])
-        for number, shape in enumerate(self._shapes):
+        for shape, number in self._shapes.items():
             query = sql.SQL(statements("table")["type"]).format(
                 id=self._id("p"),
                 key=self._key("p"),
@@ -360,12 +387,8 @@ class TableTarget:
     def _texts(self, shown: Sequence[str]) -> dict[str, str]:
         """Of the columns whose hash asks for their text more than once, a name for it."""
         free = (name for n in count() if (name := f"text {n}") not in self.columns)
-        return {
-            field: name
-            for field, name in zip(
-                [field for field in shown if self.columns[field].base == "jsonb"], free, strict=False
-            )
-        }
+        long = [field for field in shown if self.columns[field].base == "jsonb"]
+        return dict(zip(long, free, strict=False))
 
     def _rows(self, texts: Mapping[str, str]) -> sql.Composable:
         """The table's rows, with these texts: to make one of jsonb costs more than all else of its hash."""
@@ -399,11 +422,7 @@ class TableTarget:
 
     def _write(self, plan: Plan) -> None:
         deleted = self._delete() if plan.delete else 0
-        created = (
-            sum(self._insert(number, None) for number in range(len(self._shapes)))
-            if plan.create
-            else 0
-        )
+        created = sum(self._insert(shape, None) for shape in self._shapes) if plan.create else 0
         updated = self._update(None) if plan.update else 0
         if (created, updated, deleted) != (plan.create, plan.update, plan.delete):
             raise RefusedError(
@@ -445,28 +464,29 @@ class TableTarget:
                 "was written, and is not there under its key: a trigger, a rule or row-level security changes or"
                 " hides it"
             )
-            records = [self._desired[position] for (position,) in vanished]
+            shown = self._at(position for (position,) in vanished[:SHOWN])
             raise RefusedError(
-                self._refuses, [Fault(one.where, self._label(one), "", why) for one in records]
+                self._refuses,
+                [Fault(one.where, self._label(one), "", why) for one in shown.values()],
+                len(vanished),
             )
         rules_ = [self._dataset.fields.get(name) for name in self._fields]
         values = {"fields": self._fields, "once": [bool(rule and rule.once) for rule in rules_]}
         self._connection.execute(texts["observe"], values)
-        found = self._connection.execute(texts["rewritten"], values)
-        return [
-            f"{self._label(self._desired[position])}: {', '.join(names)}"
-            for position, names in found
-        ]
+        found = self._connection.execute(texts["rewritten"], values).fetchall()
+        records = self._at(position for position, _ in found)
+        return [f"{self._label(records[n])}: {', '.join(names)}" for n, names in found]
 
-    def _insert(self, number: int, positions: Sequence[int] | None) -> int:
-        shape = self._shapes[number]
+    def _insert(self, shape: Shape, positions: Sequence[int] | None) -> int:
         query = sql.SQL(statements("table")["insert"]).format(
             table=self.identifier,
             columns=identifiers(None, shape),
             fields=identifiers("p", shape),
             typed=self._typed(shape),
         )
-        return self._connection.execute(query, {"shape": number, "positions": positions}).rowcount
+        return self._connection.execute(
+            query, {"shape": self._shapes[shape], "positions": positions}
+        ).rowcount
 
     def _update(self, positions: Sequence[int] | None) -> int:
         written = [
@@ -509,21 +529,27 @@ class TableTarget:
 
     def _refused(self) -> list[Fault]:
         """The records that the table refuses beside those that it takes; nothing of it stays."""
-        faults: list[Fault] = []
-        known = {rule.name: rule for rule in rules(self._connection, regclass(self._name))}
-        shape_of = {shape: number for number, shape in enumerate(self._shapes)}
-        for action, write in (
-            ("create", lambda some: self._insert_all(some, shape_of)),
-            ("update", self._update),
-        ):
+        found: list[tuple[int, psycopg.Error]] = []
+        for action, write in (("create", self._insert_all), ("update", self._update)):
             rows = self._connection.execute(statements("table")["positions"], {"action": action})
-            for position, error in search(self._connection, [row[0] for row in rows], write):
-                shown = len(faults) < SHOWN
-                faults.append(self._fault(self._desired[position], error, known, shown=shown))
-        return faults
+            found += search(self._connection, [row[0] for row in rows], write)
+        known = {rule.name: rule for rule in rules(self._connection, regclass(self._name))}
+        records = self._at(position for position, _ in found)
+        # Looked for in the table and in the file: only for what a message has room for.
+        holders = self._holders(
+            [
+                (rule, records[position])
+                for position, error in found[:SHOWN]
+                if (rule := known.get(error.diag.constraint_name or "")) and rule.kind == UNIQUE
+            ]
+        )
+        return [
+            self._fault(records[position], error, known, holders.get(position, ""))
+            for position, error in found
+        ]
 
     def _fault(
-        self, record: Desired, error: psycopg.Error, known: Mapping[str, Rule], *, shown: bool
+        self, record: Desired, error: psycopg.Error, known: Mapping[str, Rule], holder: str
     ) -> Fault:
         """What a record was refused for: by the rule that it breaks, or in PostgreSQL's own words."""
         rule = known.get(error.diag.constraint_name or "")
@@ -532,36 +558,46 @@ class TableTarget:
             problem = null(field, record.document)
         elif rule:
             field = ", ".join(rule.columns)
-            problem = rule.problem(record.document, self._dataset.secrets)
-            # Looked for in the table and the whole file: only for what a message has room for.
-            problem += self._holder(rule, record) if rule.kind == UNIQUE and shown else ""
+            problem = rule.problem(record.document, self._dataset.secrets) + holder
         else:
             problem = self._reason(error)
         return Fault(record.where, self._label(record), field, problem)
 
-    def _holder(self, rule: Rule, record: Desired) -> str:
-        """Who has a record's unique values already: a row of the table, or a record before it."""
-        if not rule.columns or not set(rule.columns) <= set(record.document):
-            return ""
-        query = sql.SQL(statements("rules")["holder"]).format(
+    def _holders(self, refused: list[tuple[Rule, Desired]]) -> dict[int, str]:
+        """By position: who has a record's unique values already, a row of the table or a record before it."""
+        found: dict[int, str] = {}
+        earlier: dict[int, int] = {}
+        for rule, record in refused:
+            if not rule.columns or not set(rule.columns) <= set(record.document):
+                continue
+            document = encode({name: record.document[name] for name in rule.columns}).decode()
+            values = {"document": document, "position": record.position}
+            row = self._asked("holder", rule.columns, values)
+            if row:
+                found[record.position] = f": the one with {label(self._dataset.key, row[0])}"
+            elif (row := self._asked("holder_in_file", rule.columns, values)) and row[
+                0
+            ] is not None:
+                earlier[record.position] = row[0]
+        records = self._at(earlier.values())
+        return found | {n: f": {records[at].where} of this file" for n, at in earlier.items()}
+
+    def _asked(self, name: str, fields: Shape, values: Mapping[str, object]) -> Any:
+        query = sql.SQL(statements("rules")[name]).format(
             key=self._key("t"),
             table=self.identifier,
-            typed=self._typed(rule.columns),
-            same=same("t", "p", rule.columns),
+            typed=self._typed(fields),
+            same=same("t", "p", fields),
         )
-        document = encode({name: record.document[name] for name in rule.columns}).decode()
-        row = self._connection.execute(query, {"document": document}).fetchone()
-        if row:
-            return f": the one with {label(self._dataset.key, row[0])}"
-        own = [record.document[name] for name in rule.columns]
-        for other in self._desired[: record.position]:
-            if [other.document.get(name) for name in rule.columns] == own:
-                return f": {other.where} of this file"
-        return ""
+        return self._connection.execute(query, values).fetchone()
 
-    def _insert_all(self, positions: Sequence[int], shape_of: dict[Shape, int]) -> None:
-        for number in dict.fromkeys(shape_of[tuple(self._desired[p].document)] for p in positions):
-            self._insert(number, positions)
+    def _insert_all(self, positions: Sequence[int]) -> None:
+        """Those at some positions, in the order of their shapes."""
+        query = statements("table")["shapes"]
+        there = {n for (n,) in self._connection.execute(query, {"positions": list(positions)})}
+        for shape, number in self._shapes.items():
+            if number in there:
+                self._insert(shape, positions)
 
     def _reason(self, error: psycopg.Error) -> str:
         """PostgreSQL's own words; without values where the dataset has secrets."""
