@@ -222,7 +222,7 @@ class Run:
 
         role = self.settings.application_role or ""
         roles.check(connection, role)
-        state.record_phase(connection, "roles", self._role_inputs(state.read(connection)))
+        state.record_phase(connection, "roles", {"role": role})
 
     def _role_faults(self, connection: wait.Connection) -> tuple[Fault, ...]:
         """What a run would not mend by itself, as things stand."""
@@ -230,11 +230,6 @@ class Run:
 
         found = roles.faults(connection, self.settings.application_role or "")
         return tuple(fault for fault in found if not fault.ours)
-
-    def _role_inputs(self, last: state.State | None) -> dict[str, object]:
-        """What is granted is looked at again for another role, and after other revisions."""
-        revisions = sorted(last.revisions) if last else []
-        return {"role": self.settings.application_role, "revisions": revisions}
 
     def _seed(self, connection: wait.Connection) -> None:
         _, inputs = self._seed_with(
@@ -337,8 +332,9 @@ class Run:
             wanted.discard("migrate")
         if "seed" in wanted and self._seeded(last.inputs.get(self._seed_phase, {})):
             wanted.discard("seed")
-        if wanted == {"roles"} and last.inputs.get("roles") == self._role_inputs(last):
-            wanted.discard("roles")
+        if wanted == {"roles"}:  # else it is looked at again, whatever it was before
+            checked = last.inputs.get("roles", {}).get("role")
+            return wanted if checked != self.settings.application_role else set()
         return wanted
 
     def _place(self, connection: wait.Connection, last: state.State) -> Place | None:

@@ -180,10 +180,10 @@ def test_the_script_on_a_database_that_is_there(bare: Site) -> None:
     assert "does not exist: CREATE ROLE" in faults(program.run())[0]
     for password in ("first\n", f"{SECRET}\r\n"):
         assert bare.script(password=password).returncode == 0
-    assert program.run().code == 0
     bare.as_application("INSERT INTO serial (name) VALUES ('x')")
     with pytest.raises(InsufficientPrivilege):
         bare.as_application("UPDATE alembic_version SET version_num = 'b'")
+    assert program.run().code == 0
 
 
 def test_the_script_mends_a_role_that_has_too_much(site: Site) -> None:
@@ -372,6 +372,15 @@ def test_what_extensions_have_brought(bare: Site) -> None:
     bare.as_superuser(f'REVOKE ALL ON pg_buffercache FROM "{bare.role}"')
     done = bare.program().with_(**owner).run()
     assert done.code == 0, done.said
+
+
+def test_what_nobody_needs_a_right_on(site: Site) -> None:
+    """A partition is reached through its table, and the sequence of an identity column through its column."""
+    assert site.program().run().code == 0
+    site.as_superuser(f'REVOKE ALL ON part, ident_id_seq FROM "{site.role}"')
+    assert site.program(b="pass").run().code == 0
+    site.as_application("INSERT INTO parted VALUES (1)")
+    site.as_application("INSERT INTO ident (name) VALUES ('y')")
 
 
 def test_what_is_another_applications(site: Site) -> None:
