@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/stack
+SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
 
 .DEFAULT_GOAL := help

@@ -11,7 +11,7 @@ from logging import DEBUG, ERROR, WARNING
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from init import __version__
-from init.errors import CHANGES, Interrupted, exit_code
+from init.errors import CHANGES, CredentialsRefused, Interrupted, exit_code
 from init.logs import Redactor, configure, event, log
 
 if TYPE_CHECKING:
@@ -162,6 +162,8 @@ def _plan(run: Run, call: Namespace) -> int:
         _print(planned.to_text(), run.settings)
     else:
         _print(planned.to_text(None if call.limit == "all" else int(call.limit)), run.settings)
+    if planned.faults and not planned.migrations:  # pending revisions may mend them
+        return CredentialsRefused.exit_code
     return CHANGES if planned.changes else 0
 
 

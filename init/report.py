@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from init.lineage import Recorded, Revision
+    from init.roles import Fault
     from seeder.diff import Change, Plan
 
 SHOWN = 20
@@ -84,6 +85,8 @@ class Planned:
     sql: Mapping[str, str] = field(default_factory=dict)
     no_sql: str = ""
     ahead: tuple[Recorded, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    """Of the application's role, as things stand: pending revisions may grant or make more."""
 
     @property
     def changes(self) -> bool:
@@ -103,6 +106,7 @@ class Planned:
             ],
             **({"no_sql": self.no_sql} if self.no_sql else {}),
             **_ahead(self.ahead),
+            **({"faults": [_fault(fault) for fault in self.faults]} if self.faults else {}),
             "datasets": [_planned(plan) for plan in self.datasets],
         }
 
@@ -112,8 +116,11 @@ class Planned:
         Args:
             limit: of records of a dataset and of lines of SQL; None for all.
         """
+        faults = [f"  it {fault}" for fault in self.faults]
+        if faults:
+            faults.insert(0, "the application's role is not as it should be:")
         if not self.changes and not any(plan.records for plan in self.datasets):
-            return "nothing would change"
+            return "\n".join(["nothing would change", *faults])
         lines = ["would change:" if self.changes else "nothing would change; edited by hand:"]
         for entry in self.migrations:
             lines.append(f"  migrate  {entry.revision}  {entry.message}  ({entry.file})")
@@ -123,7 +130,7 @@ class Planned:
         for plan in self.datasets:
             if plan.changes or plan.records:
                 lines += _plan_lines(plan, limit)
-        return "\n".join(lines)
+        return "\n".join(lines + faults)
 
 
 def write(path: Path, document: Mapping[str, Any]) -> None:
@@ -217,6 +224,10 @@ def _applied(plan: Plan) -> dict[str, Any]:
         "left": plan.left,
         **({"not_kept": list(plan.not_kept)} if plan.not_kept else {}),
     }
+
+
+def _fault(fault: Fault) -> dict[str, str]:
+    return {"problem": fault.problem, "mend": fault.mend}
 
 
 def _planned(plan: Plan) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 up to date? ─ yes ─▶ done
     │ no
-wait ─▶ lock ─▶ migrate ─▶ seed ─▶ unlock ─▶ summary
+wait ─▶ lock ─▶ migrate ─▶ roles ─▶ seed ─▶ unlock ─▶ summary
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import httpx
 
     from init.migrate import Migrations
+    from init.roles import Fault
     from seeder import Options
     from seeder.diff import Plan
     from seeder.sources import Sources
@@ -82,7 +83,11 @@ class Run:
         if here.state == "ahead":
             self._is_ahead(here)
             self.report.outcome = NOTHING
-        elif "seed" in due:
+            return
+        if "roles" in due:
+            with self._phase("roles"):
+                self._check_role(connection)
+        if "seed" in due:
             with self._phase("seed"):
                 self._seed(connection)
 
@@ -99,7 +104,8 @@ class Run:
             return here
         if due:
             state.prepare(connection)
-        return self._look(connection) if due == {"seed"} else Place("behind")
+            state.forget_phase(connection, "roles")  # a check that fails is made again
+        return self._look(connection) if due and "migrate" not in due else Place("behind")
 
     def plan(self) -> Planned:
         """What `execute` would change; changes nothing.
@@ -124,10 +130,13 @@ class Run:
                 self._examine_seeds()
             if pending:
                 sql, no_sql = self._migrations.sql(standing.current)
+            faults: tuple[Fault, ...] = ()
+            if self.settings.application_role and not self.report.ahead:
+                faults = self._role_faults(connection)
             plans: list[Plan] = []
             if "seed" in due:
                 plans, _ = self._seed_with(connection, plan=True, schema_behind=bool(pending))
-            return Planned(pending, tuple(plans), sql, no_sql, self.report.ahead)
+            return Planned(pending, tuple(plans), sql, no_sql, self.report.ahead, faults)
 
     def wait_only(self) -> Report:
         """Wait for PostgreSQL, and for the API where one runs elsewhere."""
@@ -206,6 +215,21 @@ class Run:
             WARNING,
             revisions=[str(entry) for entry in here.unknown],
         )
+
+    def _check_role(self, connection: wait.Connection) -> None:
+        """Before the seeds: the temporary API connects as this role, and its error would say less."""
+        from init import roles
+
+        role = self.settings.application_role or ""
+        roles.check(connection, role)
+        state.record_phase(connection, "roles", {"role": role})
+
+    def _role_faults(self, connection: wait.Connection) -> tuple[Fault, ...]:
+        """What a run would not mend by itself, as things stand."""
+        from init import roles
+
+        found = roles.faults(connection, self.settings.application_role or "")
+        return tuple(fault for fault in found if not fault.ours)
 
     def _seed(self, connection: wait.Connection) -> None:
         _, inputs = self._seed_with(
@@ -296,6 +320,8 @@ class Run:
             wanted.add("migrate")
         if self.call.seed and self.settings.manifest is not None:
             wanted.add("seed")
+        if self.settings.application_role is not None:
+            wanted.add("roles")
         last = state.read(connection) if wanted else None
         if last is None:
             return wanted
@@ -307,6 +333,9 @@ class Run:
             wanted.discard("migrate")
         if "seed" in wanted and self._seeded(last.inputs.get(self._seed_phase, {})):
             wanted.discard("seed")
+        if wanted == {"roles"}:  # else it is looked at again, whatever it was before
+            checked = last.inputs.get("roles", {}).get("role")
+            return wanted if checked != self.settings.application_role else set()
         return wanted
 
     def _place(self, connection: wait.Connection, last: state.State) -> Place | None:

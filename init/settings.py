@@ -45,6 +45,7 @@ KNOWN = (
     "INIT_LOCK_TIMEOUT",
     "INIT_API_TIMEOUT",
     "INIT_MIGRATION_LOCK_TIMEOUT",
+    "INIT_APPLICATION_ROLE",
     "INIT_REPORT",
     "INIT_IMAGE_VERSION",
     "INIT_IMAGE_REVISION",
@@ -128,6 +129,7 @@ class Settings:
     api_timeout: float = 120
     migration_lock_timeout: float = 2
     alembic_config: Path | None = None
+    application_role: str | None = None
     api: Api | None = None
     manifest: str | None = None
     report: Path | None = None
@@ -182,13 +184,15 @@ class _Reader:
 
     def read(self, *, offline: bool) -> Settings:
         self._unknown_names()
+        database = self._database(offline=offline)
         settings = Settings(
-            database=self._database(offline=offline),
+            database=database,
             database_timeout=self._seconds("INIT_DATABASE_TIMEOUT", 60),
             lock_timeout=self._seconds("INIT_LOCK_TIMEOUT", 300),
             api_timeout=self._seconds("INIT_API_TIMEOUT", 120),
             migration_lock_timeout=self._seconds("INIT_MIGRATION_LOCK_TIMEOUT", 2),
             alembic_config=self._alembic(),
+            application_role=self._application_role(database),
             api=self._api(),
             manifest=self._manifest(),
             report=self._report(),
@@ -315,6 +319,15 @@ class _Reader:
             return "5432"
 
     # the application
+
+    def _application_role(self, database: Database | None) -> str | None:
+        role = self._values.get("INIT_APPLICATION_ROLE")
+        if role and database is not None and database.parameters.get("user") == role:
+            self._fault(
+                "INIT_APPLICATION_ROLE",
+                "is the role that init connects as; the application needs one of its own",
+            )
+        return role
 
     def _alembic(self) -> Path | None:
         named = self._values.get("ALEMBIC_CONFIG")

@@ -1,6 +1,6 @@
 """What the last complete run left, in the ledger: so that the next one knows that it may go home.
 
-compose_init.phase   for migrate and seed: the inputs of the last complete one, by fingerprint
+compose_init.phase   for migrate, roles and seed: the inputs of the last complete one, by fingerprint
 compose_init.run     runs that did something, with their reports
 (`init.revisions` has the revisions, `seeder.ledger` what was seeded)
 """
@@ -55,6 +55,8 @@ FORGET_SEED = """
 DELETE FROM compose_init.phase
 WHERE name = 'seed' OR name LIKE 'seed:%%' AND %s = ANY ((string_to_array(name, ':'))[2:])
 """
+
+FORGET_PHASE = "DELETE FROM compose_init.phase WHERE name = %s"
 
 RECORD_RUN = """
 INSERT INTO compose_init.run (started_at, version, outcome, exit_code, report) VALUES (%s, %s, %s, %s, %s)
@@ -120,6 +122,11 @@ def follow(connection: Connection, version_table: tuple[str, str] | None) -> Non
 def forget_seed(connection: Connection, dataset: str) -> None:
     """Forget that seeding was complete where it held this dataset: it is about to change."""
     connection.execute(FORGET_SEED, [dataset])
+
+
+def forget_phase(connection: Connection, name: str) -> None:
+    """Forget that a phase was complete: what it looked at is about to change."""
+    connection.execute(FORGET_PHASE, [name])
 
 
 def record_phase(connection: Connection, name: str, inputs: Mapping[str, Any]) -> None:

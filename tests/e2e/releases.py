@@ -20,7 +20,17 @@ from uuid import uuid4
 
 import httpx
 
-from tests.e2e.stack import PASSWORD, ROOT, Completed, Images, Stack, docker, eventually, run
+from tests.e2e.stack import (
+    APPLICATION_PASSWORD,
+    PASSWORD,
+    ROOT,
+    Completed,
+    Images,
+    Stack,
+    docker,
+    eventually,
+    run,
+)
 
 SERVICES = ("api", "bot", "init")
 REVISION = '''"""{title}"""
@@ -186,8 +196,10 @@ def server(folder: Path, registry: Registry, telegram: str) -> Iterator[Server]:
     found = Server(folder, f"deploy-{uuid4().hex[:8]}", free_port())
     shutil.copy(ROOT / "compose.prod.example.yml", folder / "compose.yml")
     shutil.copy(ROOT / "deploy" / "stack", folder / "stack")
+    shutil.copy(ROOT / "deploy" / "roles.sh", folder / "roles.sh")
     (folder / "secrets").mkdir(mode=0o700)
     found.secret("postgres_password", PASSWORD)
+    found.secret("application_password", APPLICATION_PASSWORD)
     found.secret("bot_token", "123456:a-token-that-lives-for-a-test")
     found.seeds_as_shipped()
     settings = {

@@ -21,6 +21,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SEEDS = ROOT / "examples" / "dnd-helper" / "seeds"
 PASSWORD = "p@ss:w/rd #1% 'x'"  # every character that an address could stumble over
+APPLICATION_PASSWORD = 'an0ther "p@ss:w/rd" $2% \\x'
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 Completed = subprocess.CompletedProcess[str]
 
@@ -148,8 +149,10 @@ def server(folder: Path, images: Images, telegram: str) -> Iterator[Stack]:
     """A folder as README says it lies on a server; the project is taken down with its volumes."""
     stack = Stack(folder, f"e2e-{uuid4().hex[:8]}")
     shutil.copy(ROOT / "compose.prod.example.yml", folder / "compose.yml")
+    shutil.copy(ROOT / "deploy" / "roles.sh", folder / "roles.sh")
     (folder / "secrets").mkdir(mode=0o700)
     stack.secret("postgres_password", PASSWORD)
+    stack.secret("application_password", APPLICATION_PASSWORD)
     stack.secret("bot_token", "123456:a-token-that-lives-for-a-test")
     stack.seeds_as_shipped()
     settings = {

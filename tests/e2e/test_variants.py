@@ -78,6 +78,8 @@ def test_pre_start_has_the_shape_of_the_specification(folder: Stack) -> None:
     assert config["api"]["depends_on"].keys() == {"postgres"}
     assert config["bot"]["depends_on"].keys() == {"api", "redis"}
     assert {mount["target"] for mount in config["api"]["volumes"]} == {"/seeds"}
+    secrets = {secret["source"] for secret in config["api"]["secrets"]}
+    assert secrets == {"postgres_password", "application_password"}
 
 
 def test_the_example_of_env_is_complete() -> None:

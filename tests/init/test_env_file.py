@@ -181,7 +181,8 @@ def test_the_example_documents_every_variable(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     path.chmod(0o600)
     (tmp_path / "secrets").mkdir(mode=0o700)
-    for name in ("postgres_password", "bot_token"):
+    (tmp_path / "roles.sh").write_text("#!/bin/sh\n")
+    for name in ("postgres_password", "application_password", "bot_token"):
         (tmp_path / "secrets" / name).write_text("a good one")
     with pytest.raises(SettingsError) as caught:
         check(path, files)
