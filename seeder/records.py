@@ -16,6 +16,7 @@ from msgspec.json import Decoder, decode
 
 from seeder import malformed, strict
 from seeder.content import Pieces
+from seeder.elements import elements
 from seeder.errors import Fault, RecordError
 from seeder.unpack import check_text, unpacked
 
@@ -188,15 +189,17 @@ class Document:
             return
         prefix = f"{self.name}#{pointer}"
         raw = self._follow(pointer)
+        first = 0
         try:
-            elements = decode(raw, type=list[Raw])
+            for some in elements(raw):
+                for start in range(0, len(some), BATCH):
+                    texts = some[start : start + BATCH]
+                    yield Batch(first, texts, partial(_element, prefix, first))
+                    first += len(texts)
         except ValidationError:
             raise RecordError(
                 f"{self.name} has records of the wrong shape", self._misshapen(raw, prefix)
             ) from None
-        for first in range(0, len(elements), BATCH):
-            place = partial(_element, prefix, first)
-            yield Batch(first, elements[first : first + BATCH], place)
 
     def _line_batches(self) -> Iterator[Batch]:
         first, number = 0, 1

@@ -48,13 +48,33 @@ CROSS JOIN LATERAL (SELECT {fields}) AS d
 WHERE r.shape = %(shape)s;
 
 -- name: live
--- Of the rows that the file or the ledger names.
-CREATE TEMP TABLE live AS
+CREATE TEMP TABLE live (id bigint, key jsonb, document jsonb, hashes bigint[]);
+
+-- name: show_live
+INSERT INTO pg_temp.live
 SELECT {id} AS id, jsonb_build_array({key}) AS key, to_jsonb(d.*) AS document,
        ARRAY[{hashes}]::bigint[] AS hashes
 FROM {table} t
 CROSS JOIN LATERAL (SELECT {fields} OFFSET 0) AS d
-WHERE {id} IN (SELECT id FROM pg_temp.desired UNION ALL SELECT id FROM pg_temp.applied);
+WHERE {which};
+
+-- name: which_by_id
+-- The rows that the file or the ledger names; all of the table is read for it.
+{id} IN (SELECT id FROM pg_temp.desired UNION ALL SELECT id FROM pg_temp.applied)
+
+-- name: which_by_key
+-- The rows that the file names; by an index, where there is one.
+({key}) IN (SELECT {wanted} FROM pg_temp.raw r CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed}))
+
+-- name: which_is_gone
+-- The rows that the ledger names, and the file does not.
+{id} IN (SELECT id FROM pg_temp.applied EXCEPT SELECT id FROM pg_temp.desired)
+
+-- name: few
+-- Whether the records are few beside the rows of the table, and whether the ledger names others.
+SELECT c.reltuples > 20 * (SELECT count(*) FROM pg_temp.raw),
+       EXISTS (SELECT id FROM pg_temp.applied EXCEPT SELECT id FROM pg_temp.desired)
+FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
 
 -- name: insert
 INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE

@@ -47,6 +47,14 @@ from seeder.targets.rules import NEEDED, NOT_NULL, UNIQUE, Rule, denied, held_ba
 
 NO_TEXTS: Mapping[str, str] = {}
 
+EQUAL = {"text", "varchar", "bpchar", "uuid", "bool", "date", "timestamp", "timestamptz"} | {
+    "int2",
+    "int4",
+    "int8",
+    "numeric",
+}
+"""Types of keys that a row is found by, instead of by the key's hash."""
+
 
 SEPARATOR = "\x1f"
 """Between the values of many keys in one text: ASCII's unit separator, which no key should hold."""
@@ -363,16 +371,42 @@ class TableTarget:
         self._connection.execute("ANALYZE pg_temp.desired")
 
     def _show_live(self) -> None:
+        texts = statements("table")
+        self._connection.execute(texts["live"])
+        if self._is_found_by_key() and (row := self._few()) and row[0]:
+            self._connection.execute("ANALYZE pg_temp.raw")
+            self._show_rows("which_by_key")
+            if row[1]:
+                self._show_rows("which_is_gone")
+        else:
+            self._show_rows("which_by_id")
+        self._connection.execute("ANALYZE pg_temp.live")
+
+    def _few(self) -> Any:
+        values = {"table": regclass(self._name)}
+        return self._connection.execute(statements("table")["few"], values).fetchone()
+
+    def _is_found_by_key(self) -> bool:
+        """Whether keys whose hashes are equal are equal to PostgreSQL as well."""
+        return all(self.columns[field].base in EQUAL for field in self._dataset.key)
+
+    def _show_rows(self, which: str) -> None:
         every = [field for field in self._fields if field in self.columns]
-        query = sql.SQL(statements("table")["live"]).format(
+        condition = sql.SQL(statements("table")[which]).format(
+            id=self._id("t"),
+            key=self._key("t"),
+            wanted=self._key("p"),
+            typed=self._typed(self._dataset.key),
+        )
+        query = sql.SQL(statements("table")["show_live"]).format(
             id=self._id("t"),
             key=self._key("t"),
             hashes=self._hashes("t", every),
             fields=identifiers("t", every),
             table=self.identifier,
+            which=condition,
         )
         self._connection.execute(query, {})
-        self._connection.execute("ANALYZE pg_temp.live")
 
     def _hashes(
         self, alias: str, shown: Sequence[str], texts: Mapping[str, str] = NO_TEXTS

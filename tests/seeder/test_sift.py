@@ -59,6 +59,29 @@ def test_only_what_differs_is_looked_at(creatures: Seeds, monkeypatch: pytest.Mo
     assert counts(creatures.run(verify=True)) == {"unchanged": 50, "drift": 1}
 
 
+def test_few_records_are_found_by_their_keys(seeds: Seeds) -> None:
+    """In a large table: one edited in the file and by hand, one new to us, one gone; the others are not read."""
+    rows = [{"slug": f"c{n}", "hp": n} for n in range(300)]
+    seeds.do("CREATE TABLE creatures (slug text UNIQUE, hp int)")
+    seeds.write(table(prune=True), creatures=rows).run()
+    seeds.do("ANALYZE creatures")
+    seeds.do("UPDATE creatures SET hp = -1 WHERE slug = 'c7'")
+    seeds.do("INSERT INTO creatures VALUES ('theirs', 5)")
+    edited = [{**rows[0], "hp": 100}, *rows[1:7], {**rows[7], "hp": 77}, *rows[8:299]]
+    seeds.source("creatures", [*edited, {"slug": "theirs", "hp": 6}, {"slug": "new", "hp": 1}])
+    plan = seeds.run()
+    assert counts(plan) == {
+        "create": 1,
+        "update": 1,
+        "unchanged": 299,
+        "drift": 1,
+        "conflict": 1,
+    }
+    assert plan.delete == 1
+    live = dict(seeds.rows("SELECT slug, hp FROM creatures"))
+    assert live == {f"c{n}": n for n in range(299)} | {"c0": 100, "c7": -1, "theirs": 5, "new": 1}
+
+
 def test_a_verified_run_without_a_difference_writes_nothing(creatures: Seeds) -> None:
     """No row, no catalog entry, no byte of the log."""
     creatures.do("VACUUM ANALYZE")

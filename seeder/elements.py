@@ -1,0 +1,67 @@
+"""A JSON array's elements, some at a time: a list of all of them would take as much memory again as small ones do.
+
+the array's text ─▶ a part of it, cut where an element begins as the first one does ─▶ decoded: was the cut right?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import DecodeError, Raw
+from msgspec.json import decode
+
+PART = 1 << 20
+"""Bytes that are cut off at a time."""
+
+TRIES = 50
+"""How many cuts are tried; records within records may begin alike."""
+
+
+def elements(array: Raw) -> Iterator[list[Raw]]:
+    """The elements of an array's text, which is valid JSON.
+
+    Raises:
+        msgspec.ValidationError: it is no array.
+    """
+    text = memoryview(array)  # its buffer
+    head = _head(bytes(text[:PART]))
+    start = 0
+    while head and len(text) - start > 2 * PART:
+        # A part begins with the bracket, or with the comma before its first element.
+        part = b"[" + bytes(text[start + 1 : start + PART])
+        found = _cut(part, head)
+        if found is None:
+            break
+        some, size = found
+        yield some
+        start += size
+    if start == 0:
+        yield decode(array, type=list[Raw])
+    else:
+        yield decode(b"[" + bytes(text[start + 1 :]), type=list[Raw])
+
+
+def _head(text: bytes) -> bytes:
+    """What the first element begins with, if it is an object: its brace and its first name."""
+    start = text.lstrip()[1:].lstrip()
+    end = start.find(b":")
+    return start[: end + 1] if start.startswith(b"{") and end > 0 else b""
+
+
+def _cut(part: bytes, head: bytes) -> tuple[list[Raw], int] | None:
+    """The elements that a part wholly holds, and where the comma after them stands.
+
+    A part that was cut within an element, or within a text, is no JSON when it is closed.
+    """
+    place = len(part)
+    for _ in range(TRIES):
+        place = part.rfind(head, 1, place)
+        if place < 0:
+            return None
+        before = part[:place].rstrip()
+        if before.endswith(b","):
+            try:
+                return decode(before[:-1] + b"]", type=list[Raw]), len(before) - 1
+            except DecodeError:
+                continue
+    return None
