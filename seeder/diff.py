@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from seeder.errors import SHOWN, Fault, RecordError, RefusedError
+from seeder.errors import SHOWN, Fault, ManifestError, RecordError, RefusedError
 from seeder.ledger import Connection, Ledger
 from seeder.manifest import Dataset, FieldRules
 from seeder.sql import statements
@@ -116,6 +116,7 @@ def compare(
         RecordError: two records of the file are one key in the target's types; or so many have left
             the file that a prune needs a word.
         RefusedError: the target holds a key twice; or drift, with `on_drift = "fail"`.
+        ManifestError: records of an endpoint have changed, and nobody has said how one is updated.
     """
     texts = statements("diff")
     _no_key_twice(connection, dataset, at)
@@ -144,6 +145,11 @@ def compare(
         records=_changes(connection, dataset, "changes", {"limit": limit}),
     )
     _stop_on_drift(connection, dataset, at)
+    if plan.update and dataset.endpoint and dataset.http.update is None:
+        raise ManifestError(
+            f"dataset {dataset.name}: a record has changed and http.update is missing: say how,"
+            ' as in update = "PUT /monsters/{live.id}"'
+        )
     return plan
 
 

@@ -156,6 +156,8 @@ class Http(Model):
             )
         if self.get and self.pages:
             found.append("http.pages is for http.list")
+        if prune and self.delete is None:
+            found.append(f'prune needs http.delete: say how, as in delete = "{EXAMPLES["delete"]}"')
         if self.get and prune:
             found.append(
                 "prune needs http.list: the ledger knows hashes of keys alone, and cannot ask for"
@@ -268,7 +270,12 @@ class Dataset(Model):
         return found
 
 
-EXAMPLES = {"list": "GET /monsters", "get": "GET /monsters/{slug}", "create": "POST /monsters"}
+EXAMPLES = {
+    "list": "GET /monsters",
+    "get": "GET /monsters/{slug}",
+    "create": "POST /monsters",
+    "delete": "DELETE /monsters/{live.id}",
+}
 
 
 class Manifest(Model):

@@ -122,7 +122,6 @@ class EndpointTarget:
         """Delete the live record of a key; why the API does not, or "".
 
         Raises:
-            ManifestError: nobody has said how.
             CredentialsError, InterruptedTargetError: as the API answers.
         """
         return self._writer("").delete(self._live[key])
@@ -142,6 +141,7 @@ class EndpointTarget:
         counts = _counts(listed)
         rows = []
         for key, record in self._completed(by_key, detailed, gone):
+            self._live[key] = record
             document = project(record, self._named(by_key.get(key), gone.get(key), record))
             rows += [(encode(key).decode(), encode(document).decode())] * counts[key]
         with (
@@ -224,7 +224,15 @@ class EndpointTarget:
     # writing
 
     def _writer(self, since: str) -> Writer:
-        return Writer(self._requests, self._reader, self._dataset, self._desired, self._live, since)
+        return Writer(
+            self._requests,
+            self._reader,
+            self._dataset,
+            self._desired,
+            self._live,
+            self._fields,
+            since,
+        )
 
     def _delete_all(self, ledger: Ledger, number: int, tally: _Tally) -> None:
         rows = self._connection.execute(statements("endpoint")["deletes"]).fetchall()

@@ -8,14 +8,13 @@ there already, the record's fate is open: the target looks again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from seeder.diff import Change
-from seeder.errors import ManifestError
 from seeder.exact import decode, encode
 from seeder.manifest import Bulk, Dataset
 from seeder.stage import Desired
@@ -68,6 +67,7 @@ class Writer:
         dataset: with an endpoint.
         desired: the records by position.
         live: what the API holds, by key.
+        fields: that records of the dataset name.
         since: changes with each complete run, so that no idempotency key is used for two writes.
     """
 
@@ -78,6 +78,7 @@ class Writer:
         dataset: Dataset,
         desired: list[Desired],
         live: Mapping[Key, dict[str, Json]],
+        fields: Sequence[str],
         since: str,
     ) -> None:
         self._requests = requests
@@ -86,6 +87,7 @@ class Writer:
         self._http = dataset.http
         self._desired = desired
         self._live = live
+        self._fields = fields
         self._since = since
 
     def write(self, change: Change) -> Outcome[Written]:
@@ -136,15 +138,9 @@ class Writer:
 
         Raises:
             CredentialsError, InterruptedTargetError: as the API answers.
-            ManifestError: nobody has said how.
         """
-        if self._http.delete is None:
-            raise ManifestError(
-                f"dataset {self._dataset.name}: prune has records to delete and http.delete is missing: say"
-                ' how, as in delete = "DELETE /monsters/{live.id}"'
-            )
         try:
-            self._requests.send(self._http.delete, live, live)
+            self._requests.send(self._http.delete or "", live, live)
         except AnswerError as error:
             return "" if error.status in GONE else error.problem
         return ""
@@ -162,22 +158,38 @@ class Writer:
         fields: Mapping[str, Json],
         live: Mapping[str, Json],
     ) -> Json:
-        request = self._http.update
-        if request is None:
-            raise ManifestError(
-                f"dataset {self._dataset.name}: a record has changed and http.update is missing: say how,"
-                ' as in update = "PUT /monsters/{live.id}"'
-            )
-        body: dict[str, Any] = dict(wanted.document)
-        for name, detail in change.fields.items():
-            if "write" not in detail:
-                body[name] = detail["live"]
+        request = self._http.update or ""
         if request.startswith("PATCH "):
-            body = {name: body[name] for name, detail in change.fields.items() if "write" in detail}
-        text = encode(body)
+            written = [name for name, detail in change.fields.items() if "write" in detail]
+            text = encode({name: wanted.document[name] for name in written})
+        else:
+            text = encode(self._whole(change, wanted, fields, live))
         return self._requests.send(
             request, fields, live, text, self._once(wanted.key, text, request)
         )
+
+    def _whole(
+        self,
+        change: Change,
+        wanted: Desired,
+        fields: Mapping[str, Json],
+        live: Mapping[str, Json],
+    ) -> dict[str, Any]:
+        """The record for an API that replaces what it has: with the live values of what is not written.
+
+        Those of fields that only other records name as well, where they are plain: the API takes them.
+        """
+        body: dict[str, Any] = dict(wanted.document)
+        once = {name for name, rule in self._dataset.fields.items() if rule.once}
+        for name in fields:
+            if name in once or "write" not in change.fields.get(name, {"write": True}):
+                del body[name]
+                if name in live:  # to every digit: a plan's values are for people
+                    body[name] = project(live[name], fields[name])
+        for name in self._fields:
+            if name not in fields and name in live and _is_plain(live[name]):
+                body[name] = live[name]
+        return body
 
     def _once(self, key: Key | str, body: bytes, request: str) -> str:
         """An idempotency key: the same for the same write, after a crash too."""
@@ -229,6 +241,13 @@ def _missing(
     for name, value in fields.items():
         if name not in kept and name in observed:
             yield from differences(name, value, observed[name])
+
+
+def _is_plain(value: Json) -> bool:
+    """Whether it is a value, or a list of some; null says nothing that leaving it out does not."""
+    if isinstance(value, list):
+        return not any(isinstance(part, dict | list) for part in value)
+    return value is not None and not isinstance(value, dict)
 
 
 def _hashable(answer: Mapping[str, Json], names: tuple[str, ...]) -> tuple[str, ...]:

@@ -75,6 +75,30 @@ def test_a_hand_edit_stays_and_travels_with_a_put(through: Through, api: Api) ->
     }
 
 
+def test_a_put_keeps_what_is_not_to_be_written(through: Through, api: Api) -> None:
+    """Of an API that replaces what it has: fields written once, and those that only others name."""
+    through.manifest(options="fields.password = { once = true }", http=CONFIRM)
+    api.hidden = {"password"}
+    ann = {"slug": "a", "v": 1, "password": "first", "tags": ["x"], "note": "n"}
+    through.run([ann, {**ann, "slug": "b"}])
+    api.find("a").update(password="theirs", note="by hand", tags=["mine"])
+    through.run([{"slug": "a", "v": 2, "password": "other"}, {**ann, "slug": "b"}])
+    assert api.find("a") == {**api.find("b"), "id": api.find("a")["id"], "slug": "a", "v": 2} | {
+        "password": "theirs",
+        "note": "by hand",
+        "tags": ["mine"],
+    }
+
+
+def test_a_once_field_that_is_never_shown_is_not_sent_again(through: Through, api: Api) -> None:
+    """Nobody can tell what it is by now, and it is not ours to write."""
+    through.manifest(options="fields.password = { once = true }")
+    api.hidden = {"password"}
+    through.run([{"slug": "a", "v": 1, "password": "first"}])
+    through.run([{"slug": "a", "v": 2, "password": "first"}])
+    assert api.bodies[-1] == {"slug": "a", "v": 2}
+
+
 def test_a_record_deleted_by_hand_stays_deleted(through: Through, api: Api) -> None:
     """With keep; overwrite creates it again."""
     through.run()
@@ -252,9 +276,12 @@ def test_an_update_that_nobody_described(seeds: Seeds, client: httpx.Client, api
         MANIFEST.format(options="", http="", update="", find=LIST).replace('update = ""\n', "")
     )
     through.run()
-    with pytest.raises(ManifestError, match=r"http.update is missing"):
-        through.run(changed(v=5))
+    things = [*changed(v=5), {"slug": "new", "v": 1}]
+    for plan in (True, False):
+        with pytest.raises(ManifestError, match=r"http.update is missing"):
+            through.run(things, plan=plan)
     assert api.find("b")["v"] == 2
+    assert len(api.rows) == 3, "nothing is written before that is said"
 
 
 def test_templates(through: Through, api: Api) -> None:
