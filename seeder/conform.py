@@ -99,7 +99,11 @@ class RecordSchema:
         elif kind == "AdditionalProperties" and len(error.kind.unexpected) == 1:
             (unknown,) = error.kind.unexpected
             near = nearest(unknown, list(self._properties(error.schema_path)))
-            field, message = "/".join([*path, unknown]), "is no field that the schema knows"
+            message = "is no field that the schema knows"
+            if path and path[0] in self.dataset.secrets:
+                near, message = "", "has a field that the schema does not know"
+            else:
+                field = "/".join([*path, unknown])
         elif kind == "Enum" and found and isinstance(error.instance, str):
             near = nearest(error.instance, [v for v in error.kind.options if isinstance(v, str)])
         rule = "/".join(str(part) for part in error.schema_path)

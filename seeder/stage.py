@@ -23,6 +23,8 @@ Lookup = Callable[[Ref, list[Scalar]], Mapping[Scalar, list[Any]]]
 """Given a reference and the values a file holds: for each value, the ids that the target has."""
 
 NULL = Raw(b"null")
+SECRET = "(a value that is secret)"  # noqa: S105
+
 PENDING = object()
 """Stands for an id that an earlier dataset of the same plan will create."""
 
@@ -64,7 +66,8 @@ def stage(
     faults: list[Fault] = []
     bodies = [dict(record.fields) for record in raw]
     for name, nest in dataset.nest.items():
-        _nest(name, nest, document, bodies, faults, drop_null=dataset.drop_null)
+        secret = name in dataset.secrets
+        _nest(name, nest, document, bodies, faults, drop_null=dataset.drop_null, secret=secret)
     for body in bodies:
         _drop(dataset, body)
     pending: set[int] = set()
@@ -94,6 +97,7 @@ def _nest(
     faults: list[Fault],
     *,
     drop_null: bool,
+    secret: bool,
 ) -> None:
     """Give every record its children, as an object by `nest.by`, or as a list."""
     families: dict[tuple[Scalar, ...], list[tuple[RawRecord, dict[str, Raw]]]] = defaultdict(list)
@@ -106,7 +110,7 @@ def _nest(
         if nest.by is None:
             body[name] = Raw(encode([fields for _, fields in family]))
         else:
-            body[name] = Raw(encode(_by(nest, nest.by, family, faults)))
+            body[name] = Raw(encode(_by(nest, nest.by, family, faults, secret=secret)))
     for parent, orphans in families.items():
         wanted = label(nest.match.values(), parent)
         faults.extend(
@@ -124,17 +128,28 @@ def _without_match(nest: Nest, child: RawRecord, *, drop_null: bool) -> dict[str
 
 
 def _by(
-    nest: Nest, by: str, family: list[tuple[RawRecord, dict[str, Raw]]], faults: list[Fault]
+    nest: Nest,
+    by: str,
+    family: list[tuple[RawRecord, dict[str, Raw]]],
+    faults: list[Fault],
+    *,
+    secret: bool,
 ) -> dict[str, dict[str, Raw]]:
     children: dict[str, dict[str, Raw]] = {}
     for child, fields in family:
         value = scalar(fields.pop(by, NULL))
         if not isinstance(value, str):
-            problem = f"must be text, {nest.records} is nested by it; found {_shown(value)}"
+            found = SECRET if secret else _shown(value)
+            problem = f"must be text, {nest.records} is nested by it; found {found}"
             faults.append(Fault(child.where, "", by, problem))
         elif value in children:
             faults.append(
-                Fault(child.where, "", by, f"{quote(value)} is there twice for one parent")
+                Fault(
+                    child.where,
+                    "",
+                    by,
+                    f"{SECRET if secret else quote(value)} is there twice for one parent",
+                )
             )
         else:
             children[value] = fields
@@ -188,7 +203,7 @@ def _resolve(
         else:
             there = "no row has it" if not ids else f"{len(ids)} rows have it"
             secret = {name, ref.from_} & dataset.secrets
-            shown = "(a value that is secret)" if secret else quote(value)
+            shown = SECRET if secret else quote(value)
             problem = f"refers to {ref.table}.{ref.match} {shown}, but {there}"
             faults.append(Fault(record.where, "", ref.from_, problem))
     return pending

@@ -165,9 +165,10 @@ class TableTarget:
             if isinstance(error, psycopg.OperationalError) and not is_limit(error):
                 raise
             faults = self._refused() or [self._unplaced(error)]
+            # PostgreSQL's details have values, and a traceback would show them.
             raise RefusedError(
                 self._refuses, faults, len(faults), more=len(faults) >= LOOKED_FOR
-            ) from error
+            ) from None
         ledger.record_plan(number, unwritten_only=False)
         total = plan.create + plan.update + plan.delete
         progress(total, total)

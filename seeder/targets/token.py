@@ -20,7 +20,7 @@ from msgspec import DecodeError
 
 from seeder.errors import CredentialsError, quote
 from seeder.exact import decode
-from seeder.targets.redact import ANSWER, masked
+from seeder.targets.redact import ANSWER, masked, of_headers
 
 EARLY = 30.0
 """Seconds before its end at which a token is renewed, or a tenth of its time where that is less."""
@@ -167,7 +167,8 @@ class ClientCredentials(httpx.Auth):
         return _Token(document["access_token"], asked + _lasts(document.get("expires_in")))
 
     def _said(self, answer: httpx.Response) -> str:
-        words = quote(masked(answer.text, {self._client.secret}), ANSWER)
+        secrets = {self._client.secret, *of_headers(answer.request)}
+        words = quote(masked(answer.text, secrets), ANSWER)
         return f"{self._client.token_url} answered {answer.status_code}: {words}"
 
 

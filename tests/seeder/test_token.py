@@ -53,7 +53,7 @@ class Server:
             how = "basic"
         self.forms.append({**form, "how": how})
         if self.status:
-            return self.status, {"error": f"not {form.get('client_secret')}"}
+            return self.status, {"error": f"not {form.get('client_secret')}", **dict(headers)}
         if form.get("client_secret") != SECRET:
             return 401, {"error": "invalid_client"}
         token = f"token-{len(self.forms)}"
@@ -195,9 +195,10 @@ def test_a_token_server_that_is_away(
     """As if the API were: tried again, then said as a run that can be repeated."""
     tokens.status = 500
     client.auth = credentials(tokens)
-    with pytest.raises(InterruptedTargetError, match=r"no token: .*500"):
+    with pytest.raises(InterruptedTargetError, match=r"no token: .*500") as raised:
         through.run()
     assert len(tokens.forms) == 4
+    assert '"Authorization": "***"' in str(raised.value), "nor as HTTP Basic has it"
     assert api.requests == []
 
 
