@@ -218,6 +218,12 @@ class Dataset(Model):
         return f"table {self.table}" if self.table else f"endpoint {self.endpoint}"
 
     @property
+    def is_text(self) -> bool:
+        """Whether every value of the source is text (CSV), whatever it stands for."""
+        name = self.source if is_pattern(self.source) else self.source.partition("?")[0]
+        return name.removesuffix(".gz").removesuffix(".zst").endswith(".csv")
+
+    @property
     def secrets(self) -> set[str]:
         """The fields whose values are never shown."""
         return {name for name, rule in self.fields.items() if rule.secret}

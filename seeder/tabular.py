@@ -1,7 +1,6 @@
 """CSV with a header (RFC 4180) as records: every value is text, and an empty one is null.
 
-What a value is, the target says: a table reads the text as its column's type. A `jsonb` column gets
-text, as JSON text: structures need JSON.
+What a value is, the target says: a table reads the text as its column's type, a `jsonb` column as JSON.
 """
 
 from __future__ import annotations

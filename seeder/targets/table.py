@@ -18,7 +18,8 @@ from itertools import count
 from typing import Any
 
 import psycopg
-from msgspec.json import encode
+from msgspec import DecodeError, Raw
+from msgspec.json import decode, encode
 from psycopg import sql
 
 from seeder.diff import Plan
@@ -91,8 +92,10 @@ class TableTarget:
         unstorable: list[Fault] = []
         for some in staged:
             self._find_unknown(some, unknown)
-            if not unknown:
-                unstorable += self._copy(some)
+            read, wrong = self._with_json(some)
+            unstorable += wrong
+            if not unknown and not wrong:
+                unstorable += self._copy(read)
         if faults := [self._unknown(*one) for one in unknown.items()] or unstorable:
             raise RecordError(self._wrong, faults)
         return list(self._shapes)
@@ -178,6 +181,8 @@ class TableTarget:
 
     def never_filled(self) -> bool:
         """Whether the table is empty, and rows stay in it as they are put there."""
+        if self._json:
+            return False
         query = statements("fill")["empty"]
         row = self._connection.execute(query, {"table": regclass(self._name)}).fetchone()
         return bool(row and row[0])
@@ -314,6 +319,33 @@ class TableTarget:
         record, number = found
         problem = self._why_not(field) + _also(number)
         return Fault(record.where, self._label(record), field, problem)
+
+    @property
+    def _json(self) -> set[str]:
+        """Columns of JSON whose values stand in the source as text."""
+        json = {name for name, column in self.columns.items() if column.base in {"json", "jsonb"}}
+        return json if self._dataset.is_text else set()
+
+    def _with_json(self, records: list[Desired]) -> tuple[list[Desired], list[Fault]]:
+        """The records with JSON where the source has its text, as COPY reads it; and what is none."""
+        if not (names := self._json):
+            return records, []
+        found, faults = [], []
+        for record in records:
+            texts = {name: decode(record.document[name]) for name in names & record.document.keys()}
+            for name, text in texts.items():
+                try:
+                    decode(text or "null")
+                except (DecodeError, RecursionError):
+                    faults.append(self._no_json(record, name, text))
+            raw = {name: Raw((text or "null").encode()) for name, text in texts.items()}
+            found.append(replace(record, document={**record.document, **raw}))
+        return found, faults
+
+    def _no_json(self, record: Desired, name: str, text: str) -> Fault:
+        shown = "another value, which is secret" if name in self._dataset.secrets else quote(text)
+        problem = f'expected {self.columns[name].type}, found {shown}: is not valid JSON; a text is written ""so""'
+        return Fault(record.where, self._label(record), name, problem)
 
     def _why_not(self, field: str) -> str:
         if field in self.columns:

@@ -33,12 +33,33 @@ def test_rows_become_records(creatures: Seeds) -> None:
     )
     assert counts(creatures.run()) == {"create": 2}
     assert creatures.rows("SELECT slug, hp, born::text, data FROM creatures ORDER BY slug") == [
-        ("goblin", 7, "2026-01-31", '{"a": [1]}'),
+        ("goblin", 7, "2026-01-31", {"a": [1]}),
         ('two\nlines, "quoted"', None, None, None),
     ]
     assert counts(creatures.run(verify=True)) == {"unchanged": 2}
     write(creatures, "slug,hp\ngoblin,8\n")
     assert counts(creatures.run()) == {"update": 1, "left": 1}
+
+
+def test_json_is_read_as_json(creatures: Seeds) -> None:
+    """As COPY does: structures, numbers to every digit, and null; what is none is named by line."""
+    text = 'slug,data\na,"[1, {""b"": null}]"\nb,12345678901234567890.5\nc,null\nd,"""x"""\n'
+    write(creatures, text)
+    assert counts(creatures.plan()) == {"create": 4}
+    assert counts(creatures.run()) == {"create": 4}
+    found = creatures.rows("SELECT data::text FROM creatures ORDER BY slug")
+    assert [row[0] for row in found] == ['[1, {"b": null}]', "12345678901234567890.5", None, '"x"']
+    assert counts(creatures.run(verify=True)) == {"unchanged": 4}
+    write(creatures, text.replace("[1,", "[2,"))
+    assert counts(creatures.run()) == {"update": 1, "unchanged": 3}
+    write(creatures, text + "e,so\nf,{\n")
+    with pytest.raises(RecordError) as raised:
+        creatures.run()
+    assert [(fault.where, fault.field) for fault in raised.value.faults] == [
+        ("creatures.csv:6", "data"),
+        ("creatures.csv:7", "data"),
+    ]
+    assert "expected jsonb, found so: is not valid JSON" in str(raised.value)
 
 
 def test_compressed(creatures: Seeds) -> None:
