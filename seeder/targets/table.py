@@ -344,7 +344,7 @@ class TableTarget:
 
     def _no_json(self, record: Desired, name: str, text: str) -> Fault:
         shown = "another value, which is secret" if name in self._dataset.secrets else quote(text)
-        problem = f'expected {self.columns[name].type}, found {shown}: is not valid JSON; a text is written ""so""'
+        problem = f"expected {self.columns[name].type}, found {shown}: is not valid JSON, in which a text has quotes"
         return Fault(record.where, self._label(record), name, problem)
 
     def _why_not(self, field: str) -> str:
