@@ -137,7 +137,7 @@ def _check_references(found: list[_Checked], doubt: Doubt) -> None:
     """References to what an earlier dataset does not make: a fault where a later one makes it."""
     for place, checked in enumerate(found):
         for name, ref in checked.dataset.refs.items():
-            earlier = list(_filling(found[:place], ref))
+            earlier = list(_filling(found[: place + 1], ref))
             later = list(_filling(found[place + 1 :], ref))
             missing = _not_among(checked.wanted.get(name, []), earlier, ref)
             late = [value for value in missing if value not in _not_among(missing, later, ref)]

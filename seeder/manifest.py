@@ -217,6 +217,10 @@ class Dataset(Model):
         """The target as people call it: `table monsters` or `endpoint /monsters`."""
         return f"table {self.table}" if self.table else f"endpoint {self.endpoint}"
 
+    def refers_to_itself(self, ref: Ref) -> bool:
+        """Whether a reference leads into the dataset's own table."""
+        return self.table is not None and _bare(self.table) == _bare(ref.table)
+
     @property
     def is_text(self) -> bool:
         """Whether every value of the source is text (CSV), whatever it stands for."""
@@ -274,6 +278,10 @@ class Dataset(Model):
         if "http" in self.model_fields_set:
             found.append("http is for an endpoint, this dataset has a table")
         return found
+
+
+def _bare(table: str) -> str:
+    return table.replace('"', "").removeprefix("public.")
 
 
 EXAMPLES = {

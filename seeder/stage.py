@@ -39,6 +39,7 @@ class Desired:
         key: the values of the key fields.
         document: field -> raw JSON.
         pending: in a plan, the key holds an id that is yet to be made; such a record can only be new.
+        waits: references to records that the dataset itself may create: field -> natural key.
     """
 
     position: int
@@ -46,6 +47,7 @@ class Desired:
     key: tuple[Scalar, ...]
     document: dict[str, Raw]
     pending: bool = False
+    waits: Mapping[str, Raw] | None = None
 
 
 def stage(
@@ -71,10 +73,13 @@ def stage(
     for body in bodies:
         _drop(dataset, body)
     pending: set[int] = set()
+    waits: dict[int, dict[str, Raw]] = {}
     for name, ref in dataset.refs.items():
-        pending |= _resolve(dataset, name, ref, raw, bodies, lookup, faults)
+        pending |= _resolve(dataset, name, ref, raw, bodies, lookup, faults, waits)
     staged = [
-        desired if n not in pending else replace(desired, pending=True)
+        desired
+        if n not in pending and n not in waits
+        else replace(desired, pending=n in pending, waits=waits.get(n))
         for n, (record, body) in enumerate(zip(raw, bodies, strict=True))
         if (desired := _keyed(dataset, first + n, record, body, faults))
     ]
@@ -176,8 +181,12 @@ def _resolve(
     bodies: list[dict[str, Raw]],
     lookup: Lookup,
     faults: list[Fault],
+    waits: dict[int, dict[str, Raw]],
 ) -> set[int]:
     """Replace the natural key in `ref.from_` by the id that the target has for it, in `name`.
+
+    What the dataset's own table does not have yet may be in the file: `waits` gets it, and the target
+    knows when all of the file is there.
 
     Returns the positions of records whose key waits for an id that a plan's earlier dataset makes.
     """
@@ -200,6 +209,9 @@ def _resolve(
             body[name] = NULL
         elif len(ids) == 1:
             body[name] = Raw(encode(ids[0]))
+        elif not ids and dataset.refers_to_itself(ref) and name not in dataset.key:
+            body[name] = NULL
+            waits.setdefault(position, {})[name] = given
         else:
             there = "no row has it" if not ids else f"{len(ids)} rows have it"
             secret = {name, ref.from_} & dataset.secrets

@@ -83,7 +83,7 @@ FROM pg_temp.plan w
 JOIN pg_temp.raw r ON r.position = w.position
 CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
 WHERE w.action = 'create' AND r.shape = %(shape)s
-  AND (%(positions)s::int[] IS NULL OR w.position = ANY (%(positions)s))
+  AND (%(positions)s::int[] IS NULL OR w.position IN (SELECT unnest(%(positions)s::int[])))
 ORDER BY w.position;
 
 -- name: written_fields
@@ -96,7 +96,7 @@ FROM pg_temp.plan w
 JOIN pg_temp.raw r ON r.position = w.position
 CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
 WHERE w.action = 'update' AND {match}
-  AND (%(positions)s::int[] IS NULL OR w.position = ANY (%(positions)s));
+  AND (%(positions)s::int[] IS NULL OR w.position IN (SELECT unnest(%(positions)s::int[])));
 
 -- name: delete
 DELETE FROM {table} t USING pg_temp.plan w WHERE w.action = 'delete' AND {id} = w.id;

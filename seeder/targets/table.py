@@ -37,7 +37,7 @@ from seeder.errors import (
 from seeder.ledger import Applied, Connection, Ledger, unpack
 from seeder.manifest import Dataset
 from seeder.sql import Name, Text, as_is, statements
-from seeder.stage import Desired, Scalar, label
+from seeder.stage import SECRET, Desired, Scalar, label
 from seeder.staged import Staged
 from seeder.targets import Progress, Shape
 from seeder.targets.breaches import Breaches
@@ -45,6 +45,7 @@ from seeder.targets.columns import columns, identifiers, regclass, same, table_n
 from seeder.targets.halving import LOOKED_FOR, attempted, search
 from seeder.targets.misfits import Misfits
 from seeder.targets.rules import NEEDED, NOT_NULL, UNIQUE, Rule, denied, held_back, null, rules
+from seeder.targets.tree import Orphan, Tree
 
 NO_TEXTS: Mapping[str, str] = {}
 
@@ -88,6 +89,7 @@ class TableTarget:
         """
         self._staged = staged
         self._connection.execute(statements("table")["raw"])
+        self._connection.execute(statements("tree")["waits"])
         unknown: dict[str, tuple[Desired, int]] = {}
         unstorable: list[Fault] = []
         for some in staged:
@@ -115,6 +117,7 @@ class TableTarget:
             # class 22, and 23 for a domain's CHECK: find which records, and say it by field
             faults, number = self._misfits.find(self._at, self._shapes)
             raise RecordError(self._wrong, faults or [self._unplaced(error)], number) from None
+        self._tree.show()
         self._show_live()
 
     def refuse(self, plan: Plan, *, later: bool) -> None:
@@ -129,6 +132,11 @@ class TableTarget:
         """
         if not plan.create and not plan.update:
             return
+        if orphans := self._tree.orphans():
+            records = self._at(one.position for one in orphans[:SHOWN])
+            faults = [self._orphan(one, records[one.position]) for one in orphans[:SHOWN]]
+            raise RecordError(self._wrong, faults, len(orphans))
+        refs = frozenset(self._dataset.refs if later else self._tree.refs())
         breaches = Breaches(
             self._connection,
             self._dataset,
@@ -136,7 +144,7 @@ class TableTarget:
             self.identifier,
             [name for name, column in self.columns.items() if not column.generated],
             self._typed,
-            waiting=frozenset(self._dataset.refs) if later else frozenset(),
+            waiting=refs,
             parents_there=not later,
         )
         breaches.find(self._at, self._shapes)
@@ -176,6 +184,28 @@ class TableTarget:
         total = plan.create + plan.update + plan.delete
         progress(total, total)
         return plan.with_unconfirmed(rewritten)
+
+    @property
+    def _tree(self) -> Tree:
+        return Tree(self._connection, self._dataset, self.columns, self._fields, self._salt)
+
+    def _orphan(self, orphan: Orphan, record: Desired) -> Fault:
+        ref = self._dataset.refs[orphan.name]
+        secret = {orphan.name, ref.from_} & self._dataset.secrets
+        shown = SECRET if secret else quote(orphan.value)
+        there = "no row and no new record has it"
+        if orphan.count:
+            there = f"{orphan.count} records of the file have it"
+        problem = f"refers to {ref.table}.{ref.match} {shown}, but {there}"
+        return Fault(record.where, self._label(record), ref.from_, problem)
+
+    def _widened(self, field: str) -> dict[int, int]:
+        """The numbers of all shapes, each with that of the shape that has a field more."""
+        found = {}
+        for shape, number in list(self._shapes.items()):
+            wider = tuple(dict.fromkeys([*shape, field]))
+            found[number] = self._shapes.setdefault(wider, len(self._shapes))
+        return found
 
     # without a comparison
 
@@ -369,6 +399,15 @@ class TableTarget:
                 for record in records:
                     shape = self._shapes.setdefault(tuple(record.document), len(self._shapes))
                     copy.write_row((record.position, shape, encode(record.document).decode()))
+            waits = [
+                (record.position, name, bytes(value).decode())
+                for record in records
+                for name, value in (record.waits or {}).items()
+            ]
+            if waits:
+                with cursor.copy("COPY pg_temp.waits FROM STDIN") as copy:
+                    for row in waits:
+                        copy.write_row(row)
         except psycopg.DataError as error:
             return self._unstorable(records) or [self._unplaced(error)]
         return []
@@ -489,7 +528,7 @@ class TableTarget:
 
     def _write(self, plan: Plan) -> None:
         deleted = self._delete() if plan.delete else 0
-        created = sum(self._insert(shape, None) for shape in self._shapes) if plan.create else 0
+        created = self._create() if plan.create or plan.update else 0
         updated = self._update(None) if plan.update else 0
         if (created, updated, deleted) != (plan.create, plan.update, plan.delete):
             raise RefusedError(
@@ -509,6 +548,12 @@ class TableTarget:
             self._follow_sequences()
         # Deferred constraints would else fail at COMMIT, where no record can be named any more.
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def _create(self) -> int:
+        """Insert all that is new: where records wait for others, those first."""
+        self._tree.plant(self._widened)
+        levels: Sequence[list[int] | None] = self._tree.levels() or [None]
+        return sum(self._insert(shape, positions) for positions in levels for shape in self._shapes)
 
     def _look_back(self, plan: Plan) -> list[str]:
         """See what triggers made of the rows just written; which fields they changed, by record.
@@ -597,9 +642,13 @@ class TableTarget:
     def _refused(self) -> list[Fault]:
         """The records that the table refuses beside those that it takes; nothing of it stays."""
         found: list[tuple[int, psycopg.Error]] = []
+        self._tree.plant(self._widened)  # what was done before it failed is rolled back
         for action, write in (("create", self._insert_all), ("update", self._update)):
             rows = self._connection.execute(statements("table")["positions"], {"action": action})
-            found += search(self._connection, [row[0] for row in rows], write)
+            places = [row[0] for row in rows]
+            if action == "create":  # a record that is created is there for those that refer to it
+                places = [place for level in self._tree.levels() for place in level] or places
+            found += search(self._connection, places, write)
         known = {rule.name: rule for rule in rules(self._connection, regclass(self._name))}
         records = self._at(position for position, _ in found)
         # Looked for in the table and in the file: only for what a message has room for.
