@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from seeder import web
 from seeder.content import Content, State, of_file
@@ -192,7 +192,8 @@ def _check_url(source: str, scheme: str) -> None:
 def _beside(manifest: str, source: str) -> str:
     parts = urlsplit(manifest)
     folder = parts.path.rpartition("/")[0]
-    if source.startswith("/") or ".." in source.split("/"):
+    # A server may take %2e and %2f for what they stand for.
+    if source.startswith("/") or ".." in unquote(source).split("/"):
         raise ManifestError(f"{source}: leaves the manifest's folder {bare(manifest)}")
     return f"{parts.scheme}://{parts.netloc}{folder}/{source}"
 

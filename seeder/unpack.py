@@ -18,8 +18,8 @@ MARK = b"\xef\xbb\xbf"
 FRESH = (b"", 0)
 """The state of a decoder that waits for nothing."""
 
-PART = 1 << 14
-"""How many compressed bytes are unpacked at a time, so that the bound is seen in time."""
+PART = 1 << 9
+"""How many compressed bytes are unpacked at a time: zstd makes 128 KiB of four of them, 16 MiB of these."""
 
 
 def unpacked(name: str, pieces: Pieces) -> Pieces:

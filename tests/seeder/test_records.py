@@ -10,6 +10,7 @@ import zstandard
 
 from seeder.errors import RecordError, SourceError
 from seeder.records import open_document
+from seeder.unpack import unpacked
 
 LINES = b'{"a": 1}\n\n{"a": 2}\n'
 
@@ -74,6 +75,13 @@ def test_what_unpacks_too_large_is_refused(compress: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr("seeder.unpack.MAX_BYTES", 1 << 20)
     with pytest.raises(SourceError, match="larger than 1 MiB"):
         fields("s.ndjson", compress(b" " * (8 << 20)))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress])
+def test_a_bomb_does_not_go_off_at_once(compress: Any) -> None:
+    """What a few bytes unpack to is seen in pieces, so that the bound is seen before memory is full."""
+    packed = compress(b" " * (96 << 20))
+    assert max(map(len, unpacked("s.json", lambda: iter([packed]))())) <= 1 << 25
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,9 @@ def test_in_a_bucket() -> None:
     manifest = "s3://bucket/dnd/seeds.toml"
     assert resolve(manifest, "a/b.json") == "s3://bucket/dnd/a/b.json"
     assert resolve(manifest, "s3://other/x.json") == "s3://other/x.json"
-    with pytest.raises(ManifestError, match="leaves"):
-        resolve(manifest, "../x.json")
+    for source in ("../x.json", "a/%2E%2e/x.json", "..%2fx.json"):
+        with pytest.raises(ManifestError, match="leaves"):
+            resolve(manifest, source)
 
 
 @pytest.mark.parametrize(
