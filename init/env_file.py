@@ -224,6 +224,8 @@ def _values(lines: Iterable[Line]) -> Iterator[str]:
     for line in lines:
         if PLACEHOLDER.search(line.value):
             yield f"line {line.number}: {line.name}: is still a placeholder; put your own value there"
+        elif "$" in line.value and line.name in STACK:
+            yield f"line {line.number}: {line.name}: is read as it stands; write the value itself, without $"
         elif line.value and line.name in STACK:
             if wrong := STACK[line.name](line.value):
                 yield f"line {line.number}: {line.name}: {wrong}"
@@ -262,9 +264,9 @@ def _secrets(lines: Iterable[Line], wanted: Mapping[str, bool]) -> Iterator[str]
 
 
 def _release(values: Mapping[str, str]) -> Iterator[str]:
-    separator = values.get("COMPOSE_PATH_SEPARATOR") or ":"
-    last = values.get("COMPOSE_FILE", "").split(separator)[-1]
-    if last != RELEASE:
+    if values.get("COMPOSE_PATH_SEPARATOR", ":") != ":":
+        yield "COMPOSE_PATH_SEPARATOR: must be left away, so that COMPOSE_FILE is read alike by all"
+    elif values.get("COMPOSE_FILE", "").split(":")[-1] != RELEASE:
         yield (
             f"COMPOSE_FILE: must end with :{RELEASE}, as in COMPOSE_FILE=compose.yml:{RELEASE}, so that"
             " what is done by hand uses the images that were deployed"

@@ -91,6 +91,8 @@ def test_nothing_wrong(folder: Path, text: str) -> None:
         ("STACK_BACKUP=maybe", "line 3: STACK_BACKUP: must be true or false, found 'maybe'"),
         ("STACK_PROBE_URL=localhost", "line 3: STACK_PROBE_URL: must look like http://"),
         ("STACK_SERVICES=api;rm", "line 3: STACK_SERVICES: must be names of services"),
+        ("STACK_PROBE_URL=http://${BIND}/", "line 3: STACK_PROBE_URL: is read as it stands"),
+        ("COMPOSE_PATH_SEPARATOR=,", "COMPOSE_PATH_SEPARATOR: must be left away"),
         ("INIT_LOCK_TIMEOUT=soon", "line 3: INIT_LOCK_TIMEOUT: must be a number of seconds"),
         ("LOG_LEVEL=LOUD", "line 3: LOG_LEVEL: must be one of"),
         ("POSTGRES_PASSWORD=s3cret", "line 3: POSTGRES_PASSWORD: is a secret"),
