@@ -76,7 +76,11 @@ def test_an_address_that_nobody_is_at(webhook: str) -> None:
 def test_who_takes_it_and_does_not_answer_is_told_once() -> None:
     """It may have arrived: that counts as told, and is said."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        taken = threading.Thread(target=lambda: listening.accept()[0].close())
+
+        def hang_up() -> None:
+            listening.accept()[0].close()
+
+        taken = threading.Thread(target=hang_up)
         taken.start()
         [sent] = send(alert(webhook=f"http://127.0.0.1:{listening.getsockname()[1]}/secret"))
         taken.join()
