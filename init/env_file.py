@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -125,6 +126,7 @@ def check(path: Path, compose_files: Sequence[Path]) -> int:
     faults += _unknown(lines, wanted, anything=bool(WHOLE.search(text)))
     faults += _secrets(lines, wanted)
     faults += _release(values)
+    faults += _alerts(values, path.parent / "secrets")
     faults += _modes(path)
     faults += _secret_files(path.parent, SECRET_FILE.findall(_without_comments(text)))
     if faults:
@@ -271,6 +273,16 @@ def _release(values: Mapping[str, str]) -> Iterator[str]:
             f"COMPOSE_FILE: must end with :{RELEASE}, as in COMPOSE_FILE=compose.yml:{RELEASE}, so that"
             " what is done by hand uses the images that were deployed"
         )
+
+
+def _alerts(values: Mapping[str, str], secrets: Path) -> Iterator[str]:
+    """A way to be told that would fail when it is needed."""
+    webhook = secrets / "alert_webhook"
+    with suppress(OSError):  # not there; or not to be read, which is said by another rule
+        if wrong := _url(webhook.read_text("utf-8", "replace").strip()):
+            yield f"secrets/alert_webhook: {wrong}"
+    if (secrets / "alert_telegram_token").is_file() and not values.get("STACK_TELEGRAM_CHAT"):
+        yield "STACK_TELEGRAM_CHAT: is missing; secrets/alert_telegram_token needs it"
 
 
 def _modes(path: Path) -> Iterator[str]:
