@@ -33,7 +33,7 @@ lint: $(VENV)/.dev ## format, lint and types; scripts, Dockerfiles and workflows
 	@$(BIN)/hadolint Dockerfile.init examples/dnd-helper/*/Dockerfile
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/zizmor --offline --quiet .github/workflows
-	@if command -v actionlint >/dev/null; then actionlint; fi # no wheel on PyPI has it
+	@$(BIN)/actionlint -shellcheck $(BIN)/shellcheck
 
 check: lint test ## lint and all tests
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,7 +35,8 @@ def send(text: str) -> list[str]:
 
     Args:
         text: a JSON object: `event` (failure, rollback or recovery), `project`, `host` and `text`, and
-            optional `summary` (an object), `webhook` (an address) and `telegram` (`api`, `token`, `chat`).
+            optional `time` (by default now), `summary` (an object, or the last line of init's log),
+            `webhook` (an address) and `telegram` (`api`, `token`, `chat`).
 
     Raises:
         SettingsError: it is no such object.
@@ -50,6 +52,10 @@ def send(text: str) -> list[str]:
                 wrong = _post(client, url, body)
             except httpx.InvalidURL:
                 wrong = "its address is none"
+            except httpx.TransportError as error:
+                # It may well have arrived: a line in the log is better than to be told for ever.
+                sent.append(f"{way}, which has not answered ({type(error).__name__})")
+                continue
             if wrong:
                 failed.append(f"{way}: {wrong}")
             else:
@@ -85,10 +91,10 @@ def _ways(alert: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     ways: dict[str, tuple[str, dict[str, Any]]] = {}
     if webhook := alert.get("webhook"):
         told = {name: alert[name] for name in NEEDED}
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        time = alert.get("time") or datetime.now(UTC).isoformat(timespec="seconds")
         ways[f"webhook at {_place(webhook)}"] = (
             webhook,
-            {**told, "time": now, "summary": alert.get("summary")},
+            {**told, "time": time, "summary": _summary(alert)},
         )
     if telegram := alert.get("telegram"):
         url = f"{telegram['api'].rstrip('/')}/bot{telegram['token']}/sendMessage"
@@ -102,15 +108,29 @@ def _ways(alert: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
 def in_words(alert: Mapping[str, Any]) -> str:
     """For people: what, where, why, and the last that init has said."""
     lines = [f"{alert['project']} on {alert['host']}: {EVENTS[alert['event']]}", "", alert["text"]]
-    said = (alert.get("summary") or {}).get("event")
+    summary = _summary(alert)
+    said = summary.get("event") if isinstance(summary, dict) else summary
     if isinstance(said, str):
         lines += ["", f"init: {said}"]
     text = "\n".join(lines)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
+def _summary(alert: Mapping[str, Any]) -> object:
+    """What init has said last: an object where that is JSON, a text where its logs are for people."""
+    found = alert.get("summary")
+    if isinstance(found, str):
+        with suppress(ValueError):
+            return json.loads(found)
+    return found
+
+
 def _post(client: httpx.Client, url: str, body: Mapping[str, Any]) -> str:
-    """What went wrong, in words; empty where nothing did."""
+    """What went wrong, in words; empty where nothing did.
+
+    Raises:
+        httpx.TransportError: the connection was there, and then no answer came.
+    """
     import httpx
 
     wrong = ""
@@ -119,11 +139,8 @@ def _post(client: httpx.Client, url: str, body: Mapping[str, Any]) -> str:
             time.sleep(0.5 * 2**attempt)
         try:
             answer = client.post(url, json=body)
-        except httpx.ConnectError as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
             wrong = f"no connection ({error})"
-        except httpx.TransportError as error:
-            # It may have arrived: told twice is worse than a line in the log.
-            return f"no answer ({type(error).__name__})"
         else:
             if answer.is_success:
                 return ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -125,6 +126,7 @@ def check(path: Path, compose_files: Sequence[Path]) -> int:
     faults += _unknown(lines, wanted, anything=bool(WHOLE.search(text)))
     faults += _secrets(lines, wanted)
     faults += _release(values)
+    faults += _alerts(values, path.parent / "secrets")
     faults += _modes(path)
     faults += _secret_files(path.parent, SECRET_FILE.findall(_without_comments(text)))
     if faults:
@@ -224,6 +226,8 @@ def _values(lines: Iterable[Line]) -> Iterator[str]:
     for line in lines:
         if PLACEHOLDER.search(line.value):
             yield f"line {line.number}: {line.name}: is still a placeholder; put your own value there"
+        elif "$" in line.value and line.name in STACK:
+            yield f"line {line.number}: {line.name}: is read as it stands; write the value itself, without $"
         elif line.value and line.name in STACK:
             if wrong := STACK[line.name](line.value):
                 yield f"line {line.number}: {line.name}: {wrong}"
@@ -262,13 +266,23 @@ def _secrets(lines: Iterable[Line], wanted: Mapping[str, bool]) -> Iterator[str]
 
 
 def _release(values: Mapping[str, str]) -> Iterator[str]:
-    separator = values.get("COMPOSE_PATH_SEPARATOR") or ":"
-    last = values.get("COMPOSE_FILE", "").split(separator)[-1]
-    if last != RELEASE:
+    if values.get("COMPOSE_PATH_SEPARATOR", ":") != ":":
+        yield "COMPOSE_PATH_SEPARATOR: must be left away, so that COMPOSE_FILE is read alike by all"
+    elif values.get("COMPOSE_FILE", "").split(":")[-1] != RELEASE:
         yield (
             f"COMPOSE_FILE: must end with :{RELEASE}, as in COMPOSE_FILE=compose.yml:{RELEASE}, so that"
             " what is done by hand uses the images that were deployed"
         )
+
+
+def _alerts(values: Mapping[str, str], secrets: Path) -> Iterator[str]:
+    """A way to be told that would fail when it is needed."""
+    webhook = secrets / "alert_webhook"
+    with suppress(OSError):  # not there; or not to be read, which is said by another rule
+        if wrong := _url(webhook.read_text("utf-8", "replace").strip()):
+            yield f"secrets/alert_webhook: {wrong}"
+    if (secrets / "alert_telegram_token").is_file() and not values.get("STACK_TELEGRAM_CHAT"):
+        yield "STACK_TELEGRAM_CHAT: is missing; secrets/alert_telegram_token needs it"
 
 
 def _modes(path: Path) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,3 +104,26 @@ def test_nothing_is_published_before_its_tests() -> None:
         said = " ".join(step.get("run", "") for step in job["steps"])
         assert ("publish" in said) == (name == "publish")
         assert ("sign" in said) == (name == "publish")
+
+
+def test_what_lints_a_workflow_finds_a_fault(tmp_path: Path) -> None:
+    """The fork of actionlint that has wheels: a name that is not there, and what a script does not quote."""
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(
+        "on: push\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n"
+        "      - run: echo $HOME/* ${{ github.evnt }}\n",
+        encoding="utf-8",
+    )
+    tools = Path(sys.executable).parent
+    done = subprocess.run(
+        [tools / "actionlint", "-shellcheck", tools / "shellcheck", wrong],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert '"evnt" is not defined' in done.stdout
+    assert "SC2086" in done.stdout
+    assert "bin/actionlint" in (ROOT / "Makefile").read_text(encoding="utf-8").replace(
+        "$(BIN)", "bin"
+    )

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from init import __version__
+from tests.e2e.releases import HOOK, TOKEN, Receiver, Registry, Server, receiver, registry
+from tests.e2e.releases import server as empty_server
 from tests.e2e.stack import ROOT, Images, Stack, run, server, telegram_server
 
 
@@ -53,3 +55,41 @@ def _stack(
     """A server's folder, nothing started."""
     with server(tmp_path_factory.mktemp("server"), images, telegram) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session", name="hub")
+def _hub(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with registry(images, tmp_path_factory.mktemp("releases")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session", name="site")
+def _site(
+    hub: Registry, telegram: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server that deploy/stack looks after, for all tests of it; they build on one another."""
+    with empty_server(tmp_path_factory.mktemp("site"), hub, telegram) as found:
+        yield found
+
+
+@pytest.fixture(scope="session", name="ears")
+def _ears(site: Server) -> Iterator[Receiver]:
+    with receiver() as found:
+        site.secret("alert_webhook", f"{found.address}/{HOOK}")
+        site.secret("alert_telegram_token", TOKEN)
+        site.setting(STACK_TELEGRAM_API=found.address, STACK_TELEGRAM_CHAT="42")
+        yield found
+
+
+@pytest.fixture(scope="session", name="first")
+def _first(hub: Registry, site: Server, ears: Receiver) -> str:
+    """Version 1 serves."""
+    assert not ears.requests
+    hub.publish("1.0.0")
+    units = site.folder / "units"
+    units.mkdir()
+    installed = site.stack("install", STACK_UNITS=str(units))
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    deployed = site.stack("deploy")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    return deployed.stdout

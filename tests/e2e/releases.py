@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,6 +33,8 @@ from tests.e2e.stack import (
 )
 
 SERVICES = ("api", "bot", "init")
+HOOK = "hook/with-a-secret-in-it"
+TOKEN = "987654:another-secret"
 REVISION = '''"""{title}"""
 
 from alembic import op
@@ -278,6 +280,8 @@ class Receiver:
 
     address: str
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    refuses: str = "none"
+    """What begins like this is not taken."""
 
     def events(self) -> list[str]:
         """Kinds of the alerts at the webhook, in order."""
@@ -291,8 +295,10 @@ def receiver() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-            found.requests.append((self.path, json.loads(body)))
-            self.send_response(200)
+            taken = not self.path.startswith(found.refuses)
+            if taken:
+                found.requests.append((self.path, json.loads(body)))
+            self.send_response(200 if taken else 503)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
             self.wfile.write(b'{"ok": true, "result": {}}')
@@ -323,10 +329,16 @@ def forget_images(pattern: str) -> None:
         run("docker", "image", "rm", *names)
 
 
-def kill(running: subprocess.Popen[str]) -> None:
-    """As a machine does that runs out of memory, to it and to all that it has started."""
-    os.killpg(running.pid, signal.SIGKILL)
+def killed(running: subprocess.Popen[str], step: str) -> bool:
+    """As a machine does that runs out of memory, to it and all that it has started, just after it says `step`."""
+    assert running.stdout
+    found = any(step in line for line in running.stdout)
+    time.sleep(0.3)
+    with suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
     running.wait()
+    running.stdout.close()
+    return found
 
 
 def answers(url: str) -> int:

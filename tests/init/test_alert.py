@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -69,6 +71,38 @@ def test_an_address_that_nobody_is_at(webhook: str) -> None:
     with pytest.raises(NotReadyError) as caught:
         send(alert(webhook=webhook))
     assert "secret" not in str(caught.value).replace("://secret", "")
+
+
+def test_who_takes_it_and_does_not_answer_is_told_once() -> None:
+    """It may have arrived: that counts as told, and is said."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            listening.accept()[0].close()
+
+        taken = threading.Thread(target=hang_up)
+        taken.start()
+        [sent] = send(alert(webhook=f"http://127.0.0.1:{listening.getsockname()[1]}/secret"))
+        taken.join()
+    assert "has not answered" in sent
+    assert "secret" not in sent
+
+
+@pytest.mark.parametrize(
+    ("line", "summary", "words"),
+    [
+        (json.dumps(SUMMARY), SUMMARY, "init: the revision 0017 failed"),
+        ('error: "0017" failed', 'error: "0017" failed', 'init: error: "0017" failed'),
+        ('{"event": "cut', '{"event": "cut', 'init: {"event": "cut'),
+    ],
+)
+def test_the_last_line_of_a_log_as_summary(line: str, summary: object, words: str) -> None:
+    """Whether it is JSON, for people, or cut off."""
+    with answering(lambda _: (200, {})) as server:
+        send(alert(summary=line, time="2026-11-24T02:15:00Z", webhook=server.url))
+    assert server.bodies[0]["summary"] == summary
+    assert server.bodies[0]["time"] == "2026-11-24T02:15:00Z"
+    assert words in in_words({**TOLD, "summary": line})
 
 
 def test_a_long_text_is_cut() -> None:

@@ -91,6 +91,8 @@ def test_nothing_wrong(folder: Path, text: str) -> None:
         ("STACK_BACKUP=maybe", "line 3: STACK_BACKUP: must be true or false, found 'maybe'"),
         ("STACK_PROBE_URL=localhost", "line 3: STACK_PROBE_URL: must look like http://"),
         ("STACK_SERVICES=api;rm", "line 3: STACK_SERVICES: must be names of services"),
+        ("STACK_PROBE_URL=http://${BIND}/", "line 3: STACK_PROBE_URL: is read as it stands"),
+        ("COMPOSE_PATH_SEPARATOR=,", "COMPOSE_PATH_SEPARATOR: must be left away"),
         ("INIT_LOCK_TIMEOUT=soon", "line 3: INIT_LOCK_TIMEOUT: must be a number of seconds"),
         ("LOG_LEVEL=LOUD", "line 3: LOG_LEVEL: must be one of"),
         ("POSTGRES_PASSWORD=s3cret", "line 3: POSTGRES_PASSWORD: is a secret"),
@@ -224,3 +226,17 @@ def test_the_command(folder: Path) -> None:
     wrong = call("--env-file", ".env", "--compose-file", "compose.yml")
     assert wrong.returncode == 78
     assert "line 1: must look like NAME=value" in wrong.stderr
+
+
+def test_a_way_to_be_told_that_would_fail(folder: Path) -> None:
+    """A webhook that is no address, a bot without a chat; a secret is not shown."""
+    secrets = folder / "secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / "alert_webhook").write_text("hooks.s3cret\n")
+    (secrets / "alert_telegram_token").write_text("12:ab\n")
+    found = "\n".join(faults(folder, RIGHT))
+    assert "secrets/alert_webhook: must look like http://" in found
+    assert "STACK_TELEGRAM_CHAT: is missing" in found
+    assert "s3cret" not in found
+    (secrets / "alert_webhook").write_text("https://hooks/s3cret\n")
+    assert faults(folder, f"{RIGHT}STACK_TELEGRAM_CHAT=-42\n") == []
