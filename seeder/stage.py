@@ -39,7 +39,8 @@ class Desired:
         key: the values of the key fields.
         document: field -> raw JSON.
         pending: in a plan, the key holds an id that is yet to be made; such a record can only be new.
-        waits: references to records that the dataset itself may create: field -> natural key.
+        waits: references whose ids are yet to be made: field -> natural key, and whether it is this dataset that
+            makes it, or, in a plan, an earlier one.
     """
 
     position: int
@@ -47,7 +48,7 @@ class Desired:
     key: tuple[Scalar, ...]
     document: dict[str, Raw]
     pending: bool = False
-    waits: Mapping[str, Raw] | None = None
+    waits: Mapping[str, tuple[Raw, bool]] | None = None
 
 
 def stage(
@@ -73,7 +74,7 @@ def stage(
     for body in bodies:
         _drop(dataset, body)
     pending: set[int] = set()
-    waits: dict[int, dict[str, Raw]] = {}
+    waits: dict[int, dict[str, tuple[Raw, bool]]] = {}
     for name, ref in dataset.refs.items():
         pending |= _resolve(dataset, name, ref, raw, bodies, lookup, faults, waits)
     staged = [
@@ -181,7 +182,7 @@ def _resolve(
     bodies: list[dict[str, Raw]],
     lookup: Lookup,
     faults: list[Fault],
-    waits: dict[int, dict[str, Raw]],
+    waits: dict[int, dict[str, tuple[Raw, bool]]],
 ) -> set[int]:
     """Replace the natural key in `ref.from_` by the id that the target has for it, in `name`.
 
@@ -205,13 +206,16 @@ def _resolve(
         elif value is not None and ids == [PENDING] and name in dataset.key:
             body[name] = given  # tells records of one plan apart, as the id will
             pending.add(position)
-        elif value is None or ids == [PENDING]:
+        elif value is None:
             body[name] = NULL
+        elif ids == [PENDING]:  # whatever is live is another id
+            body[name] = NULL if dataset.table else given
+            waits.setdefault(position, {})[name] = (given, False)
         elif len(ids) == 1:
             body[name] = Raw(encode(ids[0]))
         elif not ids and dataset.refers_to_itself(ref) and name not in dataset.key:
             body[name] = NULL
-            waits.setdefault(position, {})[name] = given
+            waits.setdefault(position, {})[name] = (given, True)
         else:
             there = "no row has it" if not ids else f"{len(ids)} rows have it"
             secret = {name, ref.from_} & dataset.secrets

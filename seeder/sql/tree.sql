@@ -1,9 +1,10 @@
 -- References of records to others of the same file that are not there yet.
 --
---   pg_temp.waits (position, name, value)   the record, its reference, and the natural key that it refers to
+--   pg_temp.waits (position, name, value, ours)   the record, its reference, the natural key that it refers to, and
+--                                                 whether this file makes it; in a plan, an earlier dataset may
 
 -- name: waits
-CREATE TEMP TABLE waits (position integer, name text, value jsonb);
+CREATE TEMP TABLE waits (position integer, name text, value jsonb, ours boolean);
 
 -- name: names
 SELECT DISTINCT name FROM pg_temp.waits ORDER BY name;
@@ -21,7 +22,7 @@ FROM pg_temp.waits w
 LEFT JOIN (pg_temp.raw r JOIN pg_temp.plan p ON p.position = r.position AND p.action = 'create')
   ON r.document -> %(match)s::text = w.value
 JOIN pg_temp.plan c ON c.position = w.position
-WHERE w.name = %(name)s AND (c.action = 'create' OR c.fields -> %(name)s::text ? 'write')
+WHERE w.name = %(name)s AND w.ours AND (c.action = 'create' OR c.fields -> %(name)s::text ? 'write')
 GROUP BY w.position, w.value HAVING count(p.position) <> 1 ORDER BY w.position;
 
 -- name: without_id

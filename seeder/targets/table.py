@@ -400,9 +400,9 @@ class TableTarget:
                     shape = self._shapes.setdefault(tuple(record.document), len(self._shapes))
                     copy.write_row((record.position, shape, encode(record.document).decode()))
             waits = [
-                (record.position, name, bytes(value).decode())
+                (record.position, name, bytes(value).decode(), ours)
                 for record in records
-                for name, value in (record.waits or {}).items()
+                for name, (value, ours) in (record.waits or {}).items()
             ]
             if waits:
                 with cursor.copy("COPY pg_temp.waits FROM STDIN") as copy:

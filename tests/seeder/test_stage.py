@@ -11,7 +11,7 @@ from seeder.errors import RecordError
 from seeder.manifest import parse
 from seeder.records import open_document
 from seeder.stage import PENDING, Desired, stage
-from tests.seeder.seeds import Seeds
+from tests.seeder.seeds import Seeds, counts, table
 
 HEAD = '[[dataset]]\nname = "m"\nsource = "m.json"\ntable = "m"\nrecords = "/m"\nkey = ["slug"]\n'
 NEST = 'nest.t = { records = "/t", match = { m_slug = "slug" }, by = "lang" }\n'
@@ -138,6 +138,50 @@ def test_a_key_that_waits_for_an_id() -> None:
     document = {"m": [{"h": "x"}, {"h": "y"}]}
     found = staged(options, document, lambda _, values: {value: [PENDING] for value in values})
     assert [(record.key, record.pending) for record in found] == [(("x",), True), (("y",), True)]
+
+
+def test_an_endpoints_reference_that_waits_is_shown_by_its_natural_key() -> None:
+    """In a plan: null would be taken for what is live, where that is null."""
+    through = HEAD.replace(
+        'table = "m"', 'endpoint = "/m"\nhttp = { list = "GET /m", create = "POST /m" }'
+    )
+    (dataset,) = parse(through + REF, "seeds.toml").datasets
+    found = open_document("m.json", lambda: iter([b'{"m": [{"slug": "a", "h": "x"}]}']))
+    made = stage(
+        dataset, found.array("/m"), found, lambda _, values: {v: [PENDING] for v in values}
+    )
+    assert documents(made) == [{"slug": "a", "h_id": "x"}]
+
+
+PARENTS_AND_CHILDREN = (
+    table("parents")
+    + "\n"
+    + table("children")
+    + """
+[dataset.refs]
+parent = { from = "of", table = "parents", match = "slug", take = "id" }
+"""
+)
+
+
+def test_a_plan_moves_children_to_new_parents(seeds: Seeds) -> None:
+    """It counts what the run does, also where nothing is live; and names the parent by its natural key."""
+    seeds.do(
+        "CREATE TABLE parents (id serial PRIMARY KEY, slug text);"
+        "CREATE TABLE children (slug text, parent int REFERENCES parents)"
+    )
+    children: list[dict[str, Any]] = [
+        {"slug": "x", "of": None},
+        {"slug": "y", "of": "a"},
+        {"slug": "z", "of": "a"},
+    ]
+    seeds.write(PARENTS_AND_CHILDREN, parents=[{"slug": "a"}], children=children).run()
+    seeds.source("parents", [{"slug": "a"}, {"slug": "b"}])
+    seeds.source("children", [{**child, "of": "b"} for child in children[:2]] + children[2:])
+    plan = seeds.plan()
+    assert counts(plan) == {"update": 2, "unchanged": 1}
+    assert [one.fields["parent"]["desired"] for one in plan.records] == ["b", "b"]
+    assert counts(seeds.run()) == counts(plan)
 
 
 def test_a_plan_of_parents_and_children(seeds: Seeds) -> None:
