@@ -317,7 +317,7 @@ REASONS = {
     "update": "",
     "drift": "edited by hand",
     "conflict": "edited by hand, and changed in the file",
-    "unconfirmed": "the API did not keep what was written",
+    "unconfirmed": "the target shows something else than was written",
 }
 
 

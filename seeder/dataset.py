@@ -134,15 +134,19 @@ class Seeding:
         """
         entry = self.dataset.model_dump(mode="json", exclude={"source", "sha256", "on_drift"})
         start = hashlib.sha256(encode(entry, order="deterministic"))
-        if self.dataset.nest or self.dataset.drop_null:
+        if self.dataset.nest:
             return None, b""
         try:
             found: dict[str, Ids] = {}
             for name, values in (
                 referred(self.dataset, document) if self.dataset.refs else {}
             ).items():
-                found[name] = self._lookup(self.dataset.refs[name], values) if values else {}
-                start.update(repr(sorted(found[name].items(), key=repr)).encode())
+                ref = self.dataset.refs[name]
+                found[name] = self._lookup(ref, values) if values else {}
+                if not self.dataset.refers_to_itself(
+                    ref
+                ):  # it has not found yet what this run makes
+                    start.update(repr(sorted(found[name].items(), key=repr)).encode())
         except UnfitError:
             return None, b""
         return found, start.digest()
@@ -156,7 +160,7 @@ class Seeding:
         fingerprint: str,
     ) -> Plan | None:
         """The table filled directly; None, and nothing done, where that cannot be."""
-        if not target.never_filled():
+        if self.dataset.drop_null or not target.never_filled():
             return None
         try:
             with self.connection.transaction():

@@ -10,10 +10,9 @@ comparison, which knows how to name it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
@@ -22,6 +21,7 @@ from msgspec import Raw
 from psycopg import sql
 
 from seeder import strict
+from seeder.exact import decode
 from seeder.ledger import Connection
 from seeder.manifest import Dataset
 from seeder.records import Arrays, Batch, fields_of
@@ -153,6 +153,7 @@ class _Encoder:
         if not parts or len({part.column for part in parts}) < len(parts):
             raise UnfitError
         rename = {f"f{n}": name for n, name in enumerate(first)}
+        _check_renamed(first)
         record = msgspec.defstruct(
             "Record", types, rename=rename, forbid_unknown_fields=True, gc=False
         )
@@ -179,7 +180,8 @@ class _Encoder:
             raise UnfitError from None
         rows = map(self._get, records)
         values = list(zip(*rows, strict=True)) if len(self._parts) > 1 else [tuple(rows)]
-        if any(None in values[n] for n in self._key):
+        key = [self._values(values[n], n) for n in self._key]
+        if any(None in column for column in key):
             raise UnfitError
         self._check_names(batch, text, values)
         escaped = b"\\" in text
@@ -187,7 +189,12 @@ class _Encoder:
             part.write(column, escaped) for part, column in zip(self._parts, values, strict=True)
         ]
         lines = map("\t".join, zip(*written, strict=True))
-        return "\n".join(lines) + "\n", [values[n] for n in self._key]
+        return "\n".join(lines) + "\n", key
+
+    def _values(self, column: Sequence[Any], n: int) -> Sequence[Any]:
+        if self._parts[n].write is not _number:
+            return column
+        return [decode(bytes(value)) for value in column]
 
     def _check_names(self, batch: Batch, text: bytes, values: Sequence[Sequence[Any]]) -> None:
         """A name that stands twice in a record is left to the comparison, which names it."""
@@ -197,6 +204,15 @@ class _Encoder:
         if any(strict.faults("", bytes(one), fields_of(one)) for one in batch.texts):
             raise UnfitError
 
+
+def _check_renamed(names: Iterable[str]) -> None:
+    """Msgspec gives a field no such name."""
+    if any('"' in name or "\\" in name for name in names):
+        raise UnfitError
+
+
+NUMBERS = "-0123456789n"
+"""What JSON's numbers and null begin with."""
 
 SHOWN_KEYS = 1000
 """How many keys of created records a plan carries."""
@@ -212,8 +228,10 @@ def _of(column: Column | None) -> tuple[Any, Callable[[Sequence[Any], bool], Str
         case "bool":
             return bool | None, _plain
         case "numeric" | "float4" | "float8":
-            return Decimal | None, _plain
-        case "json" | "jsonb":
+            return Raw, _number
+        case "json":  # what is compared has been jsonb, which writes it in another way
+            raise UnfitError
+        case "jsonb":
             return Raw, _json
         case _:
             return str | None, _text
@@ -222,6 +240,15 @@ def _of(column: Column | None) -> tuple[Any, Callable[[Sequence[Any], bool], Str
 def _plain(values: Sequence[Any], escaped: bool) -> Strings:  # noqa: FBT001
     del escaped
     return ["" if value is None else str(value) for value in values]
+
+
+def _number(values: Sequence[Raw], escaped: bool) -> Strings:  # noqa: FBT001
+    """To the letter; a text that may be a number is PostgreSQL's to judge."""
+    del escaped
+    texts = [bytes(value).decode() for value in values]
+    if any(text[0] not in NUMBERS for text in texts):
+        raise UnfitError
+    return ["" if text == "null" else text for text in texts]
 
 
 def _text(values: Sequence[str | None], escaped: bool) -> Strings:  # noqa: FBT001
@@ -246,7 +273,7 @@ def _by_reference(ids: Ids) -> Callable[[Sequence[Any], bool], Strings]:
 
     found = {}
     for value, taken in ids.items():
-        if len(taken) != 1 or isinstance(taken[0], dict | list):
+        if len(taken) != 1 or taken[0] is None or isinstance(taken[0], dict | list):
             raise UnfitError
         found[value] = _text([str(taken[0])], True)[0]
     return write
@@ -259,6 +286,7 @@ def referred(dataset: Dataset, document: Arrays) -> dict[str, list[Scalar]]:
         UnfitError: a record is none, or a value is neither text nor an integer.
     """
     names = {ref.from_ for ref in dataset.refs.values()}
+    _check_renamed(names)
     fields = {name: f"f{n}" for n, name in enumerate(sorted(names))}
     record = msgspec.defstruct(
         "References",

@@ -113,7 +113,7 @@ class TableTarget:
         try:
             with self._connection.transaction():
                 self._type()
-        except (psycopg.DataError, psycopg.IntegrityError) as error:
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError) as error:
             # class 22, and 23 for a domain's CHECK: find which records, and say it by field
             faults, number = self._misfits.find(self._at, self._shapes)
             raise RecordError(self._wrong, faults or [self._unplaced(error)], number) from None

@@ -12,6 +12,7 @@ from tests.seeder.seeds import Seeds, counts
 NAMES = [
     "position", "id", "key", "t", "p", "d", "w", "r", "n", "new", "fields", "document", "hashes", "desired", "live",
     "referred", "user", "select", "Upper Case", "it's", "a.b", "{x}", "100%", "a%sb", "%(positions)s",
+    'we"ird', "back\\slash",
 ]  # fmt: skip
 TABLES = ["plan", "raw", "live", "desired", "applied", "open", "Upper", "user", "100%", "%s", "{x}"]
 
