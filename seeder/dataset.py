@@ -41,7 +41,13 @@ from seeder.targets.table import TableTarget, is_limit
 
 @dataclass
 class Seeding:
-    """One dataset, from its source to the ledger."""
+    """One dataset, from its source to the ledger.
+
+    Attributes:
+        pending: keys that earlier datasets of the same plan create.
+        schema: of its records.
+        deletes: whether what it prunes is deleted now; else it stays, and the dataset is not wholly applied.
+    """
 
     connection: Connection
     ledger: Ledger
@@ -49,6 +55,7 @@ class Seeding:
     options: Options
     pending: set[Scalar]
     schema: RecordSchema | None = None
+    deletes: bool = True
 
     def run(self, location: str, sources: Sources) -> tuple[Plan, str]:
         """Seed it; the plan as it came out, and the source's fingerprint.
@@ -212,10 +219,11 @@ class Seeding:
             return plan
         count = sifted.count if sifted else staged.count
         number = self._begin(applied, names)
-        plan = target.apply(plan, self.ledger, number, self._progress)
+        plan = self._apply(target, plan, number)
         if salt:
             self._record_sources(number, sifted or self._unsifted(document, salt))
-        self.ledger.record_dataset(self.dataset.name, number, fingerprint, count)
+        if self._is_whole(plan):
+            self.ledger.record_dataset(self.dataset.name, number, fingerprint, count)
         self.connection.execute("DISCARD TEMP")
         return plan
 
@@ -239,13 +247,16 @@ class Seeding:
         return applied.fingerprint == fingerprint and applied.records == sifted.count
 
     def _record_sources(self, number: int, sifted: Sifted) -> None:
-        """Write the file's digests; of records that were not wholly applied none, so that they are looked at again."""
+        """Write the file's digests; of records that are not wholly applied none, so that they are looked at again."""
         row = self.connection.execute(statements("diff")["whole"]).fetchone()
         ids, whole = row or (b"", b"")
         for place, id_, is_whole in zip(sifted.places, unpack(ids), whole, strict=True):
             sifted.ids[place] = id_
             if not is_whole:
                 sifted.digests[place * SIZE : place * SIZE + SIZE] = bytes(SIZE)
+        later = [id_ for (id_,) in self.connection.execute(statements("diff")["later"])]
+        sifted.digests += bytes(SIZE * len(later))
+        sifted.ids.extend(later)
         self.ledger.record_sources(number, sifted.digests, sifted.ids)
 
     def _digests(self, document: Arrays, salt: bytes) -> bytearray:
@@ -268,8 +279,9 @@ class Seeding:
                 self._remember_pending(staged)
                 return plan
             number = self._begin(applied, names)
-            plan = target.apply(plan, self.ledger, number, self._progress)
-            self.ledger.record_dataset(self.dataset.name, number, fingerprint, staged.count)
+            plan = self._apply(target, plan, number)
+            if self._is_whole(plan):
+                self.ledger.record_dataset(self.dataset.name, number, fingerprint, staged.count)
         finally:
             # Where a signal broke into a statement, the connection takes no other one.
             with suppress(psycopg.Error):
@@ -298,6 +310,17 @@ class Seeding:
         matched = sifted.count - len(sifted.places) if sifted else 0
         create, unchanged = plan.create + staged.waiting, plan.unchanged + matched
         return replace(plan, create=create, unchanged=unchanged), names
+
+    def _apply(self, target: Target, plan: Plan, number: int) -> Plan:
+        if self._is_whole(plan):
+            return target.apply(plan, self.ledger, number, self._progress)
+        self.connection.execute(statements("diff")["postpone"])
+        done = target.apply(replace(plan, delete=0), self.ledger, number, self._progress)
+        return replace(done, delete=plan.delete)
+
+    def _is_whole(self, plan: Plan) -> bool:
+        """Whether nothing of a plan is left for later."""
+        return self.deletes or not plan.delete
 
     def _begin(self, applied: Applied | None, names: list[str]) -> int:
         # From here on the target is not what the ledger's fingerprint says, should we fail.

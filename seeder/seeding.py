@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from seeder.conform import schema_of
 from seeder.content import Content
 from seeder.dataset import Seeding
@@ -136,20 +138,30 @@ def seed(
     _check_names(manifest, options.only)
     ledger = _prepare(connection, create=not options.plan)
     pending: set[Scalar] = set()
-    plans = []
-    for dataset in manifest.datasets:
-        if options.only and dataset.name not in options.only:
-            continue
+    chosen = [d for d in manifest.datasets if not options.only or d.name in options.only]
+    plans: dict[str, Plan] = {}
+    postponed: list[Seeding] = []
+    for number, dataset in enumerate(chosen):
         schema = schema_of(dataset, rules.get(dataset.name), sources)
         if schema:
             fingerprints[rules[dataset.name]] = schema.fingerprint
-        seeding = Seeding(connection, ledger, dataset, options, pending, schema)
+        later = any(other.prune for other in chosen[number + 1 :]) and not options.plan
+        seeding = Seeding(connection, ledger, dataset, options, pending, schema, deletes=not later)
         plan, fingerprint = seeding.run(where[dataset.name], sources)
         fingerprints[where[dataset.name]] = fingerprint
         fingerprints |= {place: sources.fingerprint(place) for place in variables_of(dataset)}
-        options.finished(plan)
-        plans.append(plan)
-    return plans, fingerprints
+        plans[dataset.name] = plan
+        if later and plan.delete:
+            postponed.append(replace(seeding, deletes=True))
+        else:
+            options.finished(plan)
+    # What refers to others is deleted before what it refers to, which stands before it in the manifest.
+    for seeding in reversed(postponed):
+        name = seeding.dataset.name
+        done, _ = seeding.run(where[name], sources)
+        plans[name] = replace(plans[name], delete=done.delete)
+        options.finished(plans[name])
+    return list(plans.values()), fingerprints
 
 
 def _prepare(connection: Connection, *, create: bool) -> Ledger:

@@ -157,6 +157,13 @@ WHERE action = 'deleted' AND %(deleted)s = 'fail'
 ORDER BY position
 LIMIT %(limit)s;
 
+-- name: postpone
+-- What would be deleted stays for now, in the target and in the ledger.
+UPDATE pg_temp.plan SET action = 'later' WHERE action = 'delete';
+
+-- name: later
+SELECT id FROM pg_temp.plan WHERE action = 'later';
+
 -- name: whole
 -- In the file's order: the ids of its records, and of each one byte, 1 where all that it says was applied.
 SELECT coalesce(string_agg(int8send(d.id), '' ORDER BY d.position), ''),

@@ -99,7 +99,11 @@ WHERE w.action = 'update' AND {match}
   AND (%(positions)s::int[] IS NULL OR w.position IN (SELECT unnest(%(positions)s::int[])));
 
 -- name: delete
-DELETE FROM {table} t USING pg_temp.plan w WHERE w.action = 'delete' AND {id} = w.id;
+DELETE FROM {table} t USING pg_temp.plan w
+WHERE w.action = 'delete' AND {id} = w.id AND (%(ids)s::bigint[] IS NULL OR w.id = ANY (%(ids)s));
+
+-- name: deletes
+SELECT id, key FROM pg_temp.plan WHERE action = 'delete' ORDER BY key::text;
 
 -- name: rewrites
 -- Whether a row may come to be another than it was written: by a trigger, a rule, or a policy that hides it.

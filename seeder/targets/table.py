@@ -527,7 +527,7 @@ class TableTarget:
     # writing
 
     def _write(self, plan: Plan) -> None:
-        deleted = self._delete() if plan.delete else 0
+        deleted = self._delete(None) if plan.delete else 0
         created = self._create() if plan.create or plan.update else 0
         updated = self._update(None) if plan.update else 0
         if (created, updated, deleted) != (plan.create, plan.update, plan.delete):
@@ -618,11 +618,11 @@ class TableTarget:
         )
         return self._connection.execute(query, {"positions": positions}).rowcount
 
-    def _delete(self) -> int:
+    def _delete(self, ids: Sequence[int] | None) -> int:
         query = sql.SQL(statements("table")["delete"]).format(
             table=self.identifier, id=self._id("t")
         )
-        return self._connection.execute(query, {}).rowcount
+        return self._connection.execute(query, {"ids": ids}).rowcount
 
     def _follow_sequences(self) -> None:
         """Let identity and serial sequences go on after explicit ids."""
@@ -662,6 +662,20 @@ class TableTarget:
         return [
             self._fault(records[position], error, known, holders.get(position, ""))
             for position, error in found
+        ] + self._not_deleted()
+
+    def _not_deleted(self) -> list[Fault]:
+        """The records that are in use, or that a trigger keeps."""
+        keys = dict(self._connection.execute(statements("table")["deletes"]).fetchall())
+        found = search(self._connection, list(keys), self._delete)
+        return [
+            Fault(
+                self._dataset.target,
+                label(self._dataset.key, keys[id_]),
+                "",
+                f"has left the file and cannot be deleted: {self._reason(error)}",
+            )
+            for id_, error in found
         ]
 
     def _fault(

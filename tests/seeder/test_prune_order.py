@@ -1,0 +1,75 @@
+"""What refers to others is deleted before what it refers to, though it is seeded after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seeder import seeding
+from seeder.errors import RefusedError
+from tests.seeder.seeds import Seeds, counts, table
+
+PARENTS: list[dict[str, Any]] = [{"slug": f"p{n}"} for n in range(4)]
+CHILDREN: list[dict[str, Any]] = [{"slug": f"c{n}", "of": f"p{n}"} for n in range(4)]
+REFS = (
+    '\n[dataset.refs]\nparent = { from = "of", table = "parents", match = "slug", take = "id" }\n'
+)
+ALL: dict[str, Any] = {"prune": True, "max_prune": 1.0}
+LEFT = "SELECT string_agg(slug, ' ' ORDER BY slug) FROM "
+
+
+@pytest.fixture(name="family")
+def _family(seeds: Seeds) -> Seeds:
+    """Parents and children, seeded."""
+    seeds.do("CREATE TABLE parents (id serial PRIMARY KEY, slug text)")
+    seeds.do("CREATE TABLE children (slug text, parent int REFERENCES parents)")
+    manifest = table("parents", **ALL) + "\n" + table("children", **ALL) + REFS
+    seeds.write(manifest, parents=PARENTS, children=CHILDREN).run_all()
+    return seeds
+
+
+def test_parents_and_children_leave_together(family: Seeds) -> None:
+    """In one run, which a plan says before; others are created and updated meanwhile."""
+    family.source("parents", [*PARENTS[:2], {"slug": "new"}])
+    family.source("children", [CHILDREN[0], {"slug": "c1", "of": "new"}])
+    planned = family.run_all(plan=True)
+    assert [plan.delete for plan in planned] == [2, 2]
+    done = family.run_all()
+    assert [(plan.delete, counts(plan)) for plan in done] == [
+        (2, {"create": 1, "unchanged": 2}),
+        (2, {"update": 1, "unchanged": 1}),
+    ]
+    assert family.rows(LEFT + "parents") == [("new p0 p1",)]
+    assert family.rows(LEFT + "children") == [("c0 c1",)]
+    assert [counts(plan) for plan in family.run_all(verify=True)] == [
+        {"unchanged": 3},
+        {"unchanged": 2},
+    ]
+
+
+def test_a_run_that_ended_before_the_deletes_is_gone_on_with(
+    family: Seeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run deletes what it has left."""
+    family.source("parents", PARENTS[:1])
+    family.source("children", CHILDREN[:1])
+    monkeypatch.setattr(seeding, "reversed", lambda _: [], raising=False)
+    family.run_all()
+    assert family.rows(LEFT + "parents") == [("p0 p1 p2 p3",)]
+    monkeypatch.undo()
+    assert [plan.delete for plan in family.run_all()] == [3, 0]
+    assert family.rows(LEFT + "parents") == [("p0",)]
+
+
+def test_what_is_in_use_is_named(family: Seeds) -> None:
+    """By its key; nothing of its dataset is deleted."""
+    family.do("INSERT INTO children SELECT 'theirs', id FROM parents WHERE slug = 'p3'")
+    family.source("parents", PARENTS[:2])
+    family.source("children", CHILDREN[:2])
+    with pytest.raises(
+        RefusedError, match=r"slug p3\): has left the file and cannot be deleted.*children"
+    ):
+        family.run_all()
+    assert family.rows(LEFT + "parents") == [("p0 p1 p2 p3",)]
+    assert family.rows(LEFT + "children") == [("c0 c1 theirs",)]
