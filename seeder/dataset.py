@@ -35,8 +35,11 @@ from seeder.staged import Batches, Staged
 from seeder.targets import Shape, Target
 from seeder.targets.columns import columns, lookup, regclass
 from seeder.targets.fill import Ids, UnfitError, fill, referred
+from seeder.targets.load import read_as_json
+from seeder.targets.refusals import is_limit
 from seeder.targets.rules import denied
-from seeder.targets.table import TableTarget, is_limit
+from seeder.targets.table import TableTarget
+from seeder.targets.whole import edited, never_filled, record_filled
 
 
 @dataclass
@@ -167,18 +170,19 @@ class Seeding:
         fingerprint: str,
     ) -> Plan | None:
         """The table filled directly; None, and nothing done, where that cannot be."""
-        if self.dataset.drop_null or not target.never_filled():
+        plain = not self.dataset.drop_null and not read_as_json(target.parts)
+        if not plain or not never_filled(self.connection, target.parts):
             return None
         try:
             with self.connection.transaction():
                 names, ids, keys = fill(
-                    self.connection, target, self.dataset, document, references, self._done
+                    self.connection, target.parts, document, references, self._done
                 )
                 number = self.ledger.begin_dataset(self.dataset.name, self.dataset.target, names)
                 self.ledger.forget_records(number)
                 with ThreadPoolExecutor(1, "digest") as thread:
                     found = thread.submit(self._digests, document, salt)
-                    target.record_filled(number, names, len(ids))
+                    record_filled(self.connection, target.parts, number, names, len(ids))
                 self.ledger.record_sources(number, found.result(), ids)
                 self.ledger.record_dataset(self.dataset.name, number, fingerprint, len(ids))
         except (UnfitError, psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError):
@@ -230,7 +234,7 @@ class Seeding:
     def _sift(self, target: TableTarget, document: Arrays, salt: bytes, applied: Applied) -> Sifted:
         sieve = Sieve(self.ledger.sources(applied.number), salt)
         with ThreadPoolExecutor(1, "edited") as thread:
-            asked = thread.submit(target.edited, applied)
+            asked = thread.submit(edited, self.connection, target.parts, applied)
             try:
                 return sift(document, self.dataset.records, sieve, asked.result)
             except BaseException:

@@ -28,7 +28,8 @@ from seeder.records import Arrays, Batch, fields_of
 from seeder.sql import statements
 from seeder.stage import Scalar
 from seeder.targets.columns import Column
-from seeder.targets.table import TableTarget
+from seeder.targets.parts import Parts
+from seeder.targets.whole import ids_of
 
 Strings = list[str]
 Columns = list[Sequence[Any]]
@@ -49,8 +50,7 @@ class _Part:
 
 def fill(
     connection: Connection,
-    target: TableTarget,
-    dataset: Dataset,
+    parts: Parts,
     document: Arrays,
     references: Mapping[str, Ids],
     progress: Callable[[int], None],
@@ -59,8 +59,7 @@ def fill(
 
     Args:
         connection: in a transaction that is rolled back where this fails.
-        target: of the dataset; its table is empty.
-        dataset: with a table, without nested children.
+        parts: of the dataset's table, which is empty; it has no nested children.
         document: where the records are.
         references: for each of `dataset.refs`, the ids by natural key.
         progress: told how many are done.
@@ -75,6 +74,7 @@ def fill(
     encoder: _Encoder | None = None
     ids = array("q")
     keys: list[list[Scalar]] = []
+    dataset = parts.dataset
     batches = document.batches(dataset.records)
     with ThreadPoolExecutor(1, "encode") as thread:
 
@@ -86,7 +86,7 @@ def fill(
             if batch is None:
                 return None
             if encoder is None:
-                encoder = _Encoder(dataset, target.columns, batch, references)
+                encoder = _Encoder(dataset, parts.columns, batch, references)
             return encoder.encode(batch)
 
         coming = thread.submit(encode)
@@ -94,9 +94,9 @@ def fill(
             coming = thread.submit(encode)
             text, key = ready
             _copy(
-                connection, target.identifier, encoder.columns if encoder else [], text, len(key[0])
+                connection, parts.identifier, encoder.columns if encoder else [], text, len(key[0])
             )
-            ids.extend(target.ids(key))
+            ids.extend(ids_of(connection, parts, key))
             keys = keys or [
                 list(one) for one in zip(*(column[:SHOWN_KEYS] for column in key), strict=True)
             ]
