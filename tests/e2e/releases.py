@@ -329,11 +329,11 @@ def forget_images(pattern: str) -> None:
         run("docker", "image", "rm", *names)
 
 
-def killed(running: subprocess.Popen[str], step: str) -> bool:
-    """At once, or just after it says `step`, as a machine does that runs out of memory: with all it has started."""
+def killed(running: subprocess.Popen[str], step: str, after: float = 0.3) -> bool:
+    """Seconds after it says `step`, as a machine does that runs out of memory: with all it has started."""
     assert running.stdout
     found = not step or any(step in line for line in running.stdout)
-    time.sleep(0.3)
+    time.sleep(after)
     with suppress(ProcessLookupError):
         os.killpg(running.pid, signal.SIGKILL)
     running.wait()

@@ -275,10 +275,17 @@ def test_two_deploys_at_once(hub: Registry, site: Server, first: str) -> None:
     assert site.version() == "7.0.0"
 
 
-STEPS = (
-    *("", "signatures hold", "pulling", "dumped the database", "init of", "init has done"),
-    *("starting", "answers 200"),
-)
+STEPS = {
+    "": 0.3,  # settings read, locked, the registry asked
+    "signatures hold": 0.0,
+    "pulling": 0.1,
+    "dumped the database": 0.0,
+    "init of": 0.5,
+    "init has done": 0.0,
+    "starting": 1.0,
+    "answers 200": 0.0,
+}
+"""What is said, and how many seconds later the run is killed."""
 
 
 def test_killed_at_each_step_and_run_again(hub: Registry, site: Server, first: str) -> None:
@@ -287,10 +294,14 @@ def test_killed_at_each_step_and_run_again(hub: Registry, site: Server, first: s
     before = site.version()
     hub.publish("8.0.0", EXPAND, LATER, CONTRACT)
     site.setting(STACK_VERIFY="true", STACK_BACKUP="true")
-    for step in STEPS:
+    for step, after in STEPS.items():
         with Poll(site.address) as poll:
-            eventually(f"a run that says {step!r}", lambda: killed(site.begin("deploy"), step), 60)  # noqa: B023
-        if STEPS.index(step) < STEPS.index("starting"):
+            eventually(
+                f"a run that says {step!r}",
+                lambda: killed(site.begin("deploy"), step, after),  # noqa: B023 - called here
+                30,
+            )
+        if list(STEPS).index(step) < list(STEPS).index("starting"):
             assert poll.failures == [], step
             assert site.version() == before
 
