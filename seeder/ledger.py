@@ -6,7 +6,6 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import psycopg
@@ -195,12 +194,10 @@ class Ledger:
 
     def sources(self, number: int) -> Iterator[tuple[bytes, array[int]]]:
         """Digests and ids of the last run's records, in the file's order, some thousand at a time."""
-        for batch in count():
-            values = {"dataset": number, "batch": batch}
-            row = self.connection.execute(statements("ledger")["source"], values).fetchone()
-            if row is None:
-                return
-            yield bytes(row[0]), unpack(row[1])
+        with self.connection.cursor(binary=True) as cursor:
+            cursor.execute(statements("ledger")["source"], {"dataset": number})
+            for digests, ids in cursor:
+                yield bytes(digests), unpack(ids)
 
     def record_sources(self, number: int, digests: bytes | bytearray, ids: array[int]) -> None:
         """Write digests (8 bytes each) and ids of a file's records."""

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS compose_init.record (
   observed bigint[],
   shape jsonb,
   PRIMARY KEY (dataset, id)
-);
+) WITH (fillfactor = 90); -- a record that changes stays on its page, and the index as it is
 -- What was about to be sent to an endpoint: what a killed run may have written.
 CREATE TABLE IF NOT EXISTS compose_init.intent (
   dataset integer NOT NULL,
@@ -161,7 +161,7 @@ CREATE TEMP TABLE open AS SELECT DISTINCT id FROM pg_temp.named;
 ANALYZE pg_temp.open;
 
 -- name: source
-SELECT digests, ids FROM compose_init.source WHERE dataset = %(dataset)s AND batch = %(batch)s;
+SELECT digests, ids FROM compose_init.source WHERE dataset = %(dataset)s ORDER BY batch;
 
 -- name: record_source
 INSERT INTO compose_init.source (dataset, batch, digests, ids)
