@@ -1,8 +1,10 @@
-"""Any sequence of seed edits and hand edits, against a plain Python model of one target."""
+"""Any sequence of seed edits, hand edits and crashes, against a plain Python model of one target."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from examples.postgres import Server
+from seeder.targets import endpoint
 from tests.seeder.api import Api, serving
 from tests.seeder.seeds import Seeds, table
 
@@ -26,6 +29,7 @@ STEPS = st.lists(
         st.tuples(st.just("unseed"), st.sampled_from(SLUGS)),
         st.tuples(st.just("delete"), st.sampled_from(SLUGS)),
         st.tuples(st.just("run")),
+        st.tuples(st.just("crash"), st.integers(1, 60)),
     ),
     min_size=1,
     max_size=14,
@@ -78,6 +82,12 @@ def shared(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         seeds = Seeds(folder, connection)
         seeds.do("CREATE TABLE creatures (slug text, x int, y int)")
         yield seeds
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a crashed run is under way any more."""
+    monkeypatch.setattr(endpoint, "SETTLING", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +201,29 @@ def test_an_endpoint_is_what_the_model_says(
     follow(shared, target, on_drift, steps, prune=prune)
 
 
+class CrashError(Exception):
+    """What nobody reckons with."""
+
+
+def crash(seeds: Seeds, after: int, options: dict[str, Any]) -> None:
+    """A run that ends in the middle: before so many statements are executed, if it has as many."""
+    execute, left = psycopg.Cursor.execute, after
+
+    def counted(cursor: Any, *words: Any, **more: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            raise CrashError
+        return execute(cursor, *words, **more)
+
+    with pytest.MonkeyPatch.context() as patched, suppress(CrashError):
+        patched.setattr(psycopg.Cursor, "execute", counted)
+        seeds.run(verify=True, **options)
+    seeds.do("DISCARD TEMP")  # as its session ends
+    # Requests that were under way have come to their end by the time of the next run.
+    time.sleep(0.02 if options else 0)
+
+
 def follow(
     seeds: Seeds, target: Table | Endpoint, on_drift: str, steps: list[Any], *, prune: bool
 ) -> None:
@@ -209,7 +242,7 @@ def take(
     target: Table | Endpoint,
     model: Model,
     kind: str,
-    slug: str = "",
+    slug: Any = "",
     name: str = "",
     value: Any = None,
 ) -> None:
@@ -225,6 +258,9 @@ def take(
         model.live.setdefault(slug, {"x": 0, "y": 0})[name] = value
         target.put(slug, model.live[slug])
     else:
+        if kind == "crash":
+            seeds.source("creatures", [{"slug": s, **row} for s, row in model.desired.items()])
+            crash(seeds, slug, target.options)
         seeds.source("creatures", [{"slug": slug, **row} for slug, row in model.desired.items()])
         planned = seeds.plan(verify=True, **target.options)
         done = seeds.run(verify=True, **target.options)
