@@ -80,10 +80,10 @@ def test_labels(images: Images) -> None:
     """Its own, not the API's; the revision is the repository's."""
     [found] = json.loads(docker("image", "inspect", images.init))
     labels = {k.rpartition(".")[2]: v for k, v in found["Config"]["Labels"].items()}
-    head = run("git", "rev-parse", "--short", "HEAD").stdout.strip() or "unknown"
+    head = run("git", "rev-parse", "HEAD").stdout.strip() or "unknown"
     assert labels["title"] == "compose-init"
     assert labels["version"] == __version__
-    assert len(labels["revision"]) == len(head)
+    assert labels["revision"] == head
 
 
 def test_the_lineage_is_recorded(images: Images) -> None:
