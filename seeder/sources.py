@@ -143,6 +143,8 @@ def resolve(manifest: str, source: str) -> str:
 
 
 def _resolve(manifest: str, source: str) -> str:
+    if "\0" in source:
+        raise ManifestError(f"{source!r} has the character NUL, which stands in no path: remove it")
     scheme = scheme_of(source)
     if scheme:
         _check_url(source, scheme)
