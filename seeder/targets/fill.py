@@ -9,6 +9,7 @@ comparison, which knows how to name it.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -214,6 +215,8 @@ def _check_renamed(names: Iterable[str]) -> None:
 NUMBERS = "-0123456789n"
 """What JSON's numbers and null begin with."""
 
+QUOTED = re.compile(r'"-?[0-9]+(\.[0-9]+)?"')
+
 SHOWN_KEYS = 1000
 """How many keys of created records a plan carries."""
 
@@ -243,12 +246,12 @@ def _plain(values: Sequence[Any], escaped: bool) -> Strings:  # noqa: FBT001
 
 
 def _number(values: Sequence[Raw], escaped: bool) -> Strings:  # noqa: FBT001
-    """To the letter; a text that may be a number is PostgreSQL's to judge."""
+    """To the letter, also one that stands in quotes; any other text is PostgreSQL's to judge."""
     del escaped
     texts = [bytes(value).decode() for value in values]
-    if any(text[0] not in NUMBERS for text in texts):
+    if not all(text[0] in NUMBERS or QUOTED.fullmatch(text) for text in texts):
         raise UnfitError
-    return ["" if text == "null" else text for text in texts]
+    return ["" if text == "null" else text.strip('"') for text in texts]
 
 
 def _text(values: Sequence[str | None], escaped: bool) -> Strings:  # noqa: FBT001

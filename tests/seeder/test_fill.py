@@ -9,6 +9,7 @@ import pytest
 
 from seeder.errors import RecordError
 from tests.seeder.seeds import Seeds, counts, table
+from tests.seeder.test_sift import looked_at
 
 REFERS = '\n[dataset.refs]\np = { from = "of", table = "p", match = "slug", take = "id" }'
 
@@ -31,15 +32,17 @@ def test_a_text_is_no_number(seeds: Seeds, value: str, plan: bool) -> None:
         seeds.run(plan=plan)
 
 
-def test_numbers_keep_their_digits(seeds: Seeds) -> None:
-    """As keys too."""
+def test_numbers_keep_their_digits(seeds: Seeds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As keys too, and in quotes."""
     seeds.do("CREATE TABLE creatures (slug numeric, hp numeric, speed float8)")
-    text = '[{"slug": 1.50, "hp": 12345678901234567890.10, "speed": 1e3}, {"slug": 2, "hp": null, "speed": 0}]'
+    text = '[{"slug": 1.50, "hp": 12345678901234567890.10, "speed": 1e3}, {"slug": "2", "hp": null, "speed": "-0.5"}]'
     seeds.write(table())
     (seeds.folder / "creatures.json").write_text(text)
+    looked = looked_at(monkeypatch)
     assert counts(seeds.run()) == {"create": 2}
+    assert looked == []
     found = seeds.rows("SELECT slug::text, hp, speed FROM creatures ORDER BY 1")
-    assert found == [("1.50", Decimal("12345678901234567890.10"), 1000.0), ("2", None, 0.0)]
+    assert found == [("1.50", Decimal("12345678901234567890.10"), 1000.0), ("2", None, -0.5)]
     assert counts(seeds.run(verify=True)) == {"unchanged": 2}
 
 
