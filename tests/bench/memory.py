@@ -42,25 +42,25 @@ def compare(*, quick: bool) -> list[Result]:
     count = 200_000 if quick else 1_000_000
     with Server() as server, tempfile.TemporaryDirectory(prefix="bench-") as name:
         prepared(server, "items", million.DDL)
-        small = _folder(Path(name) / "small", "ndjson", 100)
+        small = folder_of(Path(name) / "small", "ndjson", 100)
         results: list[Result] = []
         for kind, number in (("ndjson", count // 4), ("ndjson", count), ("json", count)):
-            folder = _folder(Path(name) / f"{kind}-{number}", kind, number)
+            folder = folder_of(Path(name) / f"{kind}-{number}", kind, number)
             size = (folder / f"items.{kind}").stat().st_size / 2**20
             other = f"other-{kind}-{number}"
             prepared(server, other, million.DDL)
             with fresh_database(server, "items") as address:
-                taken = _taken((server.url(other), small), (address, folder))
+                found = taken((server.url(other), small), (address, folder))
             meaning = f"{number:,} records, {size:.0f} MB of {kind}, into an empty table"
             goal = LINES if kind == "ndjson" else ARRAY * size
-            results.append(Megabytes(f"memory, {kind}, {number:,}", taken, meaning, goal))
+            results.append(Megabytes(f"memory, {kind}, {number:,}", found, meaning, goal))
         with fresh_database(server, "items") as address:
-            taken = _taken((address, small), (address, Path(name) / f"ndjson-{count}"))
+            found = taken((address, small), (address, Path(name) / f"ndjson-{count}"))
         meaning = f"{count:,} records of which a hundred were there"
-        return [*results, Megabytes("memory, added", taken, meaning, LINES)]
+        return [*results, Megabytes("memory, added", found, meaning, LINES)]
 
 
-def _taken(*runs: tuple[str, Path]) -> float:
+def taken(*runs: tuple[str, Path]) -> float:
     """Megabytes between the peaks of a small run and of a large one."""
     finished = subprocess.run(
         [sys.executable, "-c", SEED, *(str(part) for run in runs for part in run)],
@@ -72,7 +72,7 @@ def _taken(*runs: tuple[str, Path]) -> float:
     return second - first
 
 
-def _folder(path: Path, kind: str, count: int) -> Path:
+def folder_of(path: Path, kind: str, count: int) -> Path:
     path.mkdir()
     (path / "seeds.toml").write_text(million.MANIFEST.replace("ndjson", kind))
     with (path / f"items.{kind}").open("w") as file:
