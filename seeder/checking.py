@@ -149,7 +149,7 @@ def _check_references(found: list[_Checked], doubt: Doubt) -> None:
 
 def _filling(some: list[_Checked], ref: Ref) -> Iterator[_Checked]:
     for one in some:
-        if one.dataset.table and _bare(one.dataset.table) == _bare(ref.table):
+        if one.dataset.is_referred_to(ref):
             yield one
 
 
@@ -193,10 +193,6 @@ def _not_there(checked: _Checked, ref: Ref, missing: list[Scalar], earlier: list
         f"dataset {checked.dataset.name}: {ref.from_} refers to {ref.table}.{ref.match} {shown}{more}{near}, which"
         f" dataset {names} does not make: such rows must be there already"
     )
-
-
-def _bare(table: str) -> str:
-    return table.replace('"', "").removeprefix("public.")
 
 
 def _names(documents: Iterable[Mapping[str, object]]) -> list[str]:

@@ -153,9 +153,7 @@ class Seeding:
             ).items():
                 ref = self.dataset.refs[name]
                 found[name] = self._lookup(ref, values) if values else {}
-                if not self.dataset.refers_to_itself(
-                    ref
-                ):  # it has not found yet what this run makes
+                if not self.dataset.is_referred_to(ref):  # it has not found yet what this run makes
                     start.update(repr(sorted(found[name].items(), key=repr)).encode())
         except UnfitError:
             return None, b""

@@ -217,8 +217,8 @@ class Dataset(Model):
         """The target as people call it: `table monsters` or `endpoint /monsters`."""
         return f"table {self.table}" if self.table else f"endpoint {self.endpoint}"
 
-    def refers_to_itself(self, ref: Ref) -> bool:
-        """Whether a reference leads into the dataset's own table."""
+    def is_referred_to(self, ref: Ref) -> bool:
+        """Whether a reference leads into the table of this dataset."""
         return self.table is not None and _bare(self.table) == _bare(ref.table)
 
     @property

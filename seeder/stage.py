@@ -213,7 +213,7 @@ def _resolve(
             waits.setdefault(position, {})[name] = (given, False)
         elif len(ids) == 1:
             body[name] = Raw(encode(ids[0]))
-        elif not ids and dataset.refers_to_itself(ref) and name not in dataset.key:
+        elif not ids and dataset.is_referred_to(ref) and name not in dataset.key:
             body[name] = NULL
             waits.setdefault(position, {})[name] = (given, True)
         else:
