@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from msgspec import Raw
+from msgspec import DecodeError, Raw, defstruct
+from msgspec.json import Decoder, decode, encode
 
 from seeder.errors import Fault
 
 END_OF_NAME = b'":'
 """As nearly everybody writes it; in a text it is rare."""
 
-SPACED = b'" :'
+SPACED = re.compile(rb'"[ \t\n\r]+:')
 """As somebody else may write it."""
+
+TWICE = "is there twice in one record: remove one"
+
+ODD = {'"', "\\"}
+"""What no name may have that msgspec is told."""
 
 ESCAPED = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
 """NUL, or half of a surrogate pair, in JSON's escapes."""
@@ -32,7 +39,7 @@ def is_plain(text: bytes, names: int) -> bool:
         text: JSON text, of one record or of many.
         names: how many names a parser found in it, nested ones included.
     """
-    return text.count(END_OF_NAME) == names and SPACED not in text
+    return text.count(END_OF_NAME) == names and not _is_spaced(text)
 
 
 def faults(where: str, text: bytes, fields: Mapping[str, Raw]) -> list[Fault]:
@@ -44,20 +51,81 @@ def faults(where: str, text: bytes, fields: Mapping[str, Raw]) -> list[Fault]:
         fields: what a parser took from it.
     """
     names = text.count(END_OF_NAME)
-    # Those within values stand there as they stand in the text, be it a name's end or not.
-    if names != len(fields):
-        names -= sum(bytes(raw).count(END_OF_NAME) for raw in fields.values())
-    plain = names == len(fields) and SPACED not in text
-    if plain and not (b"\\u" in text and ESCAPED.search(text)):
+    plain = not _is_spaced(text)
+    if plain and names != len(fields):
+        # Those within values stand there as they stand in the text, be it a name's end or not.
+        names -= b"".join(fields.values()).count(END_OF_NAME)
+        plain = not any(map(repeats, fields.values()))
+    if plain and names == len(fields) and not (b"\\u" in text and ESCAPED.search(text)):
         return []
-    pairs = json.loads(text.decode(), object_pairs_hook=tuple, parse_int=str, parse_float=str)
-    given = [name for name, _ in pairs]
-    twice = [name for name in dict.fromkeys(given) if given.count(name) > 1]
-    found = [Fault(where, "", name, "is there twice in one record: remove one") for name in twice]
+    pairs = _pairs(text)
+    found = [Fault(where, "", _printable(path), TWICE) for path in _twice(pairs)]
     for name, value in pairs:
         if problem := _unwritable([name, value]):
             found.append(Fault(where, "", _printable(name), problem))
     return found
+
+
+def twice_in(text: bytes) -> list[str]:
+    """The names that stand twice in an object of a JSON value, each with what leads to it."""
+    if not _is_spaced(text) and not repeats(text):
+        return []
+    return [_printable(path) for path in _twice(_pairs(text))]
+
+
+def _is_spaced(text: bytes) -> bool:
+    """Whether a name may end as few write it: first asked in a way that is quick."""
+    blank = b" :" in text or any(one in text for one in (b"\t", b"\n", b"\r"))
+    return blank and SPACED.search(text) is not None
+
+
+def _pairs(text: bytes) -> Any:
+    return json.loads(text.decode(), object_pairs_hook=Pairs, parse_int=str, parse_float=str)
+
+
+def repeats(raw: Raw | bytes) -> bool:
+    """Whether a value may have an object in it that has a name twice; a parser keeps the last of them."""
+    text = bytes(raw)
+    names = text.count(END_OF_NAME)
+    return names > 1 and encode(decode(text)).count(END_OF_NAME) != names
+
+
+def any_repeats(values: Sequence[Raw]) -> bool:
+    """The same of many values, which is told at once where all have the fields of the first one."""
+    text = b",".join(values)
+    names = text.count(END_OF_NAME)
+    first = decode(bytes(values[0])) if names else None
+    if (
+        isinstance(first, dict)
+        and names == len(first) * len(values)
+        and not ODD & set("".join(first))
+    ):
+        fields = [(f"f{n}", Raw) for n in range(len(first))]
+        rename = {field: name for (field, _), name in zip(fields, first, strict=True)}
+        same = defstruct("Same", fields, rename=rename, forbid_unknown_fields=True, gc=False)
+        with suppress(DecodeError):
+            Decoder(list[same]).decode(b"[" + text + b"]")  # type: ignore[valid-type]
+            return False
+    return any(map(repeats, values))
+
+
+class Pairs(tuple[tuple[str, Any], ...]):
+    """An object's fields, as it has them."""
+
+    __slots__ = ()
+
+
+def _twice(value: Any) -> list[str]:
+    """The names that an object has twice, or one within it: each with the names and places that lead to it."""
+    found: list[str] = []
+    parts: Iterable[tuple[object, Any]] = ()
+    if isinstance(value, Pairs):
+        given = [name for name, _ in value]
+        found = [name for name in dict.fromkeys(given) if given.count(name) > 1]
+        parts = value
+    elif isinstance(value, list):
+        parts = enumerate(value)
+    return found + [f"{name}/{path}" for name, part in parts for path in _twice(part)]
 
 
 def _unwritable(value: Any) -> str:

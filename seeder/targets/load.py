@@ -9,6 +9,7 @@ import psycopg
 from msgspec import DecodeError, Raw
 from msgspec.json import decode, encode
 
+from seeder import strict
 from seeder.errors import Fault, RecordError, nearest, quote
 from seeder.ledger import Connection
 from seeder.sql import statements
@@ -90,6 +91,13 @@ class Loader:
                     decode(text or "null")
                 except (DecodeError, RecursionError):
                     faults.append(self._no_json(record, name, text))
+                else:
+                    faults += [
+                        Fault(
+                            record.where, self.parts.label(record), f"{name}/{path}", strict.TWICE
+                        )
+                        for path in strict.twice_in((text or "null").encode())
+                    ]
             raw = {name: Raw((text or "null").encode()) for name, text in texts.items()}
             found.append(replace(record, document={**record.document, **raw}))
         return found, faults
