@@ -127,6 +127,21 @@ SELECT pg_get_constraintdef(oid) FROM pg_constraint
 WHERE contypid <> 0 AND conname = %(name)s
 ORDER BY contypid = to_regtype(%(type)s) DESC NULLS LAST LIMIT 1;
 
+-- name: hides
+-- The policies that may hide rows from this role, where no unique index would tell that one has the key already.
+SELECT current_user::text, coalesce(string_agg(p.polname, ', ' ORDER BY p.polname), 'none')
+FROM pg_class c
+LEFT JOIN pg_policy p ON p.polrelid = c.oid AND p.polcmd IN ('r', '*') AND EXISTS (
+  SELECT FROM unnest(p.polroles) AS r (oid) WHERE CASE r.oid WHEN 0 THEN true ELSE pg_has_role(r.oid, 'USAGE') END)
+WHERE c.oid = to_regclass(%(table)s) AND row_security_active(c.oid) AND NOT EXISTS (
+  SELECT FROM pg_index i
+  WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND NOT 0 = ANY (i.indkey)
+    AND (SELECT bool_and(a.attname = ANY (%(key)s)) FROM pg_attribute a
+         WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])))
+GROUP BY c.oid
+HAVING coalesce(bool_or(NOT p.polpermissive), false)
+    OR NOT coalesce(bool_or(p.polpermissive AND pg_get_expr(p.polqual, p.polrelid) = 'true'), false);
+
 -- name: lacking
 SELECT current_user::text,
        array_agg(p.name ORDER BY p.n) FILTER (WHERE NOT

@@ -120,6 +120,20 @@ def denied(
     return f"{said}; the role {role} lacks {rights}: GRANT {rights} ON {table} TO {role}"
 
 
+def hidden(connection: Connection, table: str, key: Sequence[str]) -> str | None:
+    """Why a record may be there without being seen; None where nothing hides rows, or its write would fail."""
+    values = {"table": table, "key": list(key)}
+    row = connection.execute(statements("rules")["hides"], values).fetchone()
+    if row is None:
+        return None
+    role, policies = row
+    return (
+        f"row-level security may hide rows from the role {role} (policies: {policies}), and no unique index"
+        f" on the key would tell, so that a record could come to be there twice: seed as the table's owner, ALTER ROLE"
+        f" {role} BYPASSRLS, or give the key a unique index"
+    )
+
+
 def held_back(connection: Connection, table: str) -> str | None:
     """Why row-level security refuses a row; None where it is not that, but a privilege that is missing."""
     values = {"table": table, "needed": list(NEEDED)}

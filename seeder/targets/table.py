@@ -42,7 +42,7 @@ from seeder.targets.load import Loader
 from seeder.targets.misfits import Misfits
 from seeder.targets.parts import Parts
 from seeder.targets.refusals import Refusals, is_limit, unplaced
-from seeder.targets.rules import NEEDED, denied, held_back
+from seeder.targets.rules import NEEDED, denied, held_back, hidden
 from seeder.targets.tree import Orphan, Tree
 from seeder.targets.whole import follow_sequences
 
@@ -113,6 +113,8 @@ class TableTarget:
         """
         if not plan.create and not plan.update:
             return
+        if plan.create and (why := hidden(self._connection, self.parts.table, self._dataset.key)):
+            raise RefusedError(self._refuses, [Fault(self._dataset.target, "", "", why)])
         if orphans := self._tree.orphans():
             records = self._at(one.position for one in orphans[:SHOWN])
             faults = [self._orphan(one, records[one.position]) for one in orphans[:SHOWN]]
@@ -248,19 +250,19 @@ class TableTarget:
                 typed=self.parts.typed(shape),
             )
             self._connection.execute(query, {"shape": number})
-        self._connection.execute("ANALYZE pg_temp.desired")
+        self._connection.execute("ANALYZE pg_temp.desired (position, id)")
 
     def _show_live(self) -> None:
         texts = statements("table")
         self._connection.execute(texts["live"])
         if self._is_found_by_key() and (row := self._few()) and row[0]:
-            self._connection.execute("ANALYZE pg_temp.raw")
+            self._connection.execute("ANALYZE pg_temp.raw (position, shape)")
             self._show_rows("which_by_key")
             if row[1]:
                 self._show_rows("which_is_gone")
         else:
             self._show_rows("which_by_id")
-        self._connection.execute("ANALYZE pg_temp.live")
+        self._connection.execute("ANALYZE pg_temp.live (id)")
 
     def _few(self) -> Any:
         values = {"table": self.parts.table}

@@ -103,18 +103,62 @@ def test_a_key_that_a_trigger_changes_is_refused(seeds: Seeds, on_drift: str) ->
     assert names(seeds) == {}
 
 
-def test_a_row_that_a_policy_hides_is_refused(seeds: Seeds) -> None:
-    """Who cannot see what was written would take it for deleted, and create it again."""
+def behind_policies(seeds: Seeds, columns: str, policies: str) -> None:
+    """A table with row-level security, and a role that it holds for."""
     seeds.do(
-        "CREATE TABLE creatures (slug text, name text, hp int); ALTER TABLE creatures ENABLE ROW LEVEL SECURITY,"
-        " FORCE ROW LEVEL SECURITY; CREATE POLICY seen ON creatures FOR SELECT USING (hp > 5);"
-        "CREATE POLICY written ON creatures FOR INSERT WITH CHECK (true);"
+        f"CREATE TABLE creatures ({columns}); {policies};"
+        "ALTER TABLE creatures ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
         "DO $$ BEGIN CREATE ROLE hidden; EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
         "DO $$ BEGIN EXECUTE format('GRANT CREATE, TEMP ON DATABASE %I TO hidden', current_database()); END $$;"
         "GRANT ALL ON creatures TO hidden; SET ROLE hidden"
+    )
+
+
+def test_a_row_that_a_policy_hides_is_refused(seeds: Seeds) -> None:
+    """Who cannot see what was written would take it for deleted, and create it again."""
+    behind_policies(
+        seeds,
+        "slug text PRIMARY KEY, name text, hp int",
+        "CREATE POLICY seen ON creatures FOR SELECT USING (hp > 5);"
+        "CREATE POLICY written ON creatures FOR INSERT WITH CHECK (true)",
     )
     seeds.write(table(), creatures=[ANN, {**BOB, "hp": 6}])
     with pytest.raises(RefusedError, match=r"#/0 \(slug a\): was written, and is not there"):
         seeds.run()
     seeds.do("RESET ROLE")
     assert names(seeds) == {}
+
+
+HIDING = {
+    "a condition": "CREATE POLICY p ON creatures USING (hp > 5) WITH CHECK (true)",
+    "one that restricts": "CREATE POLICY a ON creatures USING (true);"
+    "CREATE POLICY p ON creatures AS RESTRICTIVE USING (hp > 5) WITH CHECK (true)",
+    "of another role": "CREATE POLICY p ON creatures USING (hp > 5) WITH CHECK (true);"
+    "CREATE POLICY a ON creatures TO pg_monitor USING (true)",
+}
+
+
+@pytest.mark.parametrize("policies", HIDING.values(), ids=HIDING)
+def test_what_may_be_hidden_is_not_created_once_more(seeds: Seeds, policies: str) -> None:
+    """But where a unique index refuses a second one, or the policy shows all."""
+    behind_policies(seeds, "slug text, name text, hp int", policies)
+    seeds.write(table(), creatures=[{**ANN, "hp": 6}])
+    for options in ({"plan": True}, {}):
+        with pytest.raises(
+            RefusedError, match=r"may hide rows from the role hidden \(policies: (a, )?p\)"
+        ):
+            seeds.run(**options)
+    seeds.do("RESET ROLE")
+    assert names(seeds) == {}
+    seeds.do("CREATE UNIQUE INDEX ON creatures (slug) INCLUDE (name); SET ROLE hidden")
+    assert counts(seeds.run()) == {"create": 1}
+    seeds.do("RESET ROLE")
+
+
+def test_policies_that_show_all_hide_nothing(seeds: Seeds) -> None:
+    """Then the key needs no index."""
+    behind_policies(
+        seeds, "slug text, name text, hp int", "CREATE POLICY p ON creatures USING (true)"
+    )
+    assert counts(seeds.write(table(), creatures=[ANN, BOB]).run()) == {"create": 2}
+    seeds.do("RESET ROLE")
