@@ -14,7 +14,7 @@ from psycopg import sql
 from seeder.errors import CredentialsError, ManifestError
 from seeder.sql import statements
 
-FORMAT = 3
+FORMAT = 4
 
 TOGETHER = 1 << 13
 """How many records' digests and ids stand in one row."""
@@ -201,22 +201,20 @@ class Ledger:
 
     def record_sources(self, number: int, digests: bytes | bytearray, ids: array[int]) -> None:
         """Write digests (8 bytes each) and ids of a file's records."""
-        values = {"dataset": number}
-        self.connection.execute(statements("ledger")["forget_source"], values)
         packed = pack(ids)
+        batches = [
+            {
+                "dataset": number,
+                "batch": batch,
+                "digests": digests[start : start + 8 * TOGETHER],
+                "ids": packed[start : start + 8 * TOGETHER],
+            }
+            for batch, start in enumerate(range(0, len(digests), 8 * TOGETHER))
+        ]
+        forgotten = {"dataset": number, "batches": len(batches)}
+        self.connection.execute(statements("ledger")["forget_source"], forgotten)
         with self.connection.cursor() as cursor:
-            cursor.executemany(
-                statements("ledger")["record_source"],
-                [
-                    {
-                        "dataset": number,
-                        "batch": batch,
-                        "digests": digests[start : start + 8 * TOGETHER],
-                        "ids": packed[start : start + 8 * TOGETHER],
-                    }
-                    for batch, start in enumerate(range(0, len(digests), 8 * TOGETHER))
-                ],
-            )
+            cursor.executemany(statements("ledger")["record_source"], batches)
 
 
 def pack(ids: array[int]) -> bytes:

@@ -31,15 +31,37 @@ ALTER TABLE compose_init.record ADD CONSTRAINT record_pkey PRIMARY KEY (dataset,
 SELECT string_agg(int8send({id}), '' ORDER BY t.n)
 FROM (SELECT k.n, {typed} FROM unnest({texts}) WITH ORDINALITY AS k ({names}, n)) t;
 
+-- name: alike
+-- Whether groups can tell which records were edited: their sample names every field, and was shown as it was written,
+-- and the table holds little else. Where that is a wrong guess, it costs time.
+SELECT c.reltuples - %(records)s < %(few)s AND NOT EXISTS (
+  SELECT FROM (SELECT desired, observed FROM compose_init.record WHERE dataset = %(dataset)s LIMIT 100) s
+  WHERE observed IS NOT NULL OR array_position(desired, NULL) IS NOT NULL OR array_position(desired, 0) IS NOT NULL)
+FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
+
+-- name: groups
+-- Groups of records, by the last bits of their ids, that are not as they were applied: told by one digest of each, which
+-- needs no join of rows. A digest has each row's hashes, and each row's with its id, or two rows could change places.
+SELECT coalesce(array_agg(number), '{{}}')
+FROM (
+  SELECT id & {last} AS number, bit_xor(hash # hashint8extended(hash, id)) AS digest, count(*) AS rows
+  FROM (SELECT {id} AS id, {hash} AS hash FROM {rows} t OFFSET 0) t GROUP BY 1
+) l
+FULL JOIN (
+  SELECT id & {last} AS number, bit_xor(hash # hashint8extended(hash, id)) AS digest, count(*) AS rows
+  FROM (SELECT id, {desired} AS hash FROM compose_init.record WHERE dataset = {dataset} OFFSET 0) r GROUP BY 1
+) a USING (number)
+WHERE l.digest IS DISTINCT FROM a.digest OR l.rows IS DISTINCT FROM a.rows;
+
 -- name: edited
 -- Of the records that were applied, those that the table does not show so; one that it shows twice as well.
 SELECT coalesce(array_agg(a.id) FILTER (WHERE l.hashes IS NULL OR
   CASE WHEN l.hashes = a.desired THEN false
        ELSE EXISTS (SELECT FROM unnest(a.desired, l.hashes) AS e (was, shown)
                     WHERE was IS NOT NULL AND was IS DISTINCT FROM shown) END), '{{}}')
-  || CASE WHEN count(*) = (SELECT count(*) FROM compose_init.record WHERE dataset = {dataset}) THEN '{{}}'
+  || CASE WHEN count(*) = (SELECT count(*) FROM compose_init.record a WHERE a.dataset = {dataset} AND {applied}) THEN '{{}}'
      ELSE (SELECT coalesce(array_agg(t.id), '{{}}')
            FROM (SELECT {id} AS id FROM {table} t GROUP BY 1 HAVING count(*) > 1) t) END
 FROM compose_init.record a
 LEFT JOIN (SELECT {id} AS id, ARRAY[{hashes}]::bigint[] AS hashes FROM {rows} t) l ON l.id = a.id
-WHERE a.dataset = {dataset};
+WHERE a.dataset = {dataset} AND {applied};

@@ -84,7 +84,8 @@ DELETE FROM compose_init.record WHERE dataset = %(dataset)s;
 DELETE FROM compose_init.intent WHERE dataset = %(dataset)s;
 
 -- name: forget_source
-DELETE FROM compose_init.source WHERE dataset = %(dataset)s;
+-- Where the file has become shorter.
+DELETE FROM compose_init.source WHERE dataset = %(dataset)s AND batch >= %(batches)s;
 
 -- name: applied
 CREATE TEMP VIEW applied AS
@@ -164,5 +165,10 @@ ANALYZE pg_temp.open;
 SELECT digests, ids FROM compose_init.source WHERE dataset = %(dataset)s ORDER BY batch;
 
 -- name: record_source
-INSERT INTO compose_init.source (dataset, batch, digests, ids)
-VALUES (%(dataset)s, %(batch)s, %(digests)s, %(ids)s);
+-- What has not changed keeps its place in TOAST, and is not written.
+INSERT INTO compose_init.source AS s (dataset, batch, digests, ids)
+VALUES (%(dataset)s, %(batch)s, %(digests)s, %(ids)s)
+ON CONFLICT (dataset, batch) DO UPDATE
+SET digests = CASE WHEN s.digests = excluded.digests THEN s.digests ELSE excluded.digests END,
+    ids = CASE WHEN s.ids = excluded.ids THEN s.ids ELSE excluded.ids END
+WHERE (s.digests, s.ids) <> (excluded.digests, excluded.ids);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import LiteralString
 
 import psycopg
@@ -32,9 +33,14 @@ HASHED: dict[str, LiteralString] = {
     "uuid": "uuid_hash_extended({0}, {1})",
     "timestamptz": "hashtextextended(encode(timestamptz_send({0}), 'hex') COLLATE \"C\", {1})",
     "jsonb": JSONB,
-    "citext": 'hashtextextended(lower({0}::text) COLLATE "C", {1})',
 }
 """How values of a base type are hashed, with a salt; any other type as its text."""
+
+KEY: dict[str, LiteralString] = {
+    **HASHED,
+    "citext": 'hashtextextended(lower({0}::text) COLLATE "C", {1})',
+}
+"""The same for a key, by which records are told apart as the type does; a field may change in its letters' case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +53,29 @@ class Column:
     base: str
     category: str
 
-    def hashed(self, alias: str, salt: int, text: str | None = None) -> sql.Composed:
+    def hashed(
+        self, alias: str, salt: int, text: str | None = None, *, key: bool = False
+    ) -> sql.Composed:
         """The hash of its value, the same in every run, version and machine; 1 for null.
 
-        `text` names a column with the value's text, where a statement has made it once.
+        Args:
+            alias: of the row.
+            salt: the ledger's. Each column makes its own of it, so that hashes of several may be put together by XOR.
+            text: names a column with the value's text, where a statement has made it once.
+            key: whether it is a part of a record's key.
 
         Hashed as its text, but where equal values may have several. A type's own hash function may know
         less than 64 bits (integers, timestamps), no sign (numbers), or an oid that a restored backup
         has not (enums).
         """
-        as_what = HASHED.get(self.base, 'hashtextextended({0}::text COLLATE "C", {1})')
+        as_what = (KEY if key else HASHED).get(
+            self.base, 'hashtextextended({0}::text COLLATE "C", {1})'
+        )
         value = Name(alias, self.name)
         made = Name(alias, text) if text else sql.SQL("{}::text").format(value)
-        return sql.SQL("coalesce(" + as_what + ", 1)").format(value, sql.Literal(salt), made)
+        own = blake2b(self.name.encode(), digest_size=8).digest()
+        salted = sql.Literal(salt ^ int.from_bytes(own, "big", signed=True))
+        return sql.SQL("coalesce(" + as_what + ", 1)").format(value, salted, made)
 
 
 def columns(connection: Connection, table: str) -> dict[str, Column]:

@@ -15,6 +15,9 @@ from seeder.targets.columns import Column, identifiers, regclass, table_name
 
 NO_TEXTS: Mapping[str, str] = {}
 
+ALL: sql.Composable = sql.SQL("true")
+"""Which rows: all of them."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -40,12 +43,13 @@ class Parts:
         return regclass(self.dataset.table or "")
 
     def id(self, alias: str) -> sql.Composed:
-        """The hash of the key, by which a record is known."""
-        parts = [self.columns[field].hashed(alias, self.salt) for field in self.dataset.key]
-        if len(parts) == 1:
-            return parts[0]
-        together = sql.SQL("hash_array_extended(ARRAY[{}]::bigint[], {})")
-        return together.format(sql.SQL(", ").join(parts), sql.Literal(self.salt))
+        """The hash of the key, by which a record is known.
+
+        `hash_array_extended` would keep 32 bits of each part: two of 100,000 keys with a part in common would be one.
+        """
+        columns = (self.columns[field] for field in self.dataset.key)
+        parts = (column.hashed(alias, self.salt, key=True) for column in columns)
+        return sql.SQL("({})").format(sql.SQL(" # ").join(parts))
 
     def key(self, alias: str) -> sql.Composed:
         """The columns of the key."""
@@ -73,21 +77,28 @@ class Parts:
             for field in fields
         )
 
+    def hash(self, alias: str, fields: Sequence[str], texts: Mapping[str, str]) -> sql.Composed:
+        """Of a row: of these fields' hashes together."""
+        return sql.SQL(" # ").join(
+            self.columns[field].hashed(alias, self.salt, texts.get(field)) for field in fields
+        )
+
     def texts(self, shown: Sequence[str]) -> dict[str, str]:
         """Of the columns whose hash asks for their text more than once, a name for it."""
         free = (name for n in count() if (name := f"text {n}") not in self.columns)
         long = [field for field in shown if self.columns[field].base == "jsonb"]
         return dict(zip(long, free, strict=False))
 
-    def rows(self, texts: Mapping[str, str]) -> sql.Composable:
+    def rows(self, texts: Mapping[str, str], which: sql.Composable = ALL) -> sql.Composed:
         """The table's rows, with these texts: to make one of jsonb costs more than all else of its hash."""
-        if not texts:
-            return self.identifier
-        made = sql.SQL(", ").join(
+        every = [sql.SQL("t.*")] + [
             sql.SQL("t.{}::text AS {}").format(Name(field), Name(name))
             for field, name in texts.items()
+        ]
+        once = sql.SQL("OFFSET 0" if texts else "")
+        return sql.SQL("(SELECT {} FROM {} t WHERE {} {})").format(
+            sql.SQL(", ").join(every), self.identifier, which, once
         )
-        return sql.SQL("(SELECT t.*, {} FROM {} t OFFSET 0)").format(made, self.identifier)
 
     def label(self, record: Desired) -> str:
         """Its key, as a person reads it."""

@@ -11,10 +11,19 @@ from psycopg import sql
 from seeder.ledger import Applied, Connection, unpack
 from seeder.sql import Name, as_is, statements
 from seeder.stage import Scalar
-from seeder.targets.parts import Parts
+from seeder.targets.parts import ALL, Parts
 
 SEPARATOR = "\x1f"
 """Between the values of many keys in one text: ASCII's unit separator, which no key should hold."""
+
+GROUPS = 1 << 12
+"""In how many groups the records of a large table are compared; a power of two."""
+
+FEW = GROUPS // 4
+"""Of how many groups, at most, each record is looked at; where more differ, all of the table is."""
+
+SMALL = GROUPS * 4
+"""Below so many records, each is compared at once."""
 
 
 def never_filled(connection: Connection, parts: Parts) -> bool:
@@ -77,18 +86,58 @@ def _recorded(connection: Connection) -> int:
 
 
 def edited(connection: Connection, parts: Parts, applied: Applied) -> set[int]:
-    """Ids of applied records that the table does not show as they were applied."""
+    """Ids of applied records that the table does not show as they were applied.
+
+    Of a large table, groups of records are compared first, and then those of groups that differ.
+    """
     shown = [field for field in applied.fields if field in parts.columns]
     texts = parts.texts(shown)
+    dataset = sql.Literal(applied.number)
+    which, those = ALL, ALL
+    if shown and shown == applied.fields and _alike(connection, parts, applied):
+        query = sql.SQL(statements("fill")["groups"]).format(
+            rows=parts.rows(texts),
+            id=parts.id("t"),
+            hash=parts.hash("t", shown, texts),
+            desired=sql.SQL(" # ").join(
+                sql.SQL("desired[{}]").format(n + 1) for n in range(len(shown))
+            ),
+            dataset=dataset,
+            last=sql.Literal(GROUPS - 1),
+        )
+        row = connection.execute(query, {}).fetchone()
+        numbers = row[0] if row else []
+        if not numbers:
+            return set()
+        if len(numbers) <= FEW:
+            group = sql.SQL("{} & {} = ANY ({})")
+            last, some = sql.Literal(GROUPS - 1), sql.Literal(numbers)
+            which = group.format(parts.id("t"), last, some)
+            those = group.format(sql.SQL("a.id"), last, some)
     query = sql.SQL(statements("fill")["edited"]).format(
         table=parts.identifier,
-        rows=parts.rows(texts),
+        rows=parts.rows(texts, which),
         id=parts.id("t"),
         hashes=parts.hashes("t", applied.fields, shown, texts),
-        dataset=sql.Literal(applied.number),
+        dataset=dataset,
+        applied=those,
     )
     row = connection.execute(query, {}).fetchone()
     return set(row[0]) if row else set()
+
+
+def _alike(connection: Connection, parts: Parts, applied: Applied) -> bool:
+    """Whether it is worth it to compare groups first."""
+    if applied.records < SMALL:
+        return False
+    values = {
+        "table": parts.table,
+        "dataset": applied.number,
+        "records": applied.records,
+        "few": FEW,
+    }
+    row = connection.execute(statements("fill")["alike"], values).fetchone()
+    return bool(row and row[0])
 
 
 def follow_sequences(connection: Connection, parts: Parts, fields: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from examples.postgres import Server
-from seeder.targets import endpoint
+from seeder.targets import endpoint, whole
 from tests.seeder.api import Api, serving
 from tests.seeder.seeds import Seeds, table
 
@@ -86,8 +86,9 @@ def shared(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of a crashed run is under way any more."""
+    """Nothing of a crashed run is under way any more; and every table is large."""
     monkeypatch.setattr(endpoint, "SETTLING", 0.0)
+    monkeypatch.setattr(whole, "SMALL", 0)
 
 
 @pytest.fixture(scope="module")

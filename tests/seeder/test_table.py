@@ -283,6 +283,21 @@ def test_the_ledger_holds_no_values(refused: Seeds) -> None:
         assert "s3cret" not in text
 
 
+def test_the_case_of_letters_is_a_change_where_it_is_no_other_key(seeds: Seeds) -> None:
+    """`citext` calls both the same, and who reads them does not."""
+    seeds.do("CREATE EXTENSION IF NOT EXISTS citext")
+    seeds.do("CREATE TABLE creatures (slug citext PRIMARY KEY, name citext)")
+    rows = [{"slug": "ann", "name": "Ann"}, {"slug": "bob", "name": "Bob"}]
+    seeds.write(table(), creatures=rows).run()
+    seeds.source("creatures", [{"slug": "Ann", "name": "Ann"}, {"slug": "bob", "name": "BOB"}])
+    assert counts(seeds.run()) == {"update": 2}
+    query = "SELECT slug::text, name::text FROM creatures ORDER BY slug"
+    assert seeds.rows(query) == [("Ann", "Ann"), ("bob", "BOB")]
+    assert counts(seeds.run(verify=True)) == {"unchanged": 2}
+    seeds.do("UPDATE creatures SET name = 'bob' WHERE slug = 'bob'")
+    assert counts(seeds.run(verify=True)) == {"unchanged": 2, "drift": 1}
+
+
 def test_two_spellings_of_one_key_are_named(seeds: Seeds) -> None:
     """Keys that differ in the file and are one in the column's type."""
     seeds.do("CREATE TABLE creatures (id int, hp int)")
