@@ -78,17 +78,14 @@ def raw_records(document: Arrays, pointer: str, batch: Batch) -> list[RawRecord]
     Raises:
         RecordError: some are wrong; all of the document.
     """
-    found = []
-    for n, text in enumerate(batch.texts):
-        try:
-            record = RawRecord(batch.where(n), fields_of(text))
-        except (DecodeError, RecursionError):
-            document.array(pointer)  # names all that is wrong, and not the first
-            raise
-        if strict.faults(record.where, bytes(text), record.fields):
-            document.array(pointer)
-        found.append(record)
-    return found
+    try:
+        fields = list(map(fields_of, batch.texts))
+    except (DecodeError, RecursionError):
+        document.array(pointer)  # names all that is wrong, and not the first
+        raise
+    if strict.any_faults(batch.texts, fields):
+        document.array(pointer)
+    return [RawRecord(batch.where(n), one) for n, one in enumerate(fields)]
 
 
 @dataclass(frozen=True)

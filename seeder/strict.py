@@ -66,6 +66,17 @@ def faults(where: str, text: bytes, fields: Mapping[str, Raw]) -> list[Fault]:
     return found
 
 
+def any_faults(texts: Sequence[Raw | bytes], fields: Sequence[Mapping[str, Raw]]) -> bool:
+    """Whether one of many records has what it may not; mostly told at once."""
+    whole = b"\n".join(texts)
+    values = [value for one in fields for value in one.values()]
+    names = sum(map(len, fields)) + b"".join(values).count(END_OF_NAME)
+    plain = is_plain(whole, names) and not (b"\\u" in whole and ESCAPED.search(whole))
+    if plain and not any_repeats([value for value in values if END_OF_NAME in bytes(value)]):
+        return False
+    return any(faults("", bytes(text), one) for text, one in zip(texts, fields, strict=True))
+
+
 def twice_in(text: bytes) -> list[str]:
     """The names that stand twice in an object of a JSON value, each with what leads to it."""
     if not _is_spaced(text) and not repeats(text):
@@ -94,7 +105,7 @@ def any_repeats(values: Sequence[Raw]) -> bool:
     """The same of many values, which is told at once where all have the fields of the first one."""
     text = b",".join(values)
     names = text.count(END_OF_NAME)
-    first = decode(bytes(values[0])) if names else None
+    first = decode(values[0]) if names else None
     if (
         isinstance(first, dict)
         and names == len(first) * len(values)
