@@ -31,7 +31,7 @@ class RawRecord:
     fields: dict[str, Raw]
 
 
-BATCH = 1 << 13
+BATCH = 1 << 12
 """How many records of an array are handed on at a time."""
 
 
