@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from seeder.conform import RecordSchema, schema_of
 from seeder.errors import SHOWN, Fault, ManifestError, RecordError, SeedError, nearest, quote
 from seeder.manifest import Dataset, Ref
+from seeder.nested import with_children
 from seeder.reading import read
 from seeder.records import Arrays, RawRecord
 from seeder.seeding import inputs, load, schemas
@@ -89,7 +90,12 @@ def _check_records(checked: _Checked, document: Arrays, schema: RecordSchema | N
         checked.raw = document.array(dataset.records)
         if schema:
             checked.faults += schema.faults(document)
-        checked.desired = stage(dataset, checked.raw, document, lookup)
+        raw = checked.raw
+        try:
+            raw = with_children(dataset, document).array(dataset.records)
+        except RecordError as error:
+            checked.errors.append(error)
+        checked.desired = stage(dataset, raw, lookup)
     except SeedError as error:
         checked.errors.append(error)
 

@@ -24,6 +24,7 @@ from seeder.diff import Change, Plan, check_prune, compare, no_key_twice_in_file
 from seeder.errors import CredentialsError, InterruptedTargetError, ManifestError
 from seeder.ledger import Applied, Connection, Ledger, unpack
 from seeder.manifest import Dataset, Ref
+from seeder.nested import with_children
 from seeder.options import Options
 from seeder.reading import fingerprint_of, read
 from seeder.records import Arrays
@@ -97,6 +98,7 @@ class Seeding:
     ) -> Plan:
         if self.schema:
             self.schema.check(document)
+        document = with_children(self.dataset, document)
         if self.options.schema_behind and self._needs_migrating():
             new = Staged(self.dataset, self._whole(document), document, anything)
             count = sum(map(len, new)) + new.waiting
@@ -144,8 +146,6 @@ class Seeding:
         """
         entry = self.dataset.model_dump(mode="json", exclude={"source", "sha256", "on_drift"})
         start = hashlib.sha256(encode(entry, order="deterministic"))
-        if self.dataset.nest:
-            return None, b""
         try:
             found: dict[str, Ids] = {}
             for name, values in (

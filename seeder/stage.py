@@ -1,11 +1,10 @@
 """Raw records to desired ones: what the seed file says, in the shape of the target.
 
-raw records ─▶ nest children ─▶ drop ─▶ resolve references ─▶ check keys ─▶ desired
+raw records ─▶ drop ─▶ resolve references ─▶ check keys ─▶ desired
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -15,8 +14,8 @@ from msgspec import Raw
 
 from seeder.errors import Fault, RecordError, near, quote
 from seeder.exact import decode, encode
-from seeder.manifest import Dataset, Nest, Ref
-from seeder.records import Arrays, RawRecord
+from seeder.manifest import Dataset, Ref
+from seeder.records import RawRecord
 
 Scalar = str | int | Decimal | bool | None
 Lookup = Callable[[Ref, list[Scalar]], Mapping[Scalar, list[Any]]]
@@ -51,26 +50,20 @@ class Desired:
     waits: Mapping[str, tuple[Raw, bool]] | None = None
 
 
-def stage(
-    dataset: Dataset, raw: list[RawRecord], document: Arrays, lookup: Lookup, first: int = 0
-) -> list[Desired]:
+def stage(dataset: Dataset, raw: list[RawRecord], lookup: Lookup, first: int = 0) -> list[Desired]:
     """The desired records of a dataset.
 
     Args:
         dataset: whose records they are.
         raw: the records, or some of them.
-        document: where their children are.
         lookup: finds what they refer to.
         first: the position of the first one.
 
     Raises:
-        RecordError: keys missing or twice, references or parents not found; all of them.
+        RecordError: keys missing or twice, references not found; all of them.
     """
     faults: list[Fault] = []
     bodies = [dict(record.fields) for record in raw]
-    for name, nest in dataset.nest.items():
-        secret = name in dataset.secrets
-        _nest(name, nest, document, bodies, faults, drop_null=dataset.drop_null, secret=secret)
     for body in bodies:
         _drop(dataset, body)
     pending: set[int] = set()
@@ -93,77 +86,6 @@ def stage(
 def label(names: Iterable[str], values: Iterable[object]) -> str:
     """A key as a person reads it: `slug goblin, lang en`."""
     return ", ".join(f"{name} {quote(value)}" for name, value in zip(names, values, strict=True))
-
-
-def _nest(
-    name: str,
-    nest: Nest,
-    document: Arrays,
-    bodies: list[dict[str, Raw]],
-    faults: list[Fault],
-    *,
-    drop_null: bool,
-    secret: bool,
-) -> None:
-    """Give every record its children, as an object by `nest.by`, or as a list."""
-    families: dict[tuple[Scalar, ...], list[tuple[RawRecord, dict[str, Raw]]]] = defaultdict(list)
-    for child in document.array(nest.records):
-        parent = tuple(scalar(child.fields.get(field, NULL)) for field in nest.match)
-        families[parent].append((child, _without_match(nest, child, drop_null=drop_null)))
-    for body in bodies:
-        own = tuple(scalar(body.get(field, NULL)) for field in nest.match.values())
-        family = families.pop(own, [])
-        if nest.by is None:
-            body[name] = Raw(encode([fields for _, fields in family]))
-        else:
-            body[name] = Raw(encode(_by(nest, nest.by, family, faults, secret=secret)))
-    for parent, orphans in families.items():
-        wanted = label(nest.match.values(), parent)
-        faults.extend(
-            Fault(child.where, "", name, f"its parent is not there: no record has {wanted}")
-            for child, _ in orphans
-        )
-
-
-def _without_match(nest: Nest, child: RawRecord, *, drop_null: bool) -> dict[str, Raw]:
-    return {
-        field: value
-        for field, value in child.fields.items()
-        if field not in nest.match and not (drop_null and value == NULL)
-    }
-
-
-def _by(
-    nest: Nest,
-    by: str,
-    family: list[tuple[RawRecord, dict[str, Raw]]],
-    faults: list[Fault],
-    *,
-    secret: bool,
-) -> dict[str, dict[str, Raw]]:
-    children: dict[str, dict[str, Raw]] = {}
-    for child, fields in family:
-        value = scalar(fields.pop(by, NULL))
-        if not isinstance(value, str):
-            found = SECRET if secret else _shown(value)
-            problem = f"must be text, {nest.records} is nested by it; found {found}"
-            faults.append(Fault(child.where, "", by, problem))
-        elif value in children:
-            faults.append(
-                Fault(
-                    child.where,
-                    "",
-                    by,
-                    f"{SECRET if secret else quote(value)} is there twice for one parent",
-                )
-            )
-        else:
-            children[value] = fields
-    return children
-
-
-def _shown(value: Scalar) -> str:
-    return "null" if value is None else quote(value)
 
 
 def _drop(dataset: Dataset, body: dict[str, Raw]) -> None:

@@ -29,7 +29,7 @@ class Staged:
 
     Attributes:
         batches: its records, or those that are to be looked at.
-        document: which they are of, and where their children are.
+        document: which they are of.
         lookup: finds what they refer to.
         count: how many there are; known after the first pass.
         waiting: how many more there are whose key waits for an id that a plan's earlier dataset makes. They can be
@@ -51,19 +51,22 @@ class Staged:
         """
         errors: list[RecordError] = []
         count = waiting = 0
-        for raw in self._raw():
-            try:
-                some = stage(self.dataset, raw, self.document, self.lookup, count)
-            except RecordError as error:
-                errors.append(error)
-                continue
-            known = [record for record in some if not record.pending]
-            if len(known) < len(some):
-                waiting += len(some) - len(known)
-                known = [replace(record, position=count + n) for n, record in enumerate(known)]
-            count += len(known)
-            if not errors:
-                yield known
+        try:
+            for raw in self._raw():
+                try:
+                    some = stage(self.dataset, raw, self.lookup, count)
+                except RecordError as error:
+                    errors.append(error)
+                    continue
+                known = [record for record in some if not record.pending]
+                if len(known) < len(some):
+                    waiting += len(some) - len(known)
+                    known = [replace(record, position=count + n) for n, record in enumerate(known)]
+                count += len(known)
+                if not errors:
+                    yield known
+        except RecordError as error:
+            errors.append(error)
         if errors:
             raise together(errors)
         self.count, self.waiting = count, waiting
@@ -83,15 +86,9 @@ class Staged:
 
     def _raw(self) -> Iterator[list[RawRecord]]:
         pointer = self.dataset.records
-        parts = (raw_records(self.document, pointer, batch) for batch in self._all())
-        if self.dataset.nest:  # a child may be that of any record
-            yield [record for some in parts for record in some]
-        else:
-            yield from parts
-
-    def _all(self) -> Iterator[Batch]:
         try:
-            yield from self.batches()
+            for batch in self.batches():
+                yield raw_records(self.document, pointer, batch)
         except RecordError:
-            self.document.array(self.dataset.records)  # names all that is wrong, and not the first
+            self.document.array(pointer)  # names all that is wrong, and not the first
             raise

@@ -94,6 +94,41 @@ def test_a_verified_run_without_a_difference_writes_nothing(creatures: Seeds) ->
     assert written(creatures) == before
 
 
+def test_children_are_looked_at_where_they_differ(
+    seeds: Seeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record whose child has changed, and no other; a verified run writes nothing."""
+    manifest = table(records="/rows") + "\n[dataset.nest]\n"
+    manifest += 'texts = { records = "/texts", match = { of = "slug" }, by = "lang" }\n'
+    texts = [
+        {"of": f"c{n}", "lang": lang, "name": f"{lang} {n}"} for n in range(50) for lang in "ab"
+    ]
+    rows = [{"slug": f"c{n}", "hp": n} for n in range(50)]
+    seeds.do("CREATE TABLE creatures (slug text, hp int, texts jsonb)")
+    seeds.write(manifest, creatures={"rows": rows, "texts": texts})
+    assert counts(seeds.run()) == {"create": 50}
+    found = looked_at(monkeypatch)
+    seeds.do("VACUUM ANALYZE")
+    seeds.do("CHECKPOINT")
+    assert counts(seeds.run(verify=True)) == {"unchanged": 50}
+    before = written(seeds)
+    assert counts(seeds.run(verify=True)) == {"unchanged": 50}
+    assert written(seeds) == before
+    assert found == []
+    seeds.do("UPDATE creatures SET hp = 99 WHERE slug = 'c7'")
+    texts[20]["name"] = "another"
+    seeds.source("creatures", {"rows": rows, "texts": texts[:-1]})
+    assert counts(seeds.run()) == {"update": 2, "unchanged": 48, "drift": 1}
+    assert found == [3]
+    assert seeds.rows("SELECT texts FROM creatures WHERE slug IN ('c10', 'c49') ORDER BY slug") == [
+        ({"a": {"name": "another"}, "b": {"name": "b 10"}},),
+        ({"a": {"name": "a 49"}},),
+    ]
+    seeds.source("creatures", {"rows": rows[:-1], "texts": texts[:-1]})
+    with pytest.raises(RecordError, match="/texts/98, field texts: its parent is not there"):
+        seeds.run()
+
+
 def written(seeds: Seeds) -> int:
     """Bytes of WAL by this session alone; the server has processes that write as well."""
     seeds.do("SELECT pg_stat_force_next_flush()")

@@ -9,6 +9,7 @@ import pytest
 
 from seeder.errors import RecordError
 from seeder.manifest import parse
+from seeder.nested import with_children
 from seeder.records import open_document
 from seeder.stage import PENDING, Desired, stage
 from tests.seeder.seeds import Seeds, counts, table
@@ -21,7 +22,7 @@ def staged(options: str, document: Any, lookup: Any = lambda ref, values: {}) ->
     (dataset,) = parse(HEAD + options, "seeds.toml").datasets
     data = document if isinstance(document, bytes) else json.dumps(document).encode()
     found = open_document("m.json", lambda: iter([data]))
-    return stage(dataset, found.array(dataset.records), found, lookup)
+    return stage(dataset, with_children(dataset, found).array(dataset.records), lookup)
 
 
 def documents(records: list[Desired]) -> list[Any]:
@@ -147,9 +148,7 @@ def test_an_endpoints_reference_that_waits_is_shown_by_its_natural_key() -> None
     )
     (dataset,) = parse(through + REF, "seeds.toml").datasets
     found = open_document("m.json", lambda: iter([b'{"m": [{"slug": "a", "h": "x"}]}']))
-    made = stage(
-        dataset, found.array("/m"), found, lambda _, values: {v: [PENDING] for v in values}
-    )
+    made = stage(dataset, found.array("/m"), lambda _, values: {v: [PENDING] for v in values})
     assert documents(made) == [{"slug": "a", "h_id": "x"}]
 
 
