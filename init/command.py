@@ -16,7 +16,7 @@ EPILOG = """\
 settings come from the environment, each also from a file as NAME_FILE:
   DATABASE_URL, or POSTGRES_HOST _PORT _DB _USER _PASSWORD
   ALEMBIC_CONFIG     alembic.ini, or a folder of revisions
-  SEED_MANIFEST      seeds.toml: a path, or s3://bucket/key
+  SEED_MANIFEST      seeds.toml: a path, or a URL (s3, gs, az, https)
   API_BASE_URL       the application's API, for datasets with an endpoint
   API_COMMAND        starts a temporary one
   (docs/settings.md has all of them)

@@ -402,13 +402,14 @@ class _Reader:
         named = self._values.get("SEED_MANIFEST")
         if named is None:
             return MANIFEST if Path(MANIFEST).exists() else None
-        scheme, separator, _ = named.partition("://")
-        if separator:
-            if scheme != "s3":
-                self._fault(
-                    "SEED_MANIFEST",
-                    f"{scheme}:// is not built yet in this version; use a path, or s3://",
-                )
+        if "://" in named:
+            from seeder.errors import ManifestError
+            from seeder.sources import check_url
+
+            try:
+                check_url(named)
+            except ManifestError as error:
+                self._fault("SEED_MANIFEST", str(error))
             return named
         if not Path(named).is_file():
             self._fault(

@@ -147,7 +147,7 @@ def _resolve(manifest: str, source: str) -> str:
         raise ManifestError(f"{source!r} has the character NUL, which stands in no path: remove it")
     scheme = scheme_of(source)
     if scheme:
-        _check_url(source, scheme)
+        check_url(source)
         return source
     if scheme_of(manifest):
         return _beside(manifest, source)
@@ -180,7 +180,9 @@ def scheme_of(location: str) -> str:
     return scheme.lower() if separator else ""
 
 
-def _check_url(source: str, scheme: str) -> None:
+def check_url(source: str) -> None:
+    """Raise `ManifestError` where a URL is none that a source may have."""
+    scheme = scheme_of(source)
     if scheme not in SCHEMES:
         known = ", ".join(f"{each}://" for each in SCHEMES)
         raise ManifestError(f"{bare(source)}: {scheme}:// is not known; use a file, or {known}")

@@ -29,14 +29,15 @@ MANIFEST = (
 
 @pytest.fixture(scope="module")
 def store_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A SeaweedFS with one identity; its S3 port."""
+    """A SeaweedFS with one identity, and a bucket that anybody may read; its S3 port."""
     folder = tmp_path_factory.mktemp("weed")
     identity = {
         "name": "seeds",
         "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
         "actions": ["Admin", "Read", "Write", "List"],
     }
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    anyone = {"name": "anonymous", "actions": ["Read:open", "List:open"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity, anyone]}))
     port = free_port()
     options = {
         "dir": folder,
@@ -54,7 +55,7 @@ def store_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         "s3.port.lance": 0,
         "s3.config": folder / "s3.json",
         "master.volumeSizeLimitMB": 64,
-        "volume.max": 4,
+        "volume.max": 16,  # a bucket takes some
     }
     weed = ROOT / ".venv" / "bin" / "weed"
     flags = [f"-{name}={value}" for name, value in options.items()]
@@ -129,9 +130,9 @@ def stored(program: Program, seeds: S3Store, requests: tuple[int, list[str]]) ->
     )
 
 
-def bucket(port: int) -> S3Store:
+def bucket(port: int, name: str = "seeds") -> S3Store:
     return S3Store(
-        "seeds",
+        name,
         config={
             "access_key_id": KEY,
             "secret_access_key": SECRET,
@@ -246,3 +247,42 @@ def test_a_store_that_is_away(stored: Program) -> None:
     run = stored.with_(AWS_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}").run()
     assert run.code == 66
     assert "s3://seeds/dnd/seeds.toml cannot be read" in run.said
+
+
+def test_googles_protocol(
+    program: Program, store_port: int, requests: tuple[int, list[str]]
+) -> None:
+    """Objects and a pattern, at a store of one's own: what is read of Google's XML API, SeaweedFS speaks unsigned."""
+    store = bucket(store_port, "open")
+    manifest = MANIFEST.replace('"habitats.json"', '"some/*.json"').replace(
+        "s3://seeds", "gs://open"
+    )
+    obstore.put(store, "dnd/seeds.toml", manifest.encode())
+    obstore.put(store, "dnd/some/a.json", b'[{"slug": "arctic"}]')
+    obstore.put(store, "dnd/some/b.json", b'[{"slug": "swamp"}]')
+    obstore.put(store, "other/terrain.ndjson", b'{"slug": "ice"}')
+    with psycopg.connect(program.environ["DATABASE_URL"]) as connection:
+        connection.execute("CREATE TABLE habitats (slug text); CREATE TABLE terrain (slug text)")
+    unsigned = {"disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
+    port, seen = requests
+    stored = program.with_(
+        SEED_MANIFEST="gs://open/dnd/seeds.toml",
+        GOOGLE_BASE_URL=f"http://127.0.0.1:{port}",
+        GOOGLE_SERVICE_ACCOUNT_KEY=json.dumps(unsigned),
+    )
+    run = stored.run()
+    assert run.code == 0, run.said
+    assert (count(stored, "habitats"), count(stored, "terrain")) == (2, 1)
+    seen.clear()
+    assert stored.run().names() == ["nothing to do"]
+    assert [one for one in seen if one.startswith("GET") and "list-type" not in one] == []
+    obstore.put(store, "other/terrain.ndjson", b'{"slug": "ice"}\n{"slug": "mud"}')
+    assert stored.run().code == 0
+    assert count(stored, "terrain") == 2
+    obstore.delete(store, "other/terrain.ndjson")
+    missing = stored.run()
+    assert missing.code == 66
+    assert "gs://open/other/terrain.ndjson cannot be read: there is no such object" in missing.said
+    closed = stored.with_(SEED_MANIFEST="gs://seeds/dnd/seeds.toml").run()
+    assert closed.code == 66
+    assert "the store refused the credentials; check GOOGLE_SERVICE_ACCOUNT_KEY" in closed.said
