@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import psycopg
 from psycopg import sql
@@ -92,21 +92,9 @@ def edited(connection: Connection, parts: Parts, applied: Applied) -> set[int]:
     """
     shown = [field for field in applied.fields if field in parts.columns]
     texts = parts.texts(shown)
-    dataset = sql.Literal(applied.number)
     which, those = ALL, ALL
     if shown and shown == applied.fields and _alike(connection, parts, applied):
-        query = sql.SQL(statements("fill")["groups"]).format(
-            rows=parts.rows(texts),
-            id=parts.id("t"),
-            hash=parts.hash("t", shown, texts),
-            desired=sql.SQL(" # ").join(
-                sql.SQL("desired[{}]").format(n + 1) for n in range(len(shown))
-            ),
-            dataset=dataset,
-            last=sql.Literal(GROUPS - 1),
-        )
-        row = connection.execute(query, {}).fetchone()
-        numbers = row[0] if row else []
+        numbers = _groups(connection, parts, applied, texts)
         if not numbers:
             return set()
         if len(numbers) <= FEW:
@@ -119,11 +107,28 @@ def edited(connection: Connection, parts: Parts, applied: Applied) -> set[int]:
         rows=parts.rows(texts, which),
         id=parts.id("t"),
         hashes=parts.hashes("t", applied.fields, shown, texts),
-        dataset=dataset,
+        dataset=sql.Literal(applied.number),
         applied=those,
     )
     row = connection.execute(query, {}).fetchone()
     return set(row[0]) if row else set()
+
+
+def _groups(
+    connection: Connection, parts: Parts, applied: Applied, texts: Mapping[str, str]
+) -> list[int]:
+    """The numbers of groups that the table does not show as they were applied."""
+    desired = (sql.SQL("desired[{}]").format(n + 1) for n in range(len(applied.fields)))
+    query = sql.SQL(statements("fill")["groups"]).format(
+        rows=parts.rows(texts),
+        id=parts.id("t"),
+        hash=parts.hash("t", applied.fields, texts),
+        desired=sql.SQL(" # ").join(desired),
+        dataset=sql.Literal(applied.number),
+        last=sql.Literal(GROUPS - 1),
+    )
+    row = connection.execute(query, {}).fetchone()
+    return list(row[0]) if row else []
 
 
 def _alike(connection: Connection, parts: Parts, applied: Applied) -> bool:
