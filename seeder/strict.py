@@ -23,6 +23,11 @@ END_OF_NAME = b'":'
 SPACED = re.compile(rb'"[ \t\n\r]+:')
 """As somebody else may write it."""
 
+loosely = Decoder(float_hook=str).decode
+"""A value whose numbers may be larger than any float."""
+
+DEEP = "is nested too deeply: no record needs hundreds of levels"
+
 TWICE = "is there twice in one record: remove one"
 
 ODD = {'"', "\\"}
@@ -58,17 +63,18 @@ def faults(where: str, text: bytes, fields: Mapping[str, Raw]) -> list[Fault]:
         plain = not any(map(repeats, fields.values()))
     if plain and names == len(fields) and not (b"\\u" in text and ESCAPED.search(text)):
         return []
-    pairs = _pairs(text)
-    found = [Fault(where, "", _printable(path), TWICE) for path in _twice(pairs)]
-    for name, value in pairs:
-        if problem := _unwritable([name, value]):
-            found.append(Fault(where, "", _printable(name), problem))
-    return found
+    try:
+        pairs = _pairs(text)
+        found = [Fault(where, "", _printable(path), TWICE) for path in _twice(pairs)]
+        problems = [(name, _unwritable([name, value])) for name, value in pairs]
+    except RecursionError:
+        return [Fault(where, "", "", DEEP)]
+    return found + [Fault(where, "", _printable(name), why) for name, why in problems if why]
 
 
 def any_faults(texts: Sequence[Raw | bytes], fields: Sequence[Mapping[str, Raw]]) -> bool:
     """Whether one of many records has what it may not; mostly told at once."""
-    whole = b"\n".join(texts)
+    whole = b"".join(texts)
     values = [value for one in fields for value in one.values()]
     names = sum(map(len, fields)) + b"".join(values).count(END_OF_NAME)
     plain = is_plain(whole, names) and not (b"\\u" in whole and ESCAPED.search(whole))
@@ -98,19 +104,22 @@ def repeats(raw: Raw | bytes) -> bool:
     """Whether a value may have an object in it that has a name twice; a parser keeps the last of them."""
     text = bytes(raw)
     names = text.count(END_OF_NAME)
-    return names > 1 and encode(decode(text)).count(END_OF_NAME) != names
+    try:
+        return names > 1 and encode(loosely(text)).count(END_OF_NAME) != names
+    except RecursionError:
+        return True
 
 
 def any_repeats(values: Sequence[Raw]) -> bool:
     """The same of many values, which is told at once where all have the fields of the first one."""
     text = b",".join(values)
     names = text.count(END_OF_NAME)
-    first = decode(values[0]) if names else None
-    if (
-        isinstance(first, dict)
-        and names == len(first) * len(values)
-        and not ODD & set("".join(first))
-    ):
+    if not names:
+        return False
+    first: list[str] = []
+    with suppress(DecodeError, RecursionError):  # no object, or one that nobody reads
+        first = list(decode(values[0], type=dict[str, Raw]))
+    if first and names == len(first) * len(values) and not ODD & set("".join(first)):
         fields = [(f"f{n}", Raw) for n in range(len(first))]
         rename = {field: name for (field, _), name in zip(fields, first, strict=True)}
         same = defstruct("Same", fields, rename=rename, forbid_unknown_fields=True, gc=False)

@@ -42,6 +42,9 @@ GOOD = b'[{"slug": "a"}, {"slug": "b"}]'
 
 MADE: dict[str, Callable[[], bytes]] = {
     "deep": lambda: b'[{"slug": ' + b"[" * 5000 + b"]" * 5000 + b"}]",
+    "deep, and twice": lambda: (
+        b'[{"slug": "a", "extra": ' + b'{"x": ' * 800 + b'{"y": 1, "y": 2}' + b"}" * 800 + b"}]"
+    ),
     "latin-1": lambda: b"[\n" + '{"slug": "é"}]'.encode("latin-1"),
     "utf-16": lambda: GOOD.decode().encode("utf-16"),
     "gzip cut off": lambda: gzip.compress(GOOD)[:-6],

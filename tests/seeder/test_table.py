@@ -69,6 +69,19 @@ def test_numbers_keep_every_digit_into_the_table(seeds: Seeds) -> None:
     ]
 
 
+@pytest.mark.parametrize("before", [[], [{"slug": "x"}]], ids=["directly", "compared"])
+def test_numbers_within_json_keep_every_digit(seeds: Seeds, before: list[dict[str, str]]) -> None:
+    """Also those that are no float, beside names that are looked at."""
+    numbers = "1e999, -1e-999, 123456789012345678901234567890, 0.1234567890123456789"
+    seeds.do("CREATE TABLE creatures (slug text, data jsonb)")
+    seeds.write(table(), creatures=before).run()
+    rows = (f'{{"slug": "a{n}", "data": {{"a": [{numbers}], "b": {{"c": 1}}}}}}' for n in range(3))
+    seeds.source("creatures", f"[{', '.join(rows)}]")
+    assert counts(seeds.run())["create"] == 3
+    found = seeds.rows("SELECT data #>> '{a,0}', data #>> '{a,2}' FROM creatures WHERE slug = 'a1'")
+    assert found == [(str(10**999), "123456789012345678901234567890")]
+
+
 def test_what_no_type_takes_is_named_by_record_and_field(seeds: Seeds) -> None:
     """File, position, field, found and expected, for all of them, and nothing is written."""
     seeds.do(TYPED)
