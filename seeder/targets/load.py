@@ -88,7 +88,7 @@ class Loader:
             texts = {name: decode(record.document[name]) for name in names & record.document.keys()}
             for name, text in texts.items():
                 try:
-                    decode(text or "null")
+                    strict.loosely((text or "null").encode())
                 except (DecodeError, RecursionError):
                     faults.append(self._no_json(record, name, text))
                 else:

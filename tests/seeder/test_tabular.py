@@ -60,6 +60,8 @@ def test_json_is_read_as_json(creatures: Seeds) -> None:
         ("creatures.csv:7", "data"),
     ]
     assert "expected jsonb, found so: is not valid JSON" in str(raised.value)
+    write(creatures, 'slug,data\nlarge,"[1e999]"\n')
+    assert counts(creatures.run())["create"] == 1
     write(creatures, 'slug,data\ne,"{""x"": {""y"": 1, ""y"" : 2}}"\n')
     with pytest.raises(RecordError, match=r"creatures.csv:2 .*field data/x/y: is there twice"):
         creatures.run()
