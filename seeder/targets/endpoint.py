@@ -24,7 +24,7 @@ from seeder.diff import Change, Plan, compare, prepare
 from seeder.errors import Fault, RefusedError
 from seeder.exact import encode
 from seeder.ledger import Connection, Ledger
-from seeder.manifest import Dataset
+from seeder.manifest import Dataset, FieldRules
 from seeder.sql import statements
 from seeder.stage import Desired, label
 from seeder.staged import Staged
@@ -137,7 +137,8 @@ class EndpointTarget:
         self._live = dict(listed)
         by_key = {record.key: record for record in desired}
         gone = self._gone([key for key in self._live if key not in by_key])
-        detailed = {record.position for record in desired} if verify else self._changed()
+        every = verify or self._may_undo_unseen()
+        detailed = {record.position for record in desired} if every else self._changed()
         counts = _counts(listed)
         rows = []
         for key, record in self._completed(by_key, detailed, gone):
@@ -219,7 +220,27 @@ class EndpointTarget:
         if wanted is None:
             prunes = ours and self._dataset.prune
             return prunes and any(name not in record for name in self._fields)
-        return wanted.position in detailed and any(name not in record for name in wanted.document)
+        # A PUT sends the live values of fields that only other records name as well.
+        needed = self._fields if self._puts else wanted.document
+        return wanted.position in detailed and any(name not in record for name in needed)
+
+    @property
+    def _puts(self) -> bool:
+        """Whether an update sends the whole record."""
+        return not (self._dataset.http.update or "").startswith("PATCH ")
+
+    def _may_undo_unseen(self) -> bool:
+        """Whether the whole record, sent to undo an edit, may hold a field whose edit stays.
+
+        The list may not show that one: then it has to be read, whether its seed has changed or not.
+        """
+        rules = [self._dataset.fields.get(name, FieldRules()) for name in self._fields]
+        undone = [
+            (rule.on_drift or self._dataset.on_drift) == "overwrite" and not rule.once
+            for rule in rules
+        ]
+        alike = all(len(record.document) == len(self._fields) for record in self._desired)
+        return self._puts and any(undone) and not (alike and all(undone))
 
     # writing
 

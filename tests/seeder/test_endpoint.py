@@ -99,6 +99,40 @@ def test_a_once_field_that_is_never_shown_is_not_sent_again(through: Through, ap
     assert api.bodies[-1] == {"slug": "a", "v": 2}
 
 
+def test_a_put_keeps_what_the_list_does_not_show_and_only_others_name(
+    through: Through, api: Api
+) -> None:
+    """It is read back first, and travels with the PUT."""
+    through.manifest(http=CONFIRM)
+    api.hidden = {"note"}
+    things = [{"slug": "a", "v": 1}, {"slug": "b", "v": 2, "note": "n"}]
+    through.run(things)
+    api.find("a")["note"] = "by hand"
+    assert counts(through.run([{**things[0], "v": 5}, things[1]]))["update"] == 1
+    assert api.find("a") == {"id": api.find("a")["id"], "slug": "a", "v": 5, "note": "by hand"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        'fields.v = { on_drift = "overwrite" }',
+        'on_drift = "overwrite"\nfields.note = { once = true }',
+        'on_drift = "overwrite"\nfields.note = { on_drift = "keep" }',
+    ],
+)
+def test_a_put_that_undoes_one_edit_keeps_the_other(
+    through: Through, api: Api, options: str
+) -> None:
+    """Though the list does not show that one, and the record's seed has not changed."""
+    through.manifest(options=options, http=CONFIRM)
+    api.hidden = {"note"}
+    things = [{"slug": "a", "v": 1, "note": "n"}, {"slug": "b", "v": 2, "note": "n"}]
+    through.run(things)
+    api.find("b").update(v=99, note="by hand")
+    assert counts(through.run([{**things[0], "v": 5}, things[1]]))["update"] == 2
+    assert api.find("b") == {"id": api.find("b")["id"], "slug": "b", "v": 2, "note": "by hand"}
+
+
 def test_a_record_deleted_by_hand_stays_deleted(through: Through, api: Api) -> None:
     """With keep; overwrite creates it again."""
     through.run()
