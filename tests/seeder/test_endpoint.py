@@ -11,6 +11,7 @@ from seeder.errors import (
     CredentialsError,
     InterruptedTargetError,
     ManifestError,
+    RecordError,
     RefusedError,
 )
 from tests.seeder.api import Api
@@ -131,6 +132,20 @@ def test_a_put_that_undoes_one_edit_keeps_the_other(
     api.find("b").update(v=99, note="by hand")
     assert counts(through.run([{**things[0], "v": 5}, things[1]]))["update"] == 2
     assert api.find("b") == {"id": api.find("b")["id"], "slug": "b", "v": 2, "note": "by hand"}
+
+
+def test_prune_after_a_run_that_never_came_to_its_end(through: Through, api: Api) -> None:
+    """The share is of what is ours, and the number that is named allows it."""
+    delete = 'delete = "DELETE /things/{live.id}"'
+    through.manifest(options="prune = true", http=delete)
+    api.refuse = {"c"}
+    with pytest.raises(RefusedError):
+        through.run()
+    with pytest.raises(RecordError, match=r"1 of 2 records .* set max_prune to 0\.5 "):
+        through.run(THINGS[1:2])
+    through.manifest(options="prune = true\nmax_prune = 0.5", http=delete)
+    assert through.run(THINGS[1:2]).delete == 1
+    assert [row["slug"] for row in api.rows.values()] == ["b"]
 
 
 def test_a_record_deleted_by_hand_stays_deleted(through: Through, api: Api) -> None:
