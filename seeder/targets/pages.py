@@ -71,8 +71,10 @@ def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
             whole(page.document, page.link)
             return
         before, offset = records, offset + len(records)
-        following = _following(pages, page, offset if records else None)
+        following = _next(pages, page, offset if records else None)
         if following is None:
+            if not pages.offset:  # else the last page is the one that is empty, whatever it says
+                whole(page.document, page.link)
             return
         if origin(following) != origin(requests.base):
             raise AnswerError(f"the next page is at another server, {following.host}: not asked")
@@ -80,6 +82,18 @@ def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
         if url in seen:
             raise AnswerError(f"the list leads back to a page that it has shown: {quote(url)}")
     raise AnswerError(f"the list has more than {MOST:,} pages")
+
+
+def _next(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
+    """As `_following`.
+
+    Raises:
+        AnswerError: what leads to the next page is no URL.
+    """
+    try:
+        return _following(pages, page, offset)
+    except httpx.InvalidURL as error:
+        raise AnswerError(f"the next page cannot be asked for: {error}") from None
 
 
 def _following(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:

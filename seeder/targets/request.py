@@ -16,7 +16,7 @@ from urllib.parse import quote as quote_url
 import httpx
 from msgspec import DecodeError
 
-from seeder.errors import CredentialsError, InterruptedTargetError
+from seeder.errors import CredentialsError, InterruptedTargetError, quote
 from seeder.exact import decode
 from seeder.targets.pace import Pace
 from seeder.targets.redact import masked, of_fields, of_headers, said
@@ -102,7 +102,7 @@ class Requests:
         """Send one request and decode its answer.
 
         Raises:
-            AnswerError: a 4xx, or an answer that is not JSON.
+            AnswerError: a 4xx, an answer that is not JSON, or a URL that cannot be.
             CredentialsError: 401 or 403.
             InterruptedTargetError: the API is away, or fails by itself.
         """
@@ -157,6 +157,8 @@ class Requests:
             )
             failure = failure_of(answer)
             outcome = replace(failure, problem=self._answered(answer, call)) if failure else answer
+        except httpx.InvalidURL as error:
+            raise AnswerError(f"{quote(self._named(call))}: cannot be sent: {error}") from None
         except (httpx.RequestError, RuntimeError) as error:
             # RuntimeError: the client was closed, because the run is ending
             problem = f"{self._named(call)}: the API went away ({error or type(error).__name__})"

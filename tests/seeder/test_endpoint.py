@@ -391,6 +391,26 @@ def test_a_list_that_does_not_follow(through: Through, api: Api) -> None:
     assert len(api.writes) == 3
 
 
+@pytest.mark.parametrize("way", ["pages = { link = true }", 'pages = { next = "/nxt" }'])
+def test_pages_that_are_followed_the_wrong_way(through: Through, api: Api, way: str) -> None:
+    """What the first page says all the same would else be created again."""
+    api.paged = "next"
+    for thing in THINGS:
+        api.add(**thing)
+    through.manifest(http=f'items = "/items"\n{way}')
+    with pytest.raises(RefusedError, match=r"answers in pages; say in http\.pages"):
+        through.run()
+    assert api.writes == []
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "/things?\x01", "/" + "x" * 70_000])
+def test_a_next_page_that_is_no_url(through: Through, api: Api, url: str) -> None:
+    api.wrapped = {"next": url}
+    through.manifest(http=PAGES["next"])
+    with pytest.raises(RefusedError, match="the next page cannot be asked for: "):
+        through.run()
+
+
 def test_a_busy_api_is_asked_again(through: Through, api: Api) -> None:
     """429 was not taken: everything is sent again when the API says, creations too, once each."""
     api.busy = 7

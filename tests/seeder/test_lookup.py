@@ -84,6 +84,14 @@ def test_what_a_manifest_cannot_say(http: str, said: str) -> None:
     assert said in str(raised.value)
 
 
+def test_a_key_that_is_too_long_for_a_url(through: Through) -> None:
+    """A fault of that record, and quoted in part."""
+    through.manifest(find=BY_PATH)
+    with pytest.raises(RefusedError, match="cannot be sent: URL too long") as raised:
+        through.run([{"slug": "x" * 70_000, "v": 1}])
+    assert len(str(raised.value)) < 1000
+
+
 def test_prune_needs_a_list(through: Through) -> None:
     """The ledger cannot ask for what it knows by a hash."""
     through.manifest(find=BY_PATH, options="prune = true")
