@@ -19,10 +19,11 @@ from itertools import islice
 from typing import Any
 
 import httpx
+import psycopg
 
 from seeder.diff import Change, Plan, compare, prepare
 from seeder.errors import Fault, RefusedError
-from seeder.exact import encode
+from seeder.exact import decode, encode
 from seeder.ledger import Connection, Ledger
 from seeder.manifest import Dataset, FieldRules
 from seeder.sql import statements
@@ -145,12 +146,15 @@ class EndpointTarget:
             self._live[key] = record
             document = project(record, self._named(by_key.get(key), gone.get(key), record))
             rows += [(encode(key).decode(), encode(document).decode())] * counts[key]
-        with (
-            self._connection.cursor() as cursor,
-            cursor.copy("COPY pg_temp.raw_live FROM STDIN") as copy,
-        ):
-            for row in rows:
-                copy.write_row(row)
+        try:
+            with (
+                self._connection.cursor() as cursor,
+                cursor.copy("COPY pg_temp.raw_live FROM STDIN") as copy,
+            ):
+                for row in rows:
+                    copy.write_row(row)
+        except psycopg.DataError as error:
+            raise self._not_comparable(rows) from error
         self._connection.execute(statements("endpoint")["live"], {"fields": fields})
 
     def _settle(self) -> None:
@@ -358,6 +362,20 @@ class EndpointTarget:
         return _merged(plan, second, places, adopted=adopted, taken=taken)
 
     # messages
+
+    def _not_comparable(self, rows: list[tuple[str, str]]) -> RefusedError:
+        """The live records with a value that no `jsonb` holds: NUL in a text, a number without end."""
+        faults = []
+        for key, document in rows:
+            try:
+                self._connection.execute("SELECT %s::jsonb, %s::jsonb", (key, document))
+            except psycopg.DataError as error:
+                named = label(self._dataset.key, decode(key.encode()))
+                problem = f"PostgreSQL cannot compare it: {error.diag.message_primary}"
+                faults.append(Fault(self._dataset.target, named, "", problem))
+        return RefusedError(
+            f"dataset {self._dataset.name}: the API shows what cannot be compared", faults
+        )
 
     def _not_kept(self, written: Written) -> str:
         key = label(self._dataset.key, self._desired[written.position].key)

@@ -318,6 +318,33 @@ def test_a_list_that_is_none(through: Through, api: Api) -> None:
         through.run()
 
 
+ODD = {
+    "not UTF-8": b'[{"id": 1, "slug": "\xff"}]',
+    "nested without end": b"[" * 100_000 + b"]" * 100_000,
+    "no number": b'[{"id": 1, "slug": "a", "v": 1e99999999999999999999}]',
+}
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_an_answer_that_no_parser_takes(through: Through, answer: bytes) -> None:
+    """It is said what the API answered."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=answer))
+    through.client = httpx.Client(transport=transport, base_url="http://api.test")
+    with pytest.raises(RefusedError, match="the API answered 200 with what is not JSON"):
+        through.run()
+
+
+def test_a_live_value_that_no_jsonb_holds(through: Through, api: Api) -> None:
+    """The record is named, and nothing is written."""
+    api.add(slug="a", v="\0")
+    api.add(slug="theirs\0", v=1)
+    api.add(slug="b", v=2)
+    with pytest.raises(RefusedError, match=r"\(slug a\): PostgreSQL cannot compare it") as raised:
+        through.run()
+    assert len(raised.value.faults) == 2
+    assert api.writes == []
+
+
 def test_an_update_that_nobody_described(seeds: Seeds, client: httpx.Client, api: Api) -> None:
     """Said when it is needed, with an example."""
     through = Through(seeds, client)
