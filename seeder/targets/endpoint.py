@@ -282,7 +282,7 @@ class EndpointTarget:
         refused: list[Written] = []
         jobs = self._jobs(ledger, number, bulk=not last)
         for batch in run(jobs, self._dataset.http.concurrency, self._pace):
-            written = [one for one in batch if one.fate == "written"]
+            written = [one for one in batch if one.fate in {"written", "renamed"}]
             observed = [(one.position, encode(one.observed).decode()) for one in written]
             if observed:
                 ledger.record_observed(number, self._fields, observed)

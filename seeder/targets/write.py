@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 from seeder.diff import Change
 from seeder.exact import decode, encode
 from seeder.manifest import Bulk, Dataset
-from seeder.stage import Desired
+from seeder.stage import Desired, label
 from seeder.targets.jobs import Outcome
 from seeder.targets.live import GONE, Reader
 from seeder.targets.request import AnswerError, Requests
@@ -25,7 +25,7 @@ from seeder.targets.shape import differences, follow, project
 
 Json = Any
 Key = tuple[Any, ...]
-Fate = Literal["written", "refused", "unread", "doubtful", "unseen"]
+Fate = Literal["written", "renamed", "refused", "unread", "doubtful", "unseen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ class Written:
 
     Attributes:
         change: what was to be done.
-        fate: refused: it is not there, or not changed; unread: taken, and not to be read back; unseen:
-            taken, and not shown; doubtful: not taken now, and there already for all one can tell.
+        fate: renamed: written, and there under another key; refused: it is not there, or not changed;
+            unread: taken, and not to be read back; unseen: taken, and not shown; doubtful: not taken now,
+            and there already for all one can tell.
         observed: what the API shows of it.
         missing: paths of what it does not show as it was written.
         problem: the API's words.
@@ -219,7 +220,18 @@ class Writer:
         kept = {name for name, detail in change.fields.items() if "write" not in detail}
         missing = _missing(fields, observed, kept) if confirmed else ()
         shown = {name: value for name, value in observed.items() if name not in kept}
+        if problem := self._renamed(change, seen):
+            return Outcome([Written(change, "renamed", shown, problem=problem)])
         return Outcome([Written(change, "written", shown, tuple(missing))])
+
+    def _renamed(self, change: Change, seen: Mapping[str, Json]) -> str:
+        """What is wrong where the API has given a new record another key: no run would find it again."""
+        wanted = zip(self._dataset.key, self._desired[change.position or 0].key, strict=True)
+        other = [name for name, value in wanted if name in seen and seen[name] != value]
+        if change.action != "create" or not other:
+            return ""
+        key = label(other, [seen[name] for name in other])
+        return f"it was created, and the API has given it another key: {key}; give it that key in the file"
 
     def _in_order(self, answers: Json, wanted: list[Desired]) -> list[Json] | None:
         """The answers in the order of the records: by their keys where they show them."""

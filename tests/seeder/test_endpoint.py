@@ -229,6 +229,20 @@ def test_a_value_that_the_api_writes_another_way_is_not_drift(through: Through, 
     assert api.find("a")["v"] == "0.5"
 
 
+@pytest.mark.parametrize("http", ["", CONFIRM, 'bulk = "POST /things/bulk"'])
+def test_a_key_that_the_api_changes(through: Through, api: Api, http: str) -> None:
+    """Else no run would find the record again, and it would be created once more with overwrite."""
+    api.habit = lambda record: {**record, "slug": record["slug"].lower()}
+    through.manifest(http=http)
+    things = [{"slug": "a", "v": 1}, {"slug": "B", "v": 2}]
+    with pytest.raises(RefusedError, match=r"#/1 \(slug B\): it was created.*another key: slug b;"):
+        through.run(things)
+    made = len(api.rows)
+    assert counts(through.run(things)) == {"unchanged": 2, "drift": 1}
+    assert len(api.rows) == made
+    assert sum(row["slug"] == "a" for row in api.rows.values()) == 1
+
+
 def test_refused_records_are_named_and_the_others_written(through: Through, api: Api) -> None:
     """The API's own words, bounded; mended, the next run brings just that one."""
     api.refuse = {"b"}
