@@ -40,6 +40,11 @@ class AnswerError(Exception):
         self.problem = problem
         self.status = status
 
+    @property
+    def taken(self) -> bool:
+        """Whether the API says that it has done what it was asked for, in words that are not JSON."""
+        return httpx.codes.is_success(self.status)
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -207,9 +212,12 @@ class Requests:
         try:
             return decode(answer.content)
         except DecodeError:
+            # Records that nobody knows yet: their secrets cannot be told from other words.
+            secret = "(not shown: records have secrets)" if self._secret else ""
             raise AnswerError(
                 f"{self._named(call)}: the API answered {answer.status_code} with what is not JSON:"
-                f" {said(answer, self._hidden(call))}"
+                f" {secret or said(answer, self._hidden(call))}",
+                answer.status_code,
             ) from None
 
 

@@ -103,7 +103,7 @@ class Writer:
                 answer = self._update(change, wanted, fields, live)
         except AnswerError as error:
             exists = change.action == "create" and error.status == self._http.exists
-            fate: Fate = "doubtful" if exists else "refused"
+            fate: Fate = "doubtful" if exists else "unread" if error.taken else "refused"
             return Outcome([Written(change, fate, problem=error.problem)])
         return self._confirm(change, fields, live, answer)
 
@@ -120,7 +120,8 @@ class Writer:
         try:
             answer = self._requests.send_all(bulk.request, tuple(fields), body, once)
         except AnswerError as error:
-            return Outcome([Written(one, "doubtful", problem=error.problem) for one in changes])
+            fate: Fate = "unseen" if error.taken else "doubtful"
+            return Outcome([Written(one, fate, problem=error.problem) for one in changes])
         answers = self._in_order(follow(answer, bulk.items), wanted)
         if answers is None:
             problem = "the answer to http.bulk is not an array of the same records"
@@ -143,7 +144,7 @@ class Writer:
         try:
             self._requests.send(self._http.delete or "", live, live)
         except AnswerError as error:
-            return "" if error.status in GONE else error.problem
+            return "" if error.taken or error.status in GONE else error.problem
         return ""
 
     def _create(self, wanted: Desired, fields: Mapping[str, Json]) -> Json:
@@ -240,8 +241,11 @@ class Writer:
         if not all(isinstance(answer, dict) for answer in answers):
             return None
         names = self._dataset.key
-        if not all(name in answer for answer in answers for name in names):
+        shown = [name in answer for answer in answers for name in names]
+        if not any(shown):
             return answers
+        if not all(shown):  # among records, something else: errors of those that were not taken
+            return None
         by_key = {_hashable(answer, names): answer for answer in answers}
         found = [by_key.get(tuple(map(str, one.key))) for one in wanted]
         return None if None in found else found

@@ -348,6 +348,19 @@ def test_an_answer_that_no_parser_takes(through: Through, answer: bytes) -> None
         through.run()
 
 
+def test_an_answer_to_a_write_that_is_not_json(through: Through, api: Api) -> None:
+    """What is there all the same is ours in the next run, edits of the API's own included; a delete is done."""
+    delete = 'delete = "DELETE /things/{live.id}"'
+    through.manifest(options="prune = true\nmax_prune = 1.0", http=delete)
+    api.text = "OK"
+    api.habit = lambda record: {**record, "v": 7}
+    with pytest.raises(RefusedError, match="answered 201 with what is not JSON: OK"):
+        through.run()
+    assert counts(through.run()) == {"unchanged": 3, "unconfirmed": 3}
+    assert through.run(THINGS[:1]).delete == 2
+    assert [row["slug"] for row in api.rows.values()] == ["a"]
+
+
 def test_a_live_value_that_no_jsonb_holds(through: Through, api: Api) -> None:
     """The record is named, and nothing is written."""
     api.add(slug="a", v="\0")

@@ -261,6 +261,16 @@ def test_a_secret_too_short_to_mask_hides_the_whole_answer(through: Through, api
         through.run([{"slug": "b", "pin": 123}])
 
 
+def test_what_holds_secrets_that_nobody_knows_is_not_quoted(through: Through) -> None:
+    """Such as a list of live records that is not JSON: not those of the file alone are secret."""
+    through.manifest(options="fields = { pin = { secret = true } }")
+    lines = b'{"slug": "a", "pin": "edited-by-hand"}\n{"slug": "b"}'
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=lines))
+    through.client = httpx.Client(transport=transport, base_url="http://api.test")
+    with pytest.raises(RefusedError, match=r"with what is not JSON: \(not shown"):
+        through.run([{"slug": "a", "pin": "of-the-seed"}])
+
+
 def test_forms_of_a_secret() -> None:
     """As JSON writes it, with and without escapes, and as a URL does."""
     said = 'a/b"ü a/b\\"ü a/b\\"\\u00fc a%2Fb%22%C3%BC'
