@@ -184,7 +184,8 @@ class Requests:
                 f"{problem}; check API_TOKEN, API_HEADERS or API_OAUTH_…, and what they may do"
             )
         if answer.has_redirect_location:
-            place = masked(answer.headers["Location"], self._hidden(call))
+            secrets = self._hidden(call) | {*of_headers(answer.request)}
+            place = masked(answer.headers["Location"], secrets)
             problem += f" and leads to {place}: name that in http"
         raise AnswerError(problem, status)
 
