@@ -28,9 +28,19 @@ NEXT_PAGE = (
     "next_cursor",
     "nextCursor",
     "next_page_token",
+    "nextPageToken",
+    "next_url",
+    "nextLink",
+    "@odata.nextLink",
     "has_more",
+    "hasMore",
+    "has_next",
+    "hasNext",
 )
 """Fields by which an answer says that it is not all."""
+
+ENVELOPES = ("", "/links", "/_links", "/meta", "/pagination", "/paging")
+"""Where in an answer they stand."""
 
 MOST = 100_000
 """How many pages a list may have."""
@@ -125,7 +135,8 @@ def _with(url: str, parameters: dict[str, str]) -> str:
 
 def whole(answer: Json, link: str | None) -> None:
     """Raise `AnswerError` where an answer says of itself that it is not all."""
-    said = isinstance(answer, dict) and any(answer.get(name) for name in NEXT_PAGE)
+    places = [follow(answer, pointer) for pointer in ENVELOPES]
+    said = any(place.get(name) for place in places if isinstance(place, dict) for name in NEXT_PAGE)
     if said or link:
         raise AnswerError(
             "it answers in pages; say in http.pages how to follow them, or name a request that answers with"

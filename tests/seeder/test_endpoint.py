@@ -218,6 +218,15 @@ def test_an_apis_word_is_not_proof(through: Through, api: Api) -> None:
     assert len(api.writes) == 1
 
 
+def test_a_record_that_is_read_back_as_something_else(through: Through, api: Api) -> None:
+    """An array confirms nothing, and must not pass for the record."""
+    through.manifest(http='confirm = ["GET /things?slug={slug}"]')
+    with pytest.raises(RefusedError, match=r"cannot be read back .* is no record"):
+        through.run()
+    assert counts(through.run()) == {"unchanged": 3}
+    assert len(api.rows) == 3
+
+
 def test_a_value_that_the_api_writes_another_way_is_not_drift(through: Through, api: Api) -> None:
     """0.25 comes back as "0.25": seen after the write, known ever after, and still updated."""
     api.habit = lambda record: {**record, "v": str(record["v"])}
@@ -318,6 +327,20 @@ def test_lists_in_an_envelope_and_in_pages(through: Through, api: Api) -> None:
     api.wrapped = {}
     api.headers = {"Link": '</things?page=2>; rel="next"'}
     with pytest.raises(RefusedError, match="pages"):
+        through.run(verify=True)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"hasMore": True}, {"nextPageToken": "x"}, {"links": {"next": "/things?page=2"}}],
+)
+def test_a_page_may_say_so_in_many_ways(through: Through, api: Api, said: dict[str, Any]) -> None:
+    """JSON:API's links, Google's tokens, either spelling."""
+    through.manifest(http='items = "/items"')
+    api.wrapped = dict.fromkeys(said)
+    assert counts(through.run()) == {"create": 3}
+    api.wrapped = said
+    with pytest.raises(RefusedError, match="answers in pages"):
         through.run(verify=True)
 
 
