@@ -170,6 +170,24 @@ def no_key_twice_in_file(connection: Connection, dataset: Dataset, at: At, numbe
         raise RecordError(f"dataset {dataset.name} has records that are wrong", faults)
 
 
+def without_moved(
+    connection: Connection, dataset: Dataset, plan: Plan, others: tuple[str, ...]
+) -> Plan:
+    """The plan without the deletes of records that have moved to one of the `others`, whose files have them."""
+    values = {"others": list(others), "target": dataset.target}
+    moved = {tuple(key) for (key,) in connection.execute(statements("diff")["moved"], values)}
+    return replace(
+        plan,
+        delete=plan.delete - len(moved),
+        left=plan.left + len(moved),
+        records=tuple(
+            change
+            for change in plan.records
+            if change.action != "delete" or tuple(change.key.values()) not in moved
+        ),
+    )
+
+
 def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
     """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
     if plan.delete and plan.delete / records > dataset.max_prune:

@@ -148,6 +148,19 @@ def test_prune_after_a_run_that_never_came_to_its_end(through: Through, api: Api
     assert [row["slug"] for row in api.rows.values()] == ["b"]
 
 
+def test_a_record_that_moves_to_another_dataset_is_not_deleted(through: Through, api: Api) -> None:
+    """Of the same endpoint: its file has it."""
+    delete = 'delete = "DELETE /things/{live.id}"'
+    through.manifest(options="prune = true\nmax_prune = 1.0", http=delete)
+    text = (through.seeds.folder / "seeds.toml").read_text()
+    more = text.replace('"things"', '"more"').replace("things.json", "more.json")
+    through.seeds.write(text + more, more=[])
+    through.run()
+    through.seeds.source("more", THINGS[2:])
+    assert counts(through.run(THINGS[:2])) == {"unchanged": 1}
+    assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
+
+
 def test_a_record_deleted_by_hand_stays_deleted(through: Through, api: Api) -> None:
     """With keep; overwrite creates it again."""
     through.run()
