@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote as quote_url
@@ -254,4 +255,6 @@ def fill(template: str, record: Record, live: Record) -> str:
 
 
 def _text(value: Json) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"  # and not 1E+2
     return str(value).lower() if isinstance(value, bool) else str(value)
