@@ -276,7 +276,7 @@ class _Reader:
             value.split(":", 1)[-1].strip()
             for value in self._values.get("API_HEADERS", "").splitlines()
         ]
-        secrets.append(password_of(self._values.get("DATABASE_URL", "")))
+        secrets += [password_of(self._values.get(n, "")) for n in ("DATABASE_URL", "API_BASE_URL")]
         return [secret for secret in secrets if secret]
 
     # the database

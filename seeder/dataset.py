@@ -20,7 +20,15 @@ import psycopg
 from msgspec.json import encode
 
 from seeder.conform import RecordSchema
-from seeder.diff import Change, Plan, check_prune, compare, no_key_twice_in_file, prepare
+from seeder.diff import (
+    Change,
+    Plan,
+    check_prune,
+    compare,
+    no_key_twice_in_file,
+    prepare,
+    without_moved,
+)
 from seeder.errors import CredentialsError, InterruptedTargetError, ManifestError
 from seeder.ledger import Applied, Connection, Ledger, unpack
 from seeder.manifest import Dataset, Ref
@@ -50,6 +58,7 @@ class Seeding:
     Attributes:
         pending: keys that earlier datasets of the same plan create.
         schema: of its records.
+        others: the manifest's other datasets with the same target.
         deletes: whether what it prunes is deleted now; else it stays, and the dataset is not wholly applied.
     """
 
@@ -59,6 +68,7 @@ class Seeding:
     options: Options
     pending: set[Scalar]
     schema: RecordSchema | None = None
+    others: tuple[str, ...] = ()
     deletes: bool = True
 
     def run(self, location: str, sources: Sources) -> tuple[Plan, str]:
@@ -308,7 +318,11 @@ class Seeding:
         if sifted is not None and applied is not None:
             no_key_twice_in_file(self.connection, self.dataset, staged.at, applied.number)
         plan = compare(self.connection, self.dataset, staged.at, names, self.options.limit)
-        check_prune(self.dataset, plan, applied.records if applied else 0)
+        if applied and plan.delete:
+            plan = without_moved(self.connection, self.dataset, plan, self.others)
+            # After a run that did not come to its end, more is ours than the last complete one had.
+            owned = self.ledger.owned(applied.number)
+            check_prune(self.dataset, plan, max(owned, applied.records))
         matched = sifted.count - len(sifted.places) if sifted else 0
         create, unchanged = plan.create + staged.waiting, plan.unchanged + matched
         return replace(plan, create=create, unchanged=unchanged), names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
@@ -171,9 +170,27 @@ def no_key_twice_in_file(connection: Connection, dataset: Dataset, at: At, numbe
         raise RecordError(f"dataset {dataset.name} has records that are wrong", faults)
 
 
+def without_moved(
+    connection: Connection, dataset: Dataset, plan: Plan, others: tuple[str, ...]
+) -> Plan:
+    """The plan without the deletes of records that have moved to one of the `others`, whose files have them."""
+    values = {"others": list(others), "target": dataset.target}
+    moved = {tuple(key) for (key,) in connection.execute(statements("diff")["moved"], values)}
+    return replace(
+        plan,
+        delete=plan.delete - len(moved),
+        left=plan.left + len(moved),
+        records=tuple(
+            change
+            for change in plan.records
+            if change.action != "delete" or tuple(change.key.values()) not in moved
+        ),
+    )
+
+
 def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
     """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
-    if plan.delete > dataset.max_prune * records:
+    if plan.delete and plan.delete / records > dataset.max_prune:
         raise RecordError(
             f"dataset {dataset.name}: {plan.delete} of {records} records have left the file, and prune would"
             f" delete them; where that is meant, set max_prune to {_share(plan.delete, records)} or more",
@@ -189,7 +206,7 @@ def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
 
 def _share(some: int, of: int) -> float:
     """Rounded up, so that it allows what it is the share of."""
-    return math.ceil(some / of * 100) / 100 if of else 1.0
+    return -(-some * 100 // of) / 100
 
 
 def _changes(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from msgspec import DecodeError
 from msgspec.json import Decoder, Encoder
 
 _decoder = Decoder(float_hook=Decimal)
@@ -17,7 +18,11 @@ def decode(data: bytes | memoryview) -> Any:
     Raises:
         msgspec.DecodeError: it is none.
     """
-    return _decoder.decode(data)
+    try:
+        return _decoder.decode(data)
+    except (UnicodeDecodeError, RecursionError, InvalidOperation) as error:
+        # Text that is not UTF-8, a nesting without end, a number that no Decimal can be.
+        raise DecodeError(str(error)) from None
 
 
 def encode(value: Any) -> bytes:

@@ -92,6 +92,11 @@ class Ledger:
         row = self.connection.execute(statements("ledger")["dataset"], {"name": name}).fetchone()
         return Applied(*row) if row else None
 
+    def owned(self, number: int) -> int:
+        """How many records of a dataset are ours, those included that a killed run was about to send."""
+        row = self.connection.execute(statements("ledger")["owned"], {"dataset": number}).fetchone()
+        return int(row[0]) if row else 0
+
     def show_applied(self, number: int | None, *, some: bool = False) -> None:
         """Make `pg_temp.applied` show the records of a dataset.
 

@@ -148,7 +148,14 @@ def seed(
         if schema:
             fingerprints[rules[dataset.name]] = schema.fingerprint
         later = any(other.prune for other in chosen[number + 1 :]) and not options.plan
-        seeding = Seeding(connection, ledger, dataset, options, pending, schema, deletes=not later)
+        others = tuple(
+            other.name
+            for other in manifest.datasets
+            if other.target == dataset.target and other is not dataset
+        )
+        seeding = Seeding(
+            connection, ledger, dataset, options, pending, schema, others, deletes=not later
+        )
         plan, fingerprint = seeding.run(where[dataset.name], sources)
         fingerprints[where[dataset.name]] = fingerprint
         fingerprints |= {place: sources.fingerprint(place) for place in variables_of(dataset)}

@@ -157,6 +157,15 @@ WHERE action = 'deleted' AND %(deleted)s = 'fail'
 ORDER BY position
 LIMIT %(limit)s;
 
+-- name: moved
+-- What would be deleted, and belongs to another dataset of the same target by now: that one's.
+UPDATE pg_temp.plan SET action = 'gone'
+WHERE action = 'delete' AND id IN (
+  SELECT r.id FROM compose_init.record r JOIN compose_init.dataset d ON d.number = r.dataset
+  WHERE d.name = ANY (%(others)s) AND d.target = %(target)s
+)
+RETURNING key;
+
 -- name: postpone
 -- What would be deleted stays for now, in the target and in the ledger.
 UPDATE pg_temp.plan SET action = 'later' WHERE action = 'delete';

@@ -64,6 +64,12 @@ SELECT salt FROM compose_init.format;
 -- name: dataset
 SELECT target, fingerprint, records, fields, number FROM compose_init.dataset WHERE name = %(name)s;
 
+-- name: owned
+SELECT count(*) FROM (
+  SELECT id FROM compose_init.record WHERE dataset = %(dataset)s
+  UNION SELECT id FROM compose_init.intent WHERE dataset = %(dataset)s
+) o;
+
 -- name: begin_dataset
 -- The dataset as it is about to change; its fingerprint says that it is not wholly applied.
 INSERT INTO compose_init.dataset (name, target, fingerprint, records, fields)

@@ -19,12 +19,13 @@ from itertools import islice
 from typing import Any
 
 import httpx
+import psycopg
 
 from seeder.diff import Change, Plan, compare, prepare
 from seeder.errors import Fault, RefusedError
-from seeder.exact import encode
+from seeder.exact import decode, encode
 from seeder.ledger import Connection, Ledger
-from seeder.manifest import Dataset
+from seeder.manifest import Dataset, FieldRules
 from seeder.sql import statements
 from seeder.stage import Desired, label
 from seeder.staged import Staged
@@ -137,19 +138,23 @@ class EndpointTarget:
         self._live = dict(listed)
         by_key = {record.key: record for record in desired}
         gone = self._gone([key for key in self._live if key not in by_key])
-        detailed = {record.position for record in desired} if verify else self._changed()
+        every = verify or self._may_undo_unseen()
+        detailed = {record.position for record in desired} if every else self._changed()
         counts = _counts(listed)
         rows = []
         for key, record in self._completed(by_key, detailed, gone):
             self._live[key] = record
             document = project(record, self._named(by_key.get(key), gone.get(key), record))
             rows += [(encode(key).decode(), encode(document).decode())] * counts[key]
-        with (
-            self._connection.cursor() as cursor,
-            cursor.copy("COPY pg_temp.raw_live FROM STDIN") as copy,
-        ):
-            for row in rows:
-                copy.write_row(row)
+        try:
+            with (
+                self._connection.cursor() as cursor,
+                cursor.copy("COPY pg_temp.raw_live FROM STDIN") as copy,
+            ):
+                for row in rows:
+                    copy.write_row(row)
+        except psycopg.DataError as error:
+            raise self._not_comparable(rows) from error
         self._connection.execute(statements("endpoint")["live"], {"fields": fields})
 
     def _settle(self) -> None:
@@ -219,7 +224,27 @@ class EndpointTarget:
         if wanted is None:
             prunes = ours and self._dataset.prune
             return prunes and any(name not in record for name in self._fields)
-        return wanted.position in detailed and any(name not in record for name in wanted.document)
+        # A PUT sends the live values of fields that only other records name as well.
+        needed = self._fields if self._puts else wanted.document
+        return wanted.position in detailed and any(name not in record for name in needed)
+
+    @property
+    def _puts(self) -> bool:
+        """Whether an update sends the whole record."""
+        return not (self._dataset.http.update or "").startswith("PATCH ")
+
+    def _may_undo_unseen(self) -> bool:
+        """Whether the whole record, sent to undo an edit, may hold a field whose edit stays.
+
+        The list may not show that one: then it has to be read, whether its seed has changed or not.
+        """
+        rules = [self._dataset.fields.get(name, FieldRules()) for name in self._fields]
+        undone = [
+            (rule.on_drift or self._dataset.on_drift) == "overwrite" and not rule.once
+            for rule in rules
+        ]
+        alike = all(len(record.document) == len(self._fields) for record in self._desired)
+        return self._puts and any(undone) and not (alike and all(undone))
 
     # writing
 
@@ -257,7 +282,7 @@ class EndpointTarget:
         refused: list[Written] = []
         jobs = self._jobs(ledger, number, bulk=not last)
         for batch in run(jobs, self._dataset.http.concurrency, self._pace):
-            written = [one for one in batch if one.fate == "written"]
+            written = [one for one in batch if one.fate in {"written", "renamed"}]
             observed = [(one.position, encode(one.observed).decode()) for one in written]
             if observed:
                 ledger.record_observed(number, self._fields, observed)
@@ -337,6 +362,20 @@ class EndpointTarget:
         return _merged(plan, second, places, adopted=adopted, taken=taken)
 
     # messages
+
+    def _not_comparable(self, rows: list[tuple[str, str]]) -> RefusedError:
+        """The live records with a value that no `jsonb` holds: NUL in a text, a number without end."""
+        faults = []
+        for key, document in rows:
+            try:
+                self._connection.execute("SELECT %s::jsonb, %s::jsonb", (key, document))
+            except psycopg.DataError as error:
+                named = label(self._dataset.key, decode(key.encode()))
+                problem = f"PostgreSQL cannot compare it: {error.diag.message_primary}"
+                faults.append(Fault(self._dataset.target, named, "", problem))
+        return RefusedError(
+            f"dataset {self._dataset.name}: the API shows what cannot be compared", faults
+        )
 
     def _not_kept(self, written: Written) -> str:
         key = label(self._dataset.key, self._desired[written.position].key)

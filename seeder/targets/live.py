@@ -68,7 +68,13 @@ class Reader:
         """
         whole = dict(record)
         for confirm in self._dataset.http.confirm:
-            whole.update(into(confirm, self._requests.send(confirm.request, named, whole)))
+            answer = self._requests.send(confirm.request, named, whole)
+            if confirm.into is None and not isinstance(answer, dict):
+                raise AnswerError(
+                    f"{confirm.request}: the answer is no record; name one that answers with an object, or say"
+                    " into which field it goes"
+                )
+            whole.update(into(confirm, answer))
         return whole
 
     def complete(

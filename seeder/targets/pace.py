@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Condition
+from threading import TIMEOUT_MAX, Condition
 
 from seeder.errors import InterruptedTargetError
 
@@ -39,13 +39,19 @@ class Pace:
         return int(self._room)
 
     def begin(self) -> int:
-        """Wait for a turn; the round that the request belongs to."""
+        """Wait for a turn; the round that the request belongs to.
+
+        Raises:
+            InterruptedTargetError: the run is ending before the API wants another request.
+        """
         with self._changed:
-            while not self._stopped:
+            while True:
                 held = self._held_until - self._clock()
-                if held <= 0 and self._running < self.room:
+                if self._stopped and held > 0:
+                    raise InterruptedTargetError("the run is ending, and the API wants no request")
+                if self._stopped or (held <= 0 and self._running < self.room):
                     break
-                self._changed.wait(held if held > 0 else None)
+                self._changed.wait(min(held, TIMEOUT_MAX) if held > 0 else None)
             self._running += 1
             return self._round
 

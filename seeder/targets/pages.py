@@ -28,9 +28,19 @@ NEXT_PAGE = (
     "next_cursor",
     "nextCursor",
     "next_page_token",
+    "nextPageToken",
+    "next_url",
+    "nextLink",
+    "@odata.nextLink",
     "has_more",
+    "hasMore",
+    "has_next",
+    "hasNext",
 )
 """Fields by which an answer says that it is not all."""
+
+ENVELOPES = ("", "/links", "/_links", "/meta", "/pagination", "/paging")
+"""Where in an answer they stand."""
 
 MOST = 100_000
 """How many pages a list may have."""
@@ -71,8 +81,10 @@ def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
             whole(page.document, page.link)
             return
         before, offset = records, offset + len(records)
-        following = _following(pages, page, offset if records else None)
+        following = _next(pages, page, offset if records else None)
         if following is None:
+            if not pages.offset:  # else the last page is the one that is empty, whatever it says
+                whole(page.document, page.link)
             return
         if origin(following) != origin(requests.base):
             raise AnswerError(f"the next page is at another server, {following.host}: not asked")
@@ -80,6 +92,18 @@ def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
         if url in seen:
             raise AnswerError(f"the list leads back to a page that it has shown: {quote(url)}")
     raise AnswerError(f"the list has more than {MOST:,} pages")
+
+
+def _next(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
+    """As `_following`.
+
+    Raises:
+        AnswerError: what leads to the next page is no URL.
+    """
+    try:
+        return _following(pages, page, offset)
+    except httpx.InvalidURL as error:
+        raise AnswerError(f"the next page cannot be asked for: {error}") from None
 
 
 def _following(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
@@ -111,7 +135,8 @@ def _with(url: str, parameters: dict[str, str]) -> str:
 
 def whole(answer: Json, link: str | None) -> None:
     """Raise `AnswerError` where an answer says of itself that it is not all."""
-    said = isinstance(answer, dict) and any(answer.get(name) for name in NEXT_PAGE)
+    places = [follow(answer, pointer) for pointer in ENVELOPES]
+    said = any(place.get(name) for place in places if isinstance(place, dict) for name in NEXT_PAGE)
     if said or link:
         raise AnswerError(
             "it answers in pages; say in http.pages how to follow them, or name a request that answers with"

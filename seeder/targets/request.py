@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote as quote_url
@@ -16,7 +17,7 @@ from urllib.parse import quote as quote_url
 import httpx
 from msgspec import DecodeError
 
-from seeder.errors import CredentialsError, InterruptedTargetError
+from seeder.errors import CredentialsError, InterruptedTargetError, quote
 from seeder.exact import decode
 from seeder.targets.pace import Pace
 from seeder.targets.redact import masked, of_fields, of_headers, said
@@ -39,6 +40,11 @@ class AnswerError(Exception):
         super().__init__(problem)
         self.problem = problem
         self.status = status
+
+    @property
+    def taken(self) -> bool:
+        """Whether the API says that it has done what it was asked for, in words that are not JSON."""
+        return httpx.codes.is_success(self.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ class Requests:
         """Send one request and decode its answer.
 
         Raises:
-            AnswerError: a 4xx, or an answer that is not JSON.
+            AnswerError: a 4xx, an answer that is not JSON, or a URL that cannot be.
             CredentialsError: 401 or 403.
             InterruptedTargetError: the API is away, or fails by itself.
         """
@@ -157,6 +163,8 @@ class Requests:
             )
             failure = failure_of(answer)
             outcome = replace(failure, problem=self._answered(answer, call)) if failure else answer
+        except httpx.InvalidURL as error:
+            raise AnswerError(f"{quote(self._named(call))}: cannot be sent: {error}") from None
         except (httpx.RequestError, RuntimeError) as error:
             # RuntimeError: the client was closed, because the run is ending
             problem = f"{self._named(call)}: the API went away ({error or type(error).__name__})"
@@ -177,7 +185,8 @@ class Requests:
                 f"{problem}; check API_TOKEN, API_HEADERS or API_OAUTH_…, and what they may do"
             )
         if answer.has_redirect_location:
-            place = masked(answer.headers["Location"], self._hidden(call))
+            secrets = self._hidden(call) | {*of_headers(answer.request)}
+            place = masked(answer.headers["Location"], secrets)
             problem += f" and leads to {place}: name that in http"
         raise AnswerError(problem, status)
 
@@ -205,9 +214,12 @@ class Requests:
         try:
             return decode(answer.content)
         except DecodeError:
+            # Records that nobody knows yet: their secrets cannot be told from other words.
+            secret = "(not shown: records have secrets)" if self._secret else ""
             raise AnswerError(
                 f"{self._named(call)}: the API answered {answer.status_code} with what is not JSON:"
-                f" {said(answer, self._hidden(call))}"
+                f" {secret or said(answer, self._hidden(call))}",
+                answer.status_code,
             ) from None
 
 
@@ -243,4 +255,6 @@ def fill(template: str, record: Record, live: Record) -> str:
 
 
 def _text(value: Json) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"  # and not 1E+2
     return str(value).lower() if isinstance(value, bool) else str(value)

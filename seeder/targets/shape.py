@@ -40,7 +40,7 @@ def differences(path: str, desired: Json, observed: Json) -> Iterator[str]:
 def into(confirm: Confirm, answer: Json) -> dict[str, Json]:
     """The fields of a record that an answer to a confirming request stands for."""
     if confirm.into is None:
-        return answer if isinstance(answer, dict) else {}
+        return dict(answer)
     if confirm.by is None or not isinstance(answer, list):
         return {confirm.into: answer}
     by = confirm.by

@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 from seeder.diff import Change
 from seeder.exact import decode, encode
 from seeder.manifest import Bulk, Dataset
-from seeder.stage import Desired
+from seeder.stage import Desired, label
 from seeder.targets.jobs import Outcome
 from seeder.targets.live import GONE, Reader
 from seeder.targets.request import AnswerError, Requests
@@ -25,7 +25,7 @@ from seeder.targets.shape import differences, follow, project
 
 Json = Any
 Key = tuple[Any, ...]
-Fate = Literal["written", "refused", "unread", "doubtful", "unseen"]
+Fate = Literal["written", "renamed", "refused", "unread", "doubtful", "unseen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ class Written:
 
     Attributes:
         change: what was to be done.
-        fate: refused: it is not there, or not changed; unread: taken, and not to be read back; unseen:
-            taken, and not shown; doubtful: not taken now, and there already for all one can tell.
+        fate: renamed: written, and there under another key; refused: it is not there, or not changed;
+            unread: taken, and not to be read back; unseen: taken, and not shown; doubtful: not taken now,
+            and there already for all one can tell.
         observed: what the API shows of it.
         missing: paths of what it does not show as it was written.
         problem: the API's words.
@@ -102,7 +103,7 @@ class Writer:
                 answer = self._update(change, wanted, fields, live)
         except AnswerError as error:
             exists = change.action == "create" and error.status == self._http.exists
-            fate: Fate = "doubtful" if exists else "refused"
+            fate: Fate = "doubtful" if exists else "unread" if error.taken else "refused"
             return Outcome([Written(change, fate, problem=error.problem)])
         return self._confirm(change, fields, live, answer)
 
@@ -119,7 +120,8 @@ class Writer:
         try:
             answer = self._requests.send_all(bulk.request, tuple(fields), body, once)
         except AnswerError as error:
-            return Outcome([Written(one, "doubtful", problem=error.problem) for one in changes])
+            fate: Fate = "unseen" if error.taken else "doubtful"
+            return Outcome([Written(one, fate, problem=error.problem) for one in changes])
         answers = self._in_order(follow(answer, bulk.items), wanted)
         if answers is None:
             problem = "the answer to http.bulk is not an array of the same records"
@@ -142,7 +144,7 @@ class Writer:
         try:
             self._requests.send(self._http.delete or "", live, live)
         except AnswerError as error:
-            return "" if error.status in GONE else error.problem
+            return "" if error.taken or error.status in GONE else error.problem
         return ""
 
     def _create(self, wanted: Desired, fields: Mapping[str, Json]) -> Json:
@@ -219,7 +221,18 @@ class Writer:
         kept = {name for name, detail in change.fields.items() if "write" not in detail}
         missing = _missing(fields, observed, kept) if confirmed else ()
         shown = {name: value for name, value in observed.items() if name not in kept}
+        if problem := self._renamed(change, seen):
+            return Outcome([Written(change, "renamed", shown, problem=problem)])
         return Outcome([Written(change, "written", shown, tuple(missing))])
+
+    def _renamed(self, change: Change, seen: Mapping[str, Json]) -> str:
+        """What is wrong where the API has given a new record another key: no run would find it again."""
+        wanted = zip(self._dataset.key, self._desired[change.position or 0].key, strict=True)
+        other = [name for name, value in wanted if name in seen and seen[name] != value]
+        if change.action != "create" or not other:
+            return ""
+        key = label(other, [seen[name] for name in other])
+        return f"it was created, and the API has given it another key: {key}; give it that key in the file"
 
     def _in_order(self, answers: Json, wanted: list[Desired]) -> list[Json] | None:
         """The answers in the order of the records: by their keys where they show them."""
@@ -228,8 +241,11 @@ class Writer:
         if not all(isinstance(answer, dict) for answer in answers):
             return None
         names = self._dataset.key
-        if not all(name in answer for answer in answers for name in names):
+        shown = [name in answer for answer in answers for name in names]
+        if not any(shown):
             return answers
+        if not all(shown):  # among records, something else: errors of those that were not taken
+            return None
         by_key = {_hashable(answer, names): answer for answer in answers}
         found = [by_key.get(tuple(map(str, one.key))) for one in wanted]
         return None if None in found else found

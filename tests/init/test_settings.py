@@ -202,6 +202,11 @@ def test_headers_and_token() -> None:
     assert (api.token, api.token_file, api.oauth) == ("t1234", None, None)
 
 
+def test_a_login_in_the_apis_address_is_a_secret() -> None:
+    """An API's next page is at the same address, and messages name it."""
+    assert "hunter22" in read({**ADDRESS, "API_BASE_URL": "http://me:hunter22@api:8000"}).secrets
+
+
 OAUTH = {
     **ADDRESS,
     "API_BASE_URL": "http://api:8000/",

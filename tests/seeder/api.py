@@ -36,7 +36,8 @@ class Api:
         keys: the idempotency keys that came, in their order.
         unique: a slug that is there already gets 409.
         bulk: what becomes of a bulk: all, half (and 500), refused (and 422 where one is refused), mute
-            (no answer), reversed.
+            (no answer), mixed (207, with an error in the place of a record that is refused), reversed.
+        text: what answers to requests that write are instead of JSON.
         tokens: bearer tokens that are taken; any, where there are none.
         echo: a refusal says back the request's headers and body.
         habit: applied to what a client writes, before it is kept.
@@ -65,6 +66,7 @@ class Api:
         self.keys: list[str | None] = []
         self.unique = False
         self.bulk = "all"
+        self.text = ""
         self.tokens: set[str] = set()
         self.echo = False
         self.once: dict[str, Record] = {}
@@ -137,6 +139,10 @@ class Api:
     def _bulk(self, body: list[Record] | dict[str, list[Record]]) -> tuple[int, Any]:
         records = body["things"] if isinstance(body, dict) else body
         refused = self.refuse & {record["slug"] for record in records}
+        if self.bulk == "mixed":
+            good = [record for record in records if record["slug"] not in refused]
+            taken = {record["slug"]: self._write("POST", "/things", record)[1] for record in good}
+            return 207, [taken.get(record["slug"], {"status": 422}) for record in records]
         if self.bulk == "refused" or refused:
             return 422, {"detail": "none of these"}
         there = {row["slug"] for row in self.rows.values()}
@@ -213,7 +219,8 @@ def serving(api: Api) -> Iterator[httpx.Client]:
                     api.lost -= 1
                     self.close_connection = True
                     return
-            data = json.dumps(document).encode()
+            written = self.command != "GET" and status < 400
+            data = ((written and api.text) or json.dumps(document)).encode()
             self.send_response(status)
             for name, value in api.headers.items():
                 self.send_header(name, value)

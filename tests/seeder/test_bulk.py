@@ -59,6 +59,23 @@ def test_each_record_is_read_back(through: Through, api: Api, order: str) -> Non
     assert plan.not_kept == ("slug s9: v",)
 
 
+def test_a_bulk_that_is_taken_in_words(bulk: Through, api: Api) -> None:
+    """A 2xx that is not JSON: what is there was created by us."""
+    api.text = "created"
+    api.habit = lambda record: {**record, "v": 7}
+    assert counts(bulk.run(THINGS))["create"] == 10
+    assert counts(bulk.run(THINGS, verify=True)) == {"unchanged": 10, "unconfirmed": 9}
+
+
+def test_errors_among_the_records_of_a_bulk(bulk: Through, api: Api) -> None:
+    """What is not a record was not created: it is sent by itself, and its refusal named."""
+    api.bulk, api.refuse = "mixed", {"s5"}
+    with pytest.raises(RefusedError, match="refused 1 of 10 records; the others are written") as e:
+        bulk.run(THINGS)
+    assert "things.json#/5 (slug s5)" in str(e.value)
+    assert slugs(api) == all_of([*THINGS[:5], *THINGS[6:]])
+
+
 @pytest.mark.parametrize("habit", ["half", "refused", "mute"])
 def test_a_bulk_whose_fate_is_open(bulk: Through, api: Api, habit: str) -> None:
     """Half taken and refused, refused whole, or taken without a word: each record is there once, and ours.

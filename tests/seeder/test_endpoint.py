@@ -11,6 +11,7 @@ from seeder.errors import (
     CredentialsError,
     InterruptedTargetError,
     ManifestError,
+    RecordError,
     RefusedError,
 )
 from tests.seeder.api import Api
@@ -99,6 +100,67 @@ def test_a_once_field_that_is_never_shown_is_not_sent_again(through: Through, ap
     assert api.bodies[-1] == {"slug": "a", "v": 2}
 
 
+def test_a_put_keeps_what_the_list_does_not_show_and_only_others_name(
+    through: Through, api: Api
+) -> None:
+    """It is read back first, and travels with the PUT."""
+    through.manifest(http=CONFIRM)
+    api.hidden = {"note"}
+    things = [{"slug": "a", "v": 1}, {"slug": "b", "v": 2, "note": "n"}]
+    through.run(things)
+    api.find("a")["note"] = "by hand"
+    assert counts(through.run([{**things[0], "v": 5}, things[1]]))["update"] == 1
+    assert api.find("a") == {"id": api.find("a")["id"], "slug": "a", "v": 5, "note": "by hand"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        'fields.v = { on_drift = "overwrite" }',
+        'on_drift = "overwrite"\nfields.note = { once = true }',
+        'on_drift = "overwrite"\nfields.note = { on_drift = "keep" }',
+    ],
+)
+def test_a_put_that_undoes_one_edit_keeps_the_other(
+    through: Through, api: Api, options: str
+) -> None:
+    """Though the list does not show that one, and the record's seed has not changed."""
+    through.manifest(options=options, http=CONFIRM)
+    api.hidden = {"note"}
+    things = [{"slug": "a", "v": 1, "note": "n"}, {"slug": "b", "v": 2, "note": "n"}]
+    through.run(things)
+    api.find("b").update(v=99, note="by hand")
+    assert counts(through.run([{**things[0], "v": 5}, things[1]]))["update"] == 2
+    assert api.find("b") == {"id": api.find("b")["id"], "slug": "b", "v": 2, "note": "by hand"}
+
+
+def test_prune_after_a_run_that_never_came_to_its_end(through: Through, api: Api) -> None:
+    """The share is of what is ours, and the number that is named allows it."""
+    delete = 'delete = "DELETE /things/{live.id}"'
+    through.manifest(options="prune = true", http=delete)
+    api.refuse = {"c"}
+    with pytest.raises(RefusedError):
+        through.run()
+    with pytest.raises(RecordError, match=r"1 of 2 records .* set max_prune to 0\.5 "):
+        through.run(THINGS[1:2])
+    through.manifest(options="prune = true\nmax_prune = 0.5", http=delete)
+    assert through.run(THINGS[1:2]).delete == 1
+    assert [row["slug"] for row in api.rows.values()] == ["b"]
+
+
+def test_a_record_that_moves_to_another_dataset_is_not_deleted(through: Through, api: Api) -> None:
+    """Of the same endpoint: its file has it."""
+    delete = 'delete = "DELETE /things/{live.id}"'
+    through.manifest(options="prune = true\nmax_prune = 1.0", http=delete)
+    text = (through.seeds.folder / "seeds.toml").read_text()
+    more = text.replace('"things"', '"more"').replace("things.json", "more.json")
+    through.seeds.write(text + more, more=[])
+    through.run()
+    through.seeds.source("more", THINGS[2:])
+    assert counts(through.run(THINGS[:2])) == {"unchanged": 1}
+    assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
+
+
 def test_a_record_deleted_by_hand_stays_deleted(through: Through, api: Api) -> None:
     """With keep; overwrite creates it again."""
     through.run()
@@ -169,6 +231,15 @@ def test_an_apis_word_is_not_proof(through: Through, api: Api) -> None:
     assert len(api.writes) == 1
 
 
+def test_a_record_that_is_read_back_as_something_else(through: Through, api: Api) -> None:
+    """An array confirms nothing, and must not pass for the record."""
+    through.manifest(http='confirm = ["GET /things?slug={slug}"]')
+    with pytest.raises(RefusedError, match=r"cannot be read back .* is no record"):
+        through.run()
+    assert counts(through.run()) == {"unchanged": 3}
+    assert len(api.rows) == 3
+
+
 def test_a_value_that_the_api_writes_another_way_is_not_drift(through: Through, api: Api) -> None:
     """0.25 comes back as "0.25": seen after the write, known ever after, and still updated."""
     api.habit = lambda record: {**record, "v": str(record["v"])}
@@ -178,6 +249,20 @@ def test_a_value_that_the_api_writes_another_way_is_not_drift(through: Through, 
     assert "drift" not in counts(through.run(things, verify=True))
     assert counts(through.run([{"slug": "a", "v": 0.5}])) == {"update": 1}
     assert api.find("a")["v"] == "0.5"
+
+
+@pytest.mark.parametrize("http", ["", CONFIRM, 'bulk = "POST /things/bulk"'])
+def test_a_key_that_the_api_changes(through: Through, api: Api, http: str) -> None:
+    """Else no run would find the record again, and it would be created once more with overwrite."""
+    api.habit = lambda record: {**record, "slug": record["slug"].lower()}
+    through.manifest(http=http)
+    things = [{"slug": "a", "v": 1}, {"slug": "B", "v": 2}]
+    with pytest.raises(RefusedError, match=r"#/1 \(slug B\): it was created.*another key: slug b;"):
+        through.run(things)
+    made = len(api.rows)
+    assert counts(through.run(things)) == {"unchanged": 2, "drift": 1}
+    assert len(api.rows) == made
+    assert sum(row["slug"] == "a" for row in api.rows.values()) == 1
 
 
 def test_refused_records_are_named_and_the_others_written(through: Through, api: Api) -> None:
@@ -258,6 +343,20 @@ def test_lists_in_an_envelope_and_in_pages(through: Through, api: Api) -> None:
         through.run(verify=True)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"hasMore": True}, {"nextPageToken": "x"}, {"links": {"next": "/things?page=2"}}],
+)
+def test_a_page_may_say_so_in_many_ways(through: Through, api: Api, said: dict[str, Any]) -> None:
+    """JSON:API's links, Google's tokens, either spelling."""
+    through.manifest(http='items = "/items"')
+    api.wrapped = dict.fromkeys(said)
+    assert counts(through.run()) == {"create": 3}
+    api.wrapped = said
+    with pytest.raises(RefusedError, match="answers in pages"):
+        through.run(verify=True)
+
+
 def test_a_list_that_is_none(through: Through, api: Api) -> None:
     """An object without `items`, or records without their key."""
     api.wrapped = {}
@@ -267,6 +366,46 @@ def test_a_list_that_is_none(through: Through, api: Api) -> None:
     api.rows[1] = {"id": 1, "slug": ["no", "key"]}
     with pytest.raises(RefusedError, match="shows no text or number there"):
         through.run()
+
+
+ODD = {
+    "not UTF-8": b'[{"id": 1, "slug": "\xff"}]',
+    "nested without end": b"[" * 100_000 + b"]" * 100_000,
+    "no number": b'[{"id": 1, "slug": "a", "v": 1e99999999999999999999}]',
+}
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+def test_an_answer_that_no_parser_takes(through: Through, answer: bytes) -> None:
+    """It is said what the API answered."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=answer))
+    through.client = httpx.Client(transport=transport, base_url="http://api.test")
+    with pytest.raises(RefusedError, match="the API answered 200 with what is not JSON"):
+        through.run()
+
+
+def test_an_answer_to_a_write_that_is_not_json(through: Through, api: Api) -> None:
+    """What is there all the same is ours in the next run, edits of the API's own included; a delete is done."""
+    delete = 'delete = "DELETE /things/{live.id}"'
+    through.manifest(options="prune = true\nmax_prune = 1.0", http=delete)
+    api.text = "OK"
+    api.habit = lambda record: {**record, "v": 7}
+    with pytest.raises(RefusedError, match="answered 201 with what is not JSON: OK"):
+        through.run()
+    assert counts(through.run()) == {"unchanged": 3, "unconfirmed": 3}
+    assert through.run(THINGS[:1]).delete == 2
+    assert [row["slug"] for row in api.rows.values()] == ["a"]
+
+
+def test_a_live_value_that_no_jsonb_holds(through: Through, api: Api) -> None:
+    """The record is named, and nothing is written."""
+    api.add(slug="a", v="\0")
+    api.add(slug="theirs\0", v=1)
+    api.add(slug="b", v=2)
+    with pytest.raises(RefusedError, match=r"\(slug a\): PostgreSQL cannot compare it") as raised:
+        through.run()
+    assert len(raised.value.faults) == 2
+    assert api.writes == []
 
 
 def test_an_update_that_nobody_described(seeds: Seeds, client: httpx.Client, api: Api) -> None:
@@ -340,6 +479,26 @@ def test_a_list_that_does_not_follow(through: Through, api: Api) -> None:
     with pytest.raises(RefusedError, match="leads back"):
         through.run(verify=True)
     assert len(api.writes) == 3
+
+
+@pytest.mark.parametrize("way", ["pages = { link = true }", 'pages = { next = "/nxt" }'])
+def test_pages_that_are_followed_the_wrong_way(through: Through, api: Api, way: str) -> None:
+    """What the first page says all the same would else be created again."""
+    api.paged = "next"
+    for thing in THINGS:
+        api.add(**thing)
+    through.manifest(http=f'items = "/items"\n{way}')
+    with pytest.raises(RefusedError, match=r"answers in pages; say in http\.pages"):
+        through.run()
+    assert api.writes == []
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "/things?\x01", "/" + "x" * 70_000])
+def test_a_next_page_that_is_no_url(through: Through, api: Api, url: str) -> None:
+    api.wrapped = {"next": url}
+    through.manifest(http=PAGES["next"])
+    with pytest.raises(RefusedError, match="the next page cannot be asked for: "):
+        through.run()
 
 
 def test_a_busy_api_is_asked_again(through: Through, api: Api) -> None:

@@ -84,6 +84,33 @@ def test_what_a_manifest_cannot_say(http: str, said: str) -> None:
     assert said in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ('"a/b c"', "a%2Fb%20c"),
+        ('"50%25 ü"', "50%2525%20%C3%BC"),
+        ('"?#&+"', "%3F%23%26%2B"),
+        ("7", "7"),
+        ("2.50", "2.50"),
+        ("1e2", "100"),
+        ("true", "true"),
+    ],
+)
+def test_any_key_stands_in_a_path(through: Through, api: Api, key: str, path: str) -> None:
+    """Quoted, and numbers as an API reads them."""
+    through.manifest(find=BY_PATH)
+    through.run(f'[{{"slug": {key}, "v": 1}}]')
+    assert api.requests == [f"GET /things/of/{path}", "POST /things"]
+
+
+def test_a_key_that_is_too_long_for_a_url(through: Through) -> None:
+    """A fault of that record, and quoted in part."""
+    through.manifest(find=BY_PATH)
+    with pytest.raises(RefusedError, match="cannot be sent: URL too long") as raised:
+        through.run([{"slug": "x" * 70_000, "v": 1}])
+    assert len(str(raised.value)) < 1000
+
+
 def test_prune_needs_a_list(through: Through) -> None:
     """The ledger cannot ask for what it knows by a hash."""
     through.manifest(find=BY_PATH, options="prune = true")

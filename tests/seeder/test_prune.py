@@ -70,6 +70,18 @@ def test_too_many_stop_the_run(creatures: Seeds) -> None:
     assert creatures.run().delete == 3
 
 
+def test_the_number_that_is_named_allows_it(creatures: Seeds) -> None:
+    """Though 0.29 times 100 is less than 29 in binary."""
+    many = [{"slug": f"c{n}", "hp": n} for n in range(100)]
+    creatures.source("creatures", many)
+    creatures.run()
+    creatures.source("creatures", many[29:])
+    with pytest.raises(RecordError, match=r"29 of 100 records .* set max_prune to 0\.29 "):
+        creatures.run()
+    creatures.write(table(prune=True, max_prune=0.29))
+    assert creatures.run().delete == 29
+
+
 def test_a_row_that_others_refer_to_is_named(creatures: Seeds) -> None:
     """A foreign key refuses the delete: the record is named and nothing is written."""
     creatures.do("ALTER TABLE creatures ADD UNIQUE (slug)")

@@ -62,6 +62,28 @@ def test_a_run_that_ended_before_the_deletes_is_gone_on_with(
     assert family.rows(LEFT + "parents") == [("p0",)]
 
 
+@pytest.mark.parametrize("first", ["new", "old"])
+def test_a_record_that_moves_to_another_dataset_is_not_deleted(seeds: Seeds, first: str) -> None:
+    """Nor created anew, whichever of the two stands first; deleted once neither has it."""
+    seeds.do("CREATE TABLE things (id serial, slug text)")
+    names = [first, {"new": "old", "old": "new"}[first]]
+    seeds.write(
+        "\n".join(table(name, **ALL).replace(f'"{name}"\nkey', '"things"\nkey') for name in names)
+    )
+    seeds.source("old", [{"slug": "a"}, {"slug": "b"}])
+    seeds.source("new", [])
+    seeds.run_all()
+    before = seeds.rows("SELECT * FROM things ORDER BY id")
+    seeds.source("old", [{"slug": "a"}])
+    seeds.source("new", [{"slug": "b"}])
+    assert [plan.delete for plan in seeds.run_all()] == [0, 0]
+    assert seeds.rows("SELECT * FROM things ORDER BY id") == before
+    assert [counts(plan) for plan in seeds.run_all(verify=True)] == [{"unchanged": 1}] * 2
+    seeds.source("new", [])
+    assert sum(plan.delete for plan in seeds.run_all()) == 1
+    assert seeds.rows("SELECT slug FROM things") == [("a",)]
+
+
 def test_what_is_in_use_is_named(family: Seeds) -> None:
     """By its key; nothing of its dataset is deleted."""
     family.do("INSERT INTO children SELECT 'theirs', id FROM parents WHERE slug = 'p3'")

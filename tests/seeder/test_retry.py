@@ -120,6 +120,16 @@ def test_a_wait_ends_with_the_run() -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize("after", [30.0, 1e12, float("inf")])
+def test_what_waits_for_the_api_is_not_sent_when_the_run_ends(after: float) -> None:
+    """However long it would be: `Retry-After` may be the year 9999, and no clock goes there."""
+    pace = Pace(4)
+    pace.end(pace.begin(), busy=True, after=after)
+    threading.Timer(0.1, pace.stop).start()
+    with pytest.raises(InterruptedTargetError, match="the API wants no request"):
+        pace.begin()
+
+
 # with an API
 
 

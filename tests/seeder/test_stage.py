@@ -82,6 +82,25 @@ def test_children_at_fault() -> None:
     assert any("m.json#/t/3" in fault and "must be text" in fault for fault in found)
 
 
+def test_several_records_may_have_the_same_children() -> None:
+    """Each that `match` says; what is wrong with one of the children is said once."""
+    options = NEST.replace('"slug" }', '"kind" }')
+    records = [{"slug": "a", "kind": "x"}, {"slug": "b", "kind": "x"}]
+    child = {"m_slug": "x", "lang": "en", "name": "X"}
+    found = documents(staged(options, {"m": records, "t": [child]}))
+    assert [record["t"] for record in found] == [{"en": {"name": "X"}}] * 2
+    assert len(faults(options, {"m": records, "t": [child, child]})) == 1
+
+
+def test_null_names_no_parent() -> None:
+    """Nor does a field that is not there, though a record has none either."""
+    options = NEST.replace('"slug" }', '"kind" }')
+    children = [{"m_slug": None, "lang": "en"}, {"lang": "ru"}]
+    found = faults(options, {"m": [{"slug": "a", "kind": None}, {"slug": "b"}], "t": children})
+    assert len(found) == 2
+    assert all("names no parent: needs text or a number in m_slug" in fault for fault in found)
+
+
 def test_null_may_mean_not_there() -> None:
     """With drop_null, children included; without it, null is a value."""
     document = {"m": [{"slug": "a", "x": None}], "t": [{"m_slug": "a", "lang": "en", "y": None}]}

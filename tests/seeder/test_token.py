@@ -261,6 +261,35 @@ def test_a_secret_too_short_to_mask_hides_the_whole_answer(through: Through, api
         through.run([{"slug": "b", "pin": 123}])
 
 
+def test_a_redirect_is_not_followed_and_named_without_the_token(through: Through) -> None:
+    """It would carry the token to another server."""
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        to = request.headers["Authorization"].replace(" ", "?token=")
+        return httpx.Response(307, headers={"Location": f"http://elsewhere.test/{to}"})
+
+    through.client = httpx.Client(
+        transport=httpx.MockTransport(answer),
+        base_url="http://api.test",
+        auth=BearerToken("bearer-token"),
+    )
+    with pytest.raises(RefusedError, match=r"leads to http://elsewhere\.test/\S+\*\*\*: name that"):
+        through.run()
+    assert asked == ["api.test"]
+
+
+def test_what_holds_secrets_that_nobody_knows_is_not_quoted(through: Through) -> None:
+    """Such as a list of live records that is not JSON: not those of the file alone are secret."""
+    through.manifest(options="fields = { pin = { secret = true } }")
+    lines = b'{"slug": "a", "pin": "edited-by-hand"}\n{"slug": "b"}'
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=lines))
+    through.client = httpx.Client(transport=transport, base_url="http://api.test")
+    with pytest.raises(RefusedError, match=r"with what is not JSON: \(not shown"):
+        through.run([{"slug": "a", "pin": "of-the-seed"}])
+
+
 def test_forms_of_a_secret() -> None:
     """As JSON writes it, with and without escapes, and as a URL does."""
     said = 'a/b"ü a/b\\"ü a/b\\"\\u00fc a%2Fb%22%C3%BC'
