@@ -17,7 +17,7 @@ import httpx
 from seeder.errors import quote
 from seeder.manifest import Http, Pages
 from seeder.targets.request import AnswerError, Page, Requests
-from seeder.targets.shape import follow
+from seeder.targets.shape import follow, is_null
 
 Json = Any
 
@@ -38,6 +38,20 @@ NEXT_PAGE = (
     "hasNext",
 )
 """Fields by which an answer says that it is not all."""
+
+TOTAL = (
+    "total",
+    "count",
+    "total_count",
+    "totalCount",
+    "total_items",
+    "totalItems",
+    "total_results",
+    "totalResults",
+    "total_elements",
+    "totalElements",
+)
+"""Fields by which it says how many records there are."""
 
 ENVELOPES = ("", "/links", "/_links", "/meta", "/pagination", "/paging")
 """Where in an answer they stand."""
@@ -79,6 +93,7 @@ def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
         yield records
         if pages is None:
             whole(page.document, page.link)
+            _all_there(page.document, len(records))
             return
         before, offset = records, offset + len(records)
         following = _next(pages, page, offset if records else None)
@@ -144,13 +159,25 @@ def whole(answer: Json, link: str | None) -> None:
         )
 
 
+def _all_there(answer: Json, shown: int) -> None:
+    """Raise `AnswerError` where a list that is no page says that there are more records than it shows."""
+    places = [follow(answer, pointer) for pointer in ENVELOPES]
+    found = [place.get(name) for place in places if isinstance(place, dict) for name in TOTAL]
+    most = max((n for n in found if isinstance(n, int) and not isinstance(n, bool)), default=0)
+    if most > shown:
+        raise AnswerError(
+            f"it says that there are {most} records, and shows {shown}: say in http.pages how to follow its pages,"
+            " or name a request that answers with all records at once"
+        )
+
+
 def items(answer: Json, pointer: str) -> list[Json]:
     """The array of records in an answer.
 
     Raises:
         AnswerError: there is none.
     """
-    page = follow(answer, pointer)
+    page = [] if is_null(answer, pointer) else follow(answer, pointer)  # as some write an empty one
     if not isinstance(page, list) or not all(isinstance(record, dict) for record in page):
         raise AnswerError("did not answer with an array of objects; is http.items right?")
     return page

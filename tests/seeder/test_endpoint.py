@@ -357,6 +357,26 @@ def test_a_page_may_say_so_in_many_ways(through: Through, api: Api, said: dict[s
         through.run(verify=True)
 
 
+@pytest.mark.parametrize("name", ["total", "count", "totalElements"])
+def test_a_list_that_shows_less_than_its_total(through: Through, api: Api, name: str) -> None:
+    """As FastAPI's pagination has it: the first page, and how many there are."""
+    through.manifest(http='items = "/items"')
+    api.add(slug="x", v=1)
+    api.wrapped = {name: 2, "page": 1, "size": 1}
+    with pytest.raises(RefusedError, match="there are 2 records, and shows 1: say in http.pages"):
+        through.run()
+    assert api.writes == []
+    api.wrapped = {name: 1, "page": 1, "size": 1}
+    assert counts(through.run())["create"] == 3
+
+
+def test_a_list_that_is_null_is_empty(through: Through, api: Api) -> None:
+    """As Go writes it."""
+    through.manifest(http='items = "/items"')
+    api.wrapped = {"items": None}
+    assert counts(through.run()) == {"create": 3}
+
+
 def test_a_list_that_is_none(through: Through, api: Api) -> None:
     """An object without `items`, or records without their key."""
     api.wrapped = {}
