@@ -8,7 +8,7 @@ import sys
 import time
 from functools import partial
 from logging import DEBUG, ERROR, WARNING
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from init import __version__
 from init.errors import CHANGES, CredentialsRefused, Interrupted, exit_code
@@ -81,6 +81,14 @@ def _run(arguments: list[str]) -> int:
 def _dispatch(call: Namespace) -> int:
     from init.settings import read
 
+    # Faults of the settings go where all else will.
+    configure(
+        level="INFO",
+        as_json=_json_by_default(),
+        service="init",
+        redact=Redactor(),
+        stream=_stream(call),
+    )
     settings = read(os.environ, offline=call.command in OFFLINE)
     live = _configure_logs(settings, call)
     commands = {
@@ -153,11 +161,9 @@ def _check_call(settings: Settings, call: Namespace) -> None:
 
 
 def _plan(run: Run, call: Namespace) -> int:
-    from init.report import to_line
-
     planned = run.plan()
     if call.output == "json":
-        _print(to_line(planned.to_json(), 2), run.settings)
+        _print_json(planned.to_json(), run.settings)
     elif call.limit is None:
         _print(planned.to_text(), run.settings)
     else:
@@ -174,7 +180,11 @@ def _conclude(run: Run, settings: Settings, call: Namespace, started: float) -> 
     redact = Redactor(settings.secrets)
     document = redact(run.report.to_json())
     if settings.report is not None:
-        write(settings.report, document)
+        try:
+            write(settings.report, document)
+        except OSError as error:  # a full disk, say; it must not hide what the run did
+            reason = error.strerror
+            event("the report cannot be written", WARNING, file=settings.report, reason=reason)
     if run.report.outcome != NOTHING and not call.wait_only:
         _remember(settings, started, document)
     if call.output == "json":
@@ -202,7 +212,6 @@ def _remember(settings: Settings, started: float, document: dict[str, Any]) -> N
 
 
 def _check(settings: Settings, call: Namespace) -> int:
-    from init.report import to_line
     from seeder import check
     from seeder.sources import Sources
 
@@ -216,7 +225,7 @@ def _check(settings: Settings, call: Namespace) -> int:
         event(doubt, WARNING)
     if call.output == "json":
         datasets = [{"name": name, "records": count} for name, count in counts.items()]
-        _print(to_line({"datasets": datasets, "warnings": doubts}, 2), settings)
+        _print_json({"datasets": datasets, "warnings": doubts}, settings)
     else:
         for name, count in counts.items():
             _print(f"{name}: {count:,} records", settings)
@@ -229,12 +238,11 @@ def _check_env_file(settings: Settings, call: Namespace) -> int:
     from pathlib import Path
 
     from init.env_file import check
-    from init.report import to_line
 
     files = [Path(name) for name in call.compose_file or ("compose.yml",)]
     count = check(Path(call.env_file), files)
     if call.output == "json":
-        _print(to_line({"variables": count}, 2), settings)
+        _print_json({"variables": count}, settings)
     else:
         _print(f"{call.env_file}: {count} variables, nothing wrong", settings)
     return 0
@@ -257,11 +265,14 @@ def _alert(settings: Settings, call: Namespace) -> int:
 
 
 def _status(settings: Settings, call: Namespace) -> int:
-    from init.report import status_text, to_line
+    from init.report import status_text
     from init.status import status
 
     found = status(settings, partial(_configure_logs, settings, call))
-    _print(to_line(found, 2) if call.output == "json" else status_text(found), settings)
+    if call.output == "json":
+        _print_json(found, settings)
+    else:
+        _print(status_text(found), settings)
     return 0
 
 
@@ -292,6 +303,13 @@ def _record(settings: Settings, call: Namespace) -> int:
     return 0
 
 
+def _print_json(document: Any, settings: Settings) -> None:
+    """Masked before it is JSON: in there, a secret may have escapes, and a number may look like one."""
+    from init.report import to_line
+
+    print(to_line(Redactor(settings.secrets)(document), 2))
+
+
 def _print(text: str, settings: Settings) -> None:
     print(Redactor(settings.secrets)(text))
 
@@ -299,20 +317,20 @@ def _print(text: str, settings: Settings) -> None:
 def _configure_logs(settings: Settings, call: Namespace) -> bool:
     """Set logs up as the settings say; returns whether a person watches a terminal."""
     as_json = _json_by_default() if settings.log_json is None else settings.log_json
-    # A document on stdout is for a program: logs go elsewhere.
-    stream = (
-        sys.stderr
-        if call.output or call.plan or call.command in {"status", "check"}
-        else sys.stdout
-    )
     configure(
         level=settings.log_level,
         as_json=as_json,
         service=settings.log_service_name,
         redact=Redactor(settings.secrets),
-        stream=stream,
+        stream=_stream(call),
     )
     return not as_json and sys.stdout.isatty() and not call.output and settings.log_level != "DEBUG"
+
+
+def _stream(call: Namespace) -> TextIO:
+    """A document on stdout is for a program: logs go elsewhere."""
+    document = call.output or call.plan or call.command in {"status", "check"}
+    return sys.stderr if document else sys.stdout
 
 
 def _json_by_default() -> bool:
