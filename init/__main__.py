@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from logging import DEBUG, ERROR, WARNING
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -27,10 +28,8 @@ OFFLINE = {"check", "record", "probe", "alert"}
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, _interrupt)
-    configure(level="INFO", as_json=_json_by_default(), service="init", redact=Redactor())
     code = _run(sys.argv[1:])
+    _on_signals(_already_ending)
     sys.stdout.flush()
     sys.stderr.flush()
     if code > 128:  # noqa: PLR2004 - a signal; a request under way must not hold the exit up
@@ -38,11 +37,15 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _on_signals(call: Callable[[int, Any], None]) -> None:
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, call)
+
+
 def _interrupt(signum: int, _: Any) -> None:
     # Once: what cleans up after the first signal is not to be interrupted by a second one. A function
     # and not SIG_IGN: Python complains on stderr where a signal that has come already finds that.
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, _already_ending)
+    _on_signals(_already_ending)
     raise Interrupted(signum)
 
 
@@ -52,6 +55,8 @@ def _already_ending(signum: int, _: Any) -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
+        _on_signals(_interrupt)
+        configure(level="INFO", as_json=_json_by_default(), service="init", redact=Redactor())
         from init.command import parse
 
         return _dispatch(parse(arguments))
