@@ -56,7 +56,7 @@ def _already_ending(signum: int, _: Any) -> None:
 def _run(arguments: list[str]) -> int:
     try:
         _on_signals(_interrupt)
-        configure(level="INFO", as_json=_json_by_default(), service="init", redact=Redactor())
+        _configure_first_logs(sys.stdout)
         from init.command import parse
 
         return _dispatch(parse(arguments))
@@ -86,14 +86,7 @@ def _run(arguments: list[str]) -> int:
 def _dispatch(call: Namespace) -> int:
     from init.settings import read
 
-    # Faults of the settings go where all else will.
-    configure(
-        level="INFO",
-        as_json=_json_by_default(),
-        service="init",
-        redact=Redactor(),
-        stream=_stream(call),
-    )
+    _configure_first_logs(_stream(call))  # faults of the settings go where all else will
     settings = read(os.environ, offline=call.command in OFFLINE)
     live = _configure_logs(settings, call)
     commands = {
@@ -217,6 +210,7 @@ def _remember(settings: Settings, started: float, document: dict[str, Any]) -> N
 
 
 def _check(settings: Settings, call: Namespace) -> int:
+    from init.report import number
     from seeder import check
     from seeder.sources import Sources
 
@@ -233,7 +227,7 @@ def _check(settings: Settings, call: Namespace) -> int:
         _print_json({"datasets": datasets, "warnings": doubts}, settings)
     else:
         for name, count in counts.items():
-            _print(f"{name}: {count:,} records", settings)
+            _print(f"{name}: {number(count, 'record')}", settings)
         checked = "settings, manifest and seed files" if settings.manifest else "settings"
         _print(f"{checked} are fine" + ("" if counts else "; there is no manifest"), settings)
     return 0
@@ -317,6 +311,13 @@ def _print_json(document: Any, settings: Settings) -> None:
 
 def _print(text: str, settings: Settings) -> None:
     print(Redactor(settings.secrets)(text))
+
+
+def _configure_first_logs(stream: TextIO) -> None:
+    """Set logs up for faults in the command line and in the settings."""
+    service = os.environ.get("LOG_SERVICE_NAME") or "init"
+    as_json = _json_by_default()
+    configure(level="INFO", as_json=as_json, service=service, redact=Redactor(), stream=stream)
 
 
 def _configure_logs(settings: Settings, call: Namespace) -> bool:

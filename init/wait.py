@@ -35,11 +35,11 @@ APPLICATION = "compose-init"
 # libpq's own English messages; what is in none of them is asked again until the deadline.
 REFUSED = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry|authentication failed"
-    r"|role \"[^\"]*\" is not permitted to log in|role \"[^\"]*\" does not exist"
+    r"|role \".*\" is not permitted to log in|role \".*\" does not exist"
     r"|certificate (?:authentication|verify) failed|permission denied for database",
 )
 WRONG = re.compile(
-    r"database \"[^\"]*\" does not exist|server does not support SSL|SSL error|root certificate file"
+    r"database \".*\" does not exist|server does not support SSL|SSL error|root certificate file"
     r"|certificate file|private key file|invalid (?:port|connection option|URI|integer value|command-line argument)"
     r"|invalid (?:\"?\w+\"? value:|value for parameter)|weak sslmode|could not match \d+ port numbers"
     r"|channel binding required|authentication method requirement|definition of service|service file"

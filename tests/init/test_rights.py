@@ -45,6 +45,7 @@ def test_a_ledger_that_another_role_made_cannot_be_read(
 ) -> None:
     """`status` and `--plan` name what is missing."""
     assert small.run().code == 0
+    assert "places: 1 record in table places" in small.run("status").out
     connection.execute(f"GRANT SELECT ON alembic_version, places TO {OTHER}")
     for call in (("status",), ("--plan", "--verify")):
         run = other.run(*call)

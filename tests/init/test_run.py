@@ -413,11 +413,12 @@ def test_a_variable_that_seeds_name(program: Program, tmp_path: Path) -> None:
 
 def test_faults_of_the_settings_leave_stdout_to_the_document(program: Program) -> None:
     """Whoever reads a plan or a status from stdout finds a document there, or nothing."""
-    wrong = program.with_(LOG_LEVEL="loud")
+    wrong = program.with_(LOG_LEVEL="loud", LOG_SERVICE_NAME="init-shop")
     for call in (("--plan",), ("--output", "json"), ("status",), ("check", "--output", "json")):
         run = wrong.run(*call)
         assert (run.code, run.out) == (78, ""), run.said
         assert "LOG_LEVEL" in run.err
+        assert run.events[0]["service"] == "init-shop"
 
 
 def test_a_report_that_cannot_be_written_hides_nothing(program: Program, tmp_path: Path) -> None:

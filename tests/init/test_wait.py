@@ -72,8 +72,9 @@ def test_an_unknown_role_or_database_fails_at_once(server: Server) -> None:
     """Neither appears by waiting."""
     with pytest.raises(CredentialsRefused):
         wait.connect(database(server.url().replace("//postgres:", "//nobody:")))
-    with pytest.raises(SettingsError, match='database "nope" does not exist'):
-        wait.connect(database(server.url("nope")))
+    for name in ("nope", 'a "quoted" one'):
+        with pytest.raises(SettingsError, match=f'database "{name}" does not exist'):
+            wait.connect(database(server.url(name)))
 
 
 def test_tls_that_cannot_be_had_fails_at_once(server: Server) -> None:
