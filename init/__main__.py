@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import partial
 from logging import DEBUG, ERROR, WARNING
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -97,9 +98,10 @@ def _dispatch(call: Namespace) -> int:
         "probe": _probe,
         "alert": _alert,
     }
-    if call.command in commands:
-        return commands[call.command](settings, call)
-    return _whole_run(settings, call, live=live)
+    with redirect_stdout(_stream(call)):  # what an env.py prints is no part of a document
+        if call.command in commands:
+            return commands[call.command](settings, call)
+        return _whole_run(settings, call, live=live)
 
 
 def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
@@ -186,9 +188,9 @@ def _conclude(run: Run, settings: Settings, call: Namespace, started: float) -> 
     if run.report.outcome != NOTHING and not call.wait_only:
         _remember(settings, started, document)
     if call.output == "json":
-        print(to_line(document, 2))
+        print(to_line(document, 2), file=sys.__stdout__)
     elif call.output == "text":
-        print(redact(run.report.to_text()))
+        _print(run.report.to_text(), settings)
     elif run.report.exit_code == 0:
         run.view.summary(run.report)
 
@@ -229,7 +231,10 @@ def _check(settings: Settings, call: Namespace) -> int:
         for name, count in counts.items():
             _print(f"{name}: {number(count, 'record')}", settings)
         checked = "settings, manifest and seed files" if settings.manifest else "settings"
-        _print(f"{checked} are fine" + ("" if counts else "; there is no manifest"), settings)
+        _print(
+            f"{checked} are fine" + ("" if settings.manifest else "; there is no manifest"),
+            settings,
+        )
     return 0
 
 
@@ -306,11 +311,11 @@ def _print_json(document: Any, settings: Settings) -> None:
     """Masked before it is JSON: in there, a secret may have escapes, and a number may look like one."""
     from init.report import to_line
 
-    print(to_line(Redactor(settings.secrets)(document), 2))
+    print(to_line(Redactor(settings.secrets)(document), 2), file=sys.__stdout__)
 
 
 def _print(text: str, settings: Settings) -> None:
-    print(Redactor(settings.secrets)(text))
+    print(Redactor(settings.secrets)(text), file=sys.__stdout__)
 
 
 def _configure_first_logs(stream: TextIO) -> None:
@@ -344,7 +349,8 @@ def _json_by_default() -> bool:
     from init.settings import FLAGS
 
     said = FLAGS.get(os.environ.get("LOG_JSON", "").lower())
-    return not sys.stdout.isatty() if said is None else said
+    # Not sys.stdout: while an application's code runs, that may be where logs go.
+    return not (sys.__stdout__ or sys.stdout).isatty() if said is None else said
 
 
 if __name__ == "__main__":

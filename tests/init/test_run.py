@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 import psycopg
@@ -12,6 +13,7 @@ import pytest
 
 from init.__main__ import _print_json
 from init.settings import Settings
+from tests.init.test_migrate import SYNC
 from tests.programs import Program, write_history
 
 HEAVY = {"alembic", "sqlalchemy", "httpx", "pydantic", "msgspec", "rich", "tenacity", "obstore"}
@@ -428,11 +430,33 @@ def test_a_report_that_cannot_be_written_hides_nothing(program: Program, tmp_pat
     assert run.names() == ["the report cannot be written", "nothing to do"]
 
 
-def test_a_document_is_masked_before_it_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_document_is_masked_before_it_is_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A secret with a quote has an escape in JSON, and one of digits must not spoil a number."""
+    monkeypatch.setattr("sys.__stdout__", out := StringIO())
     settings = Settings(database=None, secrets=('say "abc"', "1111"))
     _print_json({"live": 'I say "abc"', "create": 11112}, settings)
-    assert json.loads(capsys.readouterr().out) == {"live": "I ***", "create": 11112}
+    assert json.loads(out.getvalue()) == {"live": "I ***", "create": 11112}
+
+
+@pytest.mark.parametrize("call", [("--plan",), ("status",), ()])
+def test_what_an_application_prints_is_no_part_of_a_document(
+    program: Program, tmp_path: Path, call: tuple[str, ...]
+) -> None:
+    """An env.py and revisions may print what they like."""
+    ini = write_history(tmp_path, {"0001": "print('upgrading')"}, env=f"print('online')\n{SYNC}")
+    run = program.with_(ALEMBIC_CONFIG=str(ini)).run(*call, "--output", "json")
+    assert run.code in {0, 2}, run.said
+    assert json.loads(run.out)
+    assert "online" in run.err
+
+
+def test_a_manifest_without_datasets_is_one(program: Program, tmp_path: Path) -> None:
+    """`check` does not say that there is none."""
+    (tmp_path / "seeds.toml").write_text("")
+    said = program.with_(SEED_MANIFEST=str(tmp_path / "seeds.toml")).run("check").out
+    assert said == "settings, manifest and seed files are fine\n"
 
 
 @pytest.mark.parametrize(
