@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import partial
 from logging import DEBUG, ERROR, WARNING
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from init import __version__
 from init.errors import CHANGES, CredentialsRefused, Interrupted, exit_code
@@ -27,10 +29,8 @@ OFFLINE = {"check", "record", "probe", "alert"}
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, _interrupt)
-    configure(level="INFO", as_json=_json_by_default(), service="init", redact=Redactor())
     code = _run(sys.argv[1:])
+    _on_signals(_already_ending)
     sys.stdout.flush()
     sys.stderr.flush()
     if code > 128:  # noqa: PLR2004 - a signal; a request under way must not hold the exit up
@@ -38,11 +38,15 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _on_signals(call: Callable[[int, Any], None]) -> None:
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, call)
+
+
 def _interrupt(signum: int, _: Any) -> None:
     # Once: what cleans up after the first signal is not to be interrupted by a second one. A function
     # and not SIG_IGN: Python complains on stderr where a signal that has come already finds that.
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, _already_ending)
+    _on_signals(_already_ending)
     raise Interrupted(signum)
 
 
@@ -52,6 +56,8 @@ def _already_ending(signum: int, _: Any) -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
+        _on_signals(_interrupt)
+        _configure_first_logs(sys.stdout)
         from init.command import parse
 
         return _dispatch(parse(arguments))
@@ -81,6 +87,7 @@ def _run(arguments: list[str]) -> int:
 def _dispatch(call: Namespace) -> int:
     from init.settings import read
 
+    _configure_first_logs(_stream(call))  # faults of the settings go where all else will
     settings = read(os.environ, offline=call.command in OFFLINE)
     live = _configure_logs(settings, call)
     commands = {
@@ -91,9 +98,10 @@ def _dispatch(call: Namespace) -> int:
         "probe": _probe,
         "alert": _alert,
     }
-    if call.command in commands:
-        return commands[call.command](settings, call)
-    return _whole_run(settings, call, live=live)
+    with redirect_stdout(_stream(call)):  # what an env.py prints is no part of a document
+        if call.command in commands:
+            return commands[call.command](settings, call)
+        return _whole_run(settings, call, live=live)
 
 
 def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
@@ -153,11 +161,9 @@ def _check_call(settings: Settings, call: Namespace) -> None:
 
 
 def _plan(run: Run, call: Namespace) -> int:
-    from init.report import to_line
-
     planned = run.plan()
     if call.output == "json":
-        _print(to_line(planned.to_json(), 2), run.settings)
+        _print_json(planned.to_json(), run.settings)
     elif call.limit is None:
         _print(planned.to_text(), run.settings)
     else:
@@ -174,13 +180,17 @@ def _conclude(run: Run, settings: Settings, call: Namespace, started: float) -> 
     redact = Redactor(settings.secrets)
     document = redact(run.report.to_json())
     if settings.report is not None:
-        write(settings.report, document)
+        try:
+            write(settings.report, document)
+        except OSError as error:  # a full disk, say; it must not hide what the run did
+            reason = error.strerror
+            event("the report cannot be written", WARNING, file=settings.report, reason=reason)
     if run.report.outcome != NOTHING and not call.wait_only:
         _remember(settings, started, document)
     if call.output == "json":
-        print(to_line(document, 2))
+        print(to_line(document, 2), file=sys.__stdout__)
     elif call.output == "text":
-        print(redact(run.report.to_text()))
+        _print(run.report.to_text(), settings)
     elif run.report.exit_code == 0:
         run.view.summary(run.report)
 
@@ -202,7 +212,7 @@ def _remember(settings: Settings, started: float, document: dict[str, Any]) -> N
 
 
 def _check(settings: Settings, call: Namespace) -> int:
-    from init.report import to_line
+    from init.report import number
     from seeder import check
     from seeder.sources import Sources
 
@@ -216,12 +226,15 @@ def _check(settings: Settings, call: Namespace) -> int:
         event(doubt, WARNING)
     if call.output == "json":
         datasets = [{"name": name, "records": count} for name, count in counts.items()]
-        _print(to_line({"datasets": datasets, "warnings": doubts}, 2), settings)
+        _print_json({"datasets": datasets, "warnings": doubts}, settings)
     else:
         for name, count in counts.items():
-            _print(f"{name}: {count:,} records", settings)
+            _print(f"{name}: {number(count, 'record')}", settings)
         checked = "settings, manifest and seed files" if settings.manifest else "settings"
-        _print(f"{checked} are fine" + ("" if counts else "; there is no manifest"), settings)
+        _print(
+            f"{checked} are fine" + ("" if settings.manifest else "; there is no manifest"),
+            settings,
+        )
     return 0
 
 
@@ -229,12 +242,11 @@ def _check_env_file(settings: Settings, call: Namespace) -> int:
     from pathlib import Path
 
     from init.env_file import check
-    from init.report import to_line
 
     files = [Path(name) for name in call.compose_file or ("compose.yml",)]
     count = check(Path(call.env_file), files)
     if call.output == "json":
-        _print(to_line({"variables": count}, 2), settings)
+        _print_json({"variables": count}, settings)
     else:
         _print(f"{call.env_file}: {count} variables, nothing wrong", settings)
     return 0
@@ -257,11 +269,14 @@ def _alert(settings: Settings, call: Namespace) -> int:
 
 
 def _status(settings: Settings, call: Namespace) -> int:
-    from init.report import status_text, to_line
+    from init.report import status_text
     from init.status import status
 
     found = status(settings, partial(_configure_logs, settings, call))
-    _print(to_line(found, 2) if call.output == "json" else status_text(found), settings)
+    if call.output == "json":
+        _print_json(found, settings)
+    else:
+        _print(status_text(found), settings)
     return 0
 
 
@@ -292,27 +307,41 @@ def _record(settings: Settings, call: Namespace) -> int:
     return 0
 
 
+def _print_json(document: Any, settings: Settings) -> None:
+    """Masked before it is JSON: in there, a secret may have escapes, and a number may look like one."""
+    from init.report import to_line
+
+    print(to_line(Redactor(settings.secrets)(document), 2), file=sys.__stdout__)
+
+
 def _print(text: str, settings: Settings) -> None:
-    print(Redactor(settings.secrets)(text))
+    print(Redactor(settings.secrets)(text), file=sys.__stdout__)
+
+
+def _configure_first_logs(stream: TextIO) -> None:
+    """Set logs up for faults in the command line and in the settings."""
+    service = os.environ.get("LOG_SERVICE_NAME") or "init"
+    as_json = _json_by_default()
+    configure(level="INFO", as_json=as_json, service=service, redact=Redactor(), stream=stream)
 
 
 def _configure_logs(settings: Settings, call: Namespace) -> bool:
     """Set logs up as the settings say; returns whether a person watches a terminal."""
     as_json = _json_by_default() if settings.log_json is None else settings.log_json
-    # A document on stdout is for a program: logs go elsewhere.
-    stream = (
-        sys.stderr
-        if call.output or call.plan or call.command in {"status", "check"}
-        else sys.stdout
-    )
     configure(
         level=settings.log_level,
         as_json=as_json,
         service=settings.log_service_name,
         redact=Redactor(settings.secrets),
-        stream=stream,
+        stream=_stream(call),
     )
     return not as_json and sys.stdout.isatty() and not call.output and settings.log_level != "DEBUG"
+
+
+def _stream(call: Namespace) -> TextIO:
+    """A document on stdout is for a program: logs go elsewhere."""
+    document = call.output or call.plan or call.command in {"status", "check"}
+    return sys.stderr if document else sys.stdout
 
 
 def _json_by_default() -> bool:
@@ -320,7 +349,8 @@ def _json_by_default() -> bool:
     from init.settings import FLAGS
 
     said = FLAGS.get(os.environ.get("LOG_JSON", "").lower())
-    return not sys.stdout.isatty() if said is None else said
+    # Not sys.stdout: while an application's code runs, that may be where logs go.
+    return not (sys.__stdout__ or sys.stdout).isatty() if said is None else said
 
 
 if __name__ == "__main__":

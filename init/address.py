@@ -88,7 +88,7 @@ def port(text: str) -> str:
     Raises:
         ValueError: without the text itself: in an address it may be part of a password.
     """
-    if not text.isdigit() or not 0 < int(text) < 65_536:  # noqa: PLR2004 - TCP has no more
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65_536:  # noqa: PLR2004 - TCP has no more
         raise ValueError("the port must be a number from 1 to 65535")
     return text
 

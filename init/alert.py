@@ -76,7 +76,11 @@ def _read(text: str) -> Mapping[str, Any]:
     if alert.get("event") not in EVENTS:
         faults.append(f"event must be one of {', '.join(EVENTS)}")
     telegram = alert.get("telegram")
-    if telegram:
+    if alert.get("webhook") and not isinstance(alert["webhook"], str):
+        faults.append("webhook must be an address")
+    if telegram and not isinstance(telegram, dict):
+        faults.append("telegram must be an object")
+    elif telegram:
         faults += [
             f"telegram.{name} is missing"
             for name in ("api", "token", "chat")

@@ -136,6 +136,15 @@ def _check(call: Namespace) -> None:
         raise SettingsError(
             f"the command line is wrong: --limit takes a number or all, found {call.limit!r}"
         )
+    if call.command == "check" and call.compose_file and not call.env_file:
+        raise SettingsError("the command line is wrong: --compose-file is for --env-file")
+    if call.command == "wait" and call.revision == "":
+        raise SettingsError("the command line is wrong: --revision takes head or an id, found ''")
+    if call.command == "probe" and not 0 < call.timeout < 86_400:  # noqa: PLR2004 - a day
+        raise SettingsError(
+            "the command line is wrong: --timeout takes seconds above 0 and below a day, found"
+            f" {call.timeout:g}"
+        )
     if call.command in {"wait", "record", "probe", "alert"} and call.output:
         raise SettingsError(f"the command line is wrong: {call.command} takes no --output")
     given = [

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from init.errors import SettingsError
-from init.settings import FLAGS, KNOWN, SECRET
+from init.settings import FLAGS, KNOWN, SECRET, is_web_address
 from init.settings import read as read_settings
 
 Rule = Callable[[str], str]
@@ -35,12 +34,7 @@ def _flag(value: str) -> str:
 
 
 def _url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        right = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        right = False
-    return "" if right else "must look like http://127.0.0.1:8000/health"
+    return "" if is_web_address(value) else "must look like http://127.0.0.1:8000/health"
 
 
 def _names(value: str) -> str:

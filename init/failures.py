@@ -8,12 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from init.errors import ConnectionLostError, InitError, LockError, MigrationError
+from init.errors import (
+    ConnectionLostError,
+    CredentialsRefused,
+    InitError,
+    LockError,
+    MigrationError,
+)
 from init.fingerprint import files
 from init.lineage import Revision
 
 LOCKED = {"55P03", "40P01"}
 """lock_not_available, deadlock_detected: another session was first, and the next try may do better."""
+
+FORBIDDEN = "42501"
+"""insufficient_privilege."""
 
 SHOWN = 10
 
@@ -120,6 +129,11 @@ def _database(
         return ConnectionLostError(f"{what}: the database went away: {said}; run again")
     statement = " ".join((error.statement or "").split())[:500]
     sql = f" in: {statement}" if statement else ""
+    if state == FORBIDDEN and not running:
+        # Since PostgreSQL 15 nobody but the database's owner may create anything in public.
+        return CredentialsRefused(
+            f"{what}: {said}{sql}; give that right to the role that it connects as; nothing was migrated"
+        )
     return MigrationError(f"{what} failed{_where(error, config)}: {said}{sql}; {after}")
 
 

@@ -44,12 +44,12 @@ def of_migrations(config: Path) -> Fingerprint:
     """
     try:
         home, environment, revisions = _parts(config)
-    except _NotFoundError:
+        return Fingerprint(_digest(home, environment), _digest(home, revisions))
+    except (_NotFoundError, PermissionError):  # Alembic names it
         unequal = os.urandom(
             16
         ).hex()  # to every other one: what cannot be read is never up to date
         return Fingerprint(unequal, unequal)
-    return Fingerprint(_digest(home, environment), _digest(home, revisions))
 
 
 def files(config: Path) -> set[str]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Timer
+from typing import Any
 
 import psycopg
 
@@ -27,7 +28,7 @@ from init.logs import event
 KEY = int.from_bytes(b"compinit", "big")
 """The bytes of "compinit"; one lock a database."""
 
-ALIVE = {
+ALIVE: dict[str, Any] = {
     "keepalives_idle": "15",
     "keepalives_interval": "5",
     "keepalives_count": "3",
@@ -223,7 +224,7 @@ def _place(connection: wait.Connection) -> str:
     return f"{connection.info.host}:{connection.info.port}"
 
 
-def _same_place(connection: wait.Connection) -> dict[str, str]:
+def _same_place(connection: wait.Connection) -> dict[str, Any]:
     """The one server that was reached, where the address names several."""
     info = connection.info
     place = {"host": info.host, "hostaddr": info.hostaddr, "port": str(info.port)}

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from init import wait
 from init.errors import SettingsError
+from init.settings import is_web_address
 
 SHOWN = 200
 """Characters of an answer that a message may have."""
@@ -27,9 +28,9 @@ def probe(url: str, timeout: float, version: str | None = None) -> str:
     """
     import httpx
 
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not is_web_address(url):
         raise SettingsError("the address must look like http://127.0.0.1:8000/health")
+    parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     # Without user and query: either may hold a secret.
     place = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

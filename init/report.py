@@ -64,13 +64,13 @@ class Report:
         if self.ahead:
             said.append("the database is ahead of this image")
         if self.migrations:
-            what = _number(len(self.migrations), "revision")
+            what = number(len(self.migrations), "revision")
             said.append(f"{what} applied, now at {self.migrations[-1].revision}")
         counts = {
             "created": sum(plan.create for plan in self.datasets),
             "updated": sum(plan.update for plan in self.datasets),
         }
-        said += [f"{_number(count, 'record')} {verb}" for verb, count in counts.items() if count]
+        said += [f"{number(count, 'record')} {verb}" for verb, count in counts.items() if count]
         if self.outcome == DONE and self.datasets and not said:
             said.append("everything is as the seeds say")
         return f"{self.outcome} in {took} s" + (f": {'; '.join(said)}" if said else "")
@@ -159,7 +159,7 @@ def status_text(status: Mapping[str, Any]) -> str:
         lines.append(f"          {database['problem']}")
     lines += _lineage_lines(database["lineage"])
     lines += [
-        f"dataset   {dataset['name']}: {dataset['records']:,} records in {dataset['target']},"
+        f"dataset   {dataset['name']}: {number(dataset['records'], 'record')} in {dataset['target']},"
         f" applied {dataset['applied_at']}"
         for dataset in status["datasets"]
     ]
@@ -176,9 +176,7 @@ def _lineage_lines(lineage: Sequence[Mapping[str, Any]]) -> list[str]:
     done = [entry for entry in lineage if entry["state"] != "pending"]
     lines = []
     if len(done) > LAST:
-        lines.append(
-            f"revision  {_number(len(done) - LAST, 'earlier one')}; --output json has them"
-        )
+        lines.append(f"revision  {number(len(done) - LAST, 'earlier one')}; --output json has them")
     for entry in lineage[max(0, len(done) - LAST) :]:
         by = " ".join(filter(None, (entry.get("image_version"), entry.get("git_revision"))))
         said = {
@@ -282,7 +280,8 @@ def _table(plans: list[Plan]) -> list[str]:
     ]
 
 
-def _number(count: int, thing: str) -> str:
+def number(count: int, thing: str) -> str:
+    """`1 record`, `2,000 records`."""
     return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 

@@ -152,13 +152,14 @@ class Run:
 
     def _connect(self) -> wait.Connection:
         database = self.settings.need_database()
+        timeout, began = self.settings.database_timeout, time.monotonic()
         try:
             # There already, nearly always: no waiting loop is imported.
-            return wait.connect(database)
+            return wait.connect(database, **wait.no_longer_than(timeout, database))
         except wait.NotYetError as reason:
             event("waiting for PostgreSQL", address=database.place, reason=str(reason))
             self._get_ready()
-            return wait.for_database(database, self.settings.database_timeout)
+            return wait.for_database(database, timeout, began=began)
 
     def _locked(self) -> Any:
         return lock.held(

@@ -7,6 +7,7 @@ than the rest of our own code together (see docs/architecture.md).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,9 @@ FLAGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
+FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name, after RFC 9110."""
+HEADER = "line ends, blanks around it, or characters beyond ASCII"
 MANIFEST = "/seeds/seeds.toml"
 LOOPBACK = "http://127.0.0.1:8000"
 
@@ -162,6 +166,18 @@ NO_DATABASE = (
 )
 
 
+def is_web_address(text: str) -> bool:
+    """Whether it can be asked over HTTP: with a host, and a port that is one."""
+    try:
+        parts = urlsplit(text)
+        number = parts.port  # read for its ValueError
+    except ValueError:
+        return False
+    host = parts.hostname or " "
+    named = host.isprintable() and " " not in host
+    return parts.scheme in {"http", "https"} and named and number != 0
+
+
 def read(environ: Mapping[str, str], *, offline: bool = False) -> Settings:
     """The settings that an environment holds.
 
@@ -173,6 +189,30 @@ def read(environ: Mapping[str, str], *, offline: bool = False) -> Settings:
         SettingsError: with every fault, by variable; never with a secret's value.
     """
     return _Reader(environ).read(offline=offline)
+
+
+def _may_be_there(path: Path) -> bool:
+    """Also where nobody may look: who reads it says so, and it is not passed over in silence."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _is_unicode(text: str) -> bool:
+    """Python keeps other bytes of the environment as surrogates, which nothing can write again."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _fits_header(text: str) -> bool:
+    return text.isascii() and text.isprintable() and text == text.strip()
 
 
 class _Reader:
@@ -201,9 +241,9 @@ class _Reader:
             log_level=self._choice("LOG_LEVEL", "INFO", LEVELS),
             log_json=self._flag("LOG_JSON"),
             log_service_name=self._values.get("LOG_SERVICE_NAME", "init"),
-            object_store={name: self._values[name] for name in STORE if name in self._values},
+            object_store=self._store(),
             environ=self._environ,
-            secrets=tuple(self._secrets()),
+            secrets=tuple(self._secrets(database)),
             plain=self._plain,
         )
         if self._faults:
@@ -220,6 +260,10 @@ class _Reader:
         value, path = self._environ.get(name, ""), self._environ.get(f"{name}_FILE", "")
         if value and path:
             self._fault(name, f"is set, and {name}_FILE as well; remove one of them")
+        for named, text in ((name, value), (f"{name}_FILE", path)):
+            if not _is_unicode(text):
+                self._fault(named, "holds bytes that are not UTF-8 text")
+                return ""
         if value or not path:
             return value
         try:
@@ -270,13 +314,15 @@ class _Reader:
             self._fault(name, f"must be true or false, found {text!r}")
         return FLAGS.get(text)
 
-    def _secrets(self) -> list[str]:
+    def _secrets(self, database: Database | None) -> list[str]:
         secrets = [self._values[name] for name in SECRET if name in self._values]
         secrets += [
             value.split(":", 1)[-1].strip()
             for value in self._values.get("API_HEADERS", "").splitlines()
         ]
         secrets += [password_of(self._values.get(n, "")) for n in ("DATABASE_URL", "API_BASE_URL")]
+        if database is not None:  # its query may have some as well
+            secrets += [database.parameters.get(name, "") for name in ("password", "sslpassword")]
         return [secret for secret in secrets if secret]
 
     # the database
@@ -332,9 +378,15 @@ class _Reader:
     def _alembic(self) -> Path | None:
         named = self._values.get("ALEMBIC_CONFIG")
         path = Path(named or "alembic.ini")
-        if path.is_dir() and (path / "alembic.ini").is_file():
+        if os.path.isdir(path) and _may_be_there(path / "alembic.ini"):  # noqa: PTH112 - never raises
             path /= "alembic.ini"  # as Flask-Migrate has it
-        if path.exists():
+        if _may_be_there(path):
+            if not os.access(path, os.R_OK):
+                self._fault(
+                    "ALEMBIC_CONFIG",
+                    f"{path} cannot be read; is it readable for the user that this runs as?",
+                )
+                return None
             return path.resolve()
         if named:
             self._fault("ALEMBIC_CONFIG", f"{named} is not there; it is read from {Path.cwd()}")
@@ -346,13 +398,14 @@ class _Reader:
         if base is None and not command:
             return None
         base = base or LOOPBACK
-        parts = urlsplit(base)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not is_web_address(base):
             self._fault("API_BASE_URL", "must look like http://api:8000")
         path = self._values.get("API_HEALTH_PATH", "/health")
         if not path.startswith("/"):
             self._fault("API_HEALTH_PATH", f"must begin with /, found {path!r}")
-        token = self._values.get("API_TOKEN", "")
+        if not path.isprintable():
+            self._fault("API_HEALTH_PATH", f"holds what no address may, found {path!r}")
+        token = self._token("API_TOKEN")
         file = self._environ.get("API_TOKEN_FILE") if token else None
         token_file = Path(file).absolute() if file else None
         return Api(base.rstrip("/"), path, command, headers, token, token_file, oauth)
@@ -368,13 +421,20 @@ class _Reader:
                 self._fault(name, f"is missing; {', '.join(given)} is set")
         if "API_TOKEN" in self._values:
             self._fault("API_TOKEN", "is set, and API_OAUTH_… as well; remove one of them")
-        parts = urlsplit(given.get("API_OAUTH_TOKEN_URL", "https://token"))
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+        url = given.get("API_OAUTH_TOKEN_URL", "https://token")
+        if not is_web_address(url) or urlsplit(url).username:
             self._fault("API_OAUTH_TOKEN_URL", "must look like https://login.example.com/token")
         url, client_id, secret = (given.get(name, "") for name in needed)
         optional = {name.rpartition("_")[2].lower(): given.get(name, "") for name in OAUTH[3:]}
         parameters = {name: value for name, value in optional.items() if value}
         return OAuth(url, client_id, secret, parameters)
+
+    def _token(self, name: str) -> str:
+        """One that is sent as a header, where it is set."""
+        token = self._values.get(name, "")
+        if not _fits_header(token):
+            self._fault(name, f"holds what no header may: {HEADER}")
+        return token
 
     def _command(self) -> tuple[str, ...]:
         import shlex
@@ -389,8 +449,10 @@ class _Reader:
         headers = {}
         for number, line in enumerate(self._values.get("API_HEADERS", "").splitlines(), start=1):
             name, colon, value = line.partition(":")
-            if line.strip() and not (colon and name.strip()):
+            if line.strip() and not (colon and FIELD_NAME.fullmatch(name.strip())):
                 self._fault("API_HEADERS", f"line {number} must look like Name: value")
+            elif not _fits_header(value.strip()):
+                self._fault("API_HEADERS", f"line {number} holds what no header may: {HEADER}")
             elif line.strip():
                 headers[name.strip()] = value.strip()
         both = {"API_TOKEN", "API_OAUTH_TOKEN_URL"} & self._values.keys()
@@ -401,7 +463,7 @@ class _Reader:
     def _manifest(self) -> str | None:
         named = self._values.get("SEED_MANIFEST")
         if named is None:
-            return MANIFEST if Path(MANIFEST).exists() else None
+            return MANIFEST if _may_be_there(Path(MANIFEST)) else None
         if "://" in named:
             from seeder.errors import ManifestError
             from seeder.sources import check_url
@@ -411,15 +473,21 @@ class _Reader:
             except ManifestError as error:
                 self._fault("SEED_MANIFEST", str(error))
             return named
-        if not Path(named).is_file():
+        if not _may_be_there(Path(named)) or os.path.isdir(named):  # noqa: PTH112 - never raises
             self._fault(
                 "SEED_MANIFEST",
                 f"{named} is not a file that is there; is the seeds folder mounted?",
             )
         return str(Path(named).absolute())
 
+    def _store(self) -> dict[str, str]:
+        self._token("SEED_HTTPS_TOKEN")
+        return {name: self._values[name] for name in STORE if name in self._values}
+
     def _report(self) -> Path | None:
         named = self._values.get("INIT_REPORT")
-        if named and not os.access(Path(named).absolute().parent, os.W_OK):
+        if named and os.path.isdir(named):  # noqa: PTH112 - never raises
+            self._fault("INIT_REPORT", f"{named} is a folder; name a file in it")
+        elif named and not os.access(Path(named).absolute().parent, os.W_OK):
             self._fault("INIT_REPORT", f"the folder of {named} is not there, or cannot be written")
         return Path(named).absolute() if named else None

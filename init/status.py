@@ -106,8 +106,8 @@ def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], o
     found = of_migrations(migrations.config)
     lineage = read_record(migrations.config, found.whole) or migrations.lineage()
     wanted = _resolved(lineage, revision, migrations)
-    started = time.monotonic()
-    connection = wait.for_database(settings.need_database(), settings.database_timeout)
+    began = time.monotonic()
+    connection = wait.for_database(settings.need_database(), settings.database_timeout, began=began)
 
     def ask() -> None:
         current = _current(connection, migrations, found.environment)
@@ -121,12 +121,12 @@ def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], o
                 f"the database is at {at}, and {', '.join(sorted(missing))} is not applied"
             )
 
-    left = max(0.1, settings.database_timeout - (time.monotonic() - started))
     with connection, wait.not_lost():
         wait.until(
             ask,
             what=f"revision {revision}",
-            timeout=left,
+            timeout=settings.database_timeout,
+            began=began,
             hint="look at init's log; INIT_DATABASE_TIMEOUT says how long to wait",
         )
 

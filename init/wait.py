@@ -7,6 +7,7 @@ apart, until a monotonic deadline. What waiting cannot mend ends the loop at onc
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,23 +35,37 @@ APPLICATION = "compose-init"
 # libpq's own English messages; what is in none of them is asked again until the deadline.
 REFUSED = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry|authentication failed"
-    r"|role \"[^\"]*\" is not permitted to log in|role \"[^\"]*\" does not exist"
+    r"|role \".*\" is not permitted to log in|role \".*\" does not exist"
     r"|certificate (?:authentication|verify) failed|permission denied for database",
 )
 WRONG = re.compile(
-    r"database \"[^\"]*\" does not exist|server does not support SSL|SSL error|root certificate file"
-    r"|certificate file|private key file|invalid (?:sslmode|port|connection option|URI|integer value)"
-    r"|missing \"=\"|unrecognized configuration parameter|SCRAM authentication requires"
+    r"database \".*\" does not exist|server does not support SSL|SSL error|root certificate file"
+    r"|certificate file|private key file|invalid (?:port|connection option|URI|integer value|command-line argument)"
+    r"|invalid (?:\"?\w+\"? value:|value for parameter)|weak sslmode|could not match \d+ port numbers"
+    r"|channel binding required|authentication method requirement|definition of service|service file"
+    r"|local user with ID|missing \"=\"|unrecognized configuration parameter|SCRAM authentication requires"
     r"|server certificate for|could not load"
     r"|no such database|unsupported startup parameter",  # PgBouncer's
 )
+
+
+ATTEMPT = 5
+"""Seconds that one attempt to connect may take."""
 
 
 class NotYetError(Exception):
     """What is waited for is not there yet, and why."""
 
 
-def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str, apart: float = 1) -> T:
+def until(
+    ask: Callable[[], T],
+    *,
+    what: str,
+    timeout: float,
+    hint: str,
+    apart: float = 1,
+    began: float | None = None,
+) -> T:
     """The first answer that `ask` gives.
 
     Args:
@@ -59,6 +74,7 @@ def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str, apart: 
         timeout: seconds until the deadline.
         apart: seconds between two questions, at most.
         hint: what to look at when it does not come up.
+        began: when waiting began, by the monotonic clock; now unless said.
 
     Raises:
         NotReadyError: no answer by the deadline; the message has the last reason.
@@ -67,7 +83,6 @@ def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str, apart: 
         RetryError,
         Retrying,
         retry_if_exception_type,
-        stop_after_delay,
         wait_exponential,
         wait_random,
     )
@@ -75,11 +90,12 @@ def until(ask: Callable[[], T], *, what: str, timeout: float, hint: str, apart: 
     pause = wait_exponential(multiplier=0.05, max=apart, exp_base=1.5) + wait_random(
         0, min(0.05, apart / 4)
     )
+    deadline = (time.monotonic() if began is None else began) + timeout
     loop = Retrying(
         retry=retry_if_exception_type(NotYetError),
-        stop=stop_after_delay(timeout),
+        stop=lambda _: time.monotonic() >= deadline,
         # No longer than until the deadline: it is asked once more then, and no later.
-        wait=lambda state: max(0.0, min(pause(state), timeout - (state.seconds_since_start or 0))),
+        wait=lambda state: max(0.0, min(pause(state), deadline - time.monotonic())),
     )
     try:
         return loop(ask)
@@ -101,7 +117,7 @@ def connect(database: Database, **options: Any) -> Connection:
     try:
         return psycopg.connect(
             **{
-                "connect_timeout": "5",
+                "connect_timeout": str(ATTEMPT),
                 **database.parameters,
                 "application_name": APPLICATION,
                 **options,
@@ -131,21 +147,43 @@ def not_lost() -> Iterator[None]:
         ) from None
 
 
-def for_database(database: Database, timeout: float, **options: Any) -> Connection:
+def for_database(
+    database: Database, timeout: float, *, began: float | None = None, **options: Any
+) -> Connection:
     """A connection to PostgreSQL, as soon as it takes one.
+
+    Args:
+        database: its address.
+        timeout: seconds.
+        began: as of `until`.
+        options: for libpq.
 
     Raises:
         NotReadyError: not by the deadline.
         CredentialsRefused, SettingsError: at once; waiting does not mend them.
     """
+    began = time.monotonic() if began is None else began
+
+    def ask() -> Connection:
+        left = began + timeout - time.monotonic()
+        return connect(database, **no_longer_than(left, database), **options)
+
     return until(
-        lambda: connect(database, **options),
+        ask,
         what=f"PostgreSQL at {database.place}",
         timeout=timeout,
         hint="is it running, and is the address right? INIT_DATABASE_TIMEOUT says how long to wait",
         # A refused connection costs nobody anything, and the whole deploy waits for the first that is not.
         apart=0.04,
+        began=began,
     )
+
+
+def no_longer_than(left: float, database: Database) -> dict[str, str]:
+    """For libpq: where packets are dropped, an attempt ends by its own timeout alone; it has none below 2 s."""
+    if left >= ATTEMPT or "connect_timeout" in database.parameters:
+        return {}
+    return {"connect_timeout": str(max(2, round(left)))}
 
 
 def for_api(

@@ -60,20 +60,29 @@ class Ledger:
         """The ledger, created where it may be.
 
         Raises:
-            CredentialsError: the role may not create a schema.
+            CredentialsError: the role may not create a schema, or not read what another one made.
             ManifestError: a newer version of the program wrote it.
         """
+        try:
+            return cls._open(connection, create=create)
+        except psycopg.errors.InsufficientPrivilege as error:
+            what = (
+                "created: {}; let the role own the database, or GRANT CREATE ON DATABASE to it, or create the schema"
+                " compose_init for it"
+                if create
+                else "read: {}; connect as the role that made it"
+            )
+            raise CredentialsError(
+                f"the ledger cannot be {what.format(error.diag.message_primary)}"
+            ) from None
+
+    @classmethod
+    def _open(cls, connection: Connection, *, create: bool) -> Ledger:
         texts = statements("ledger")
         row = connection.execute(texts["exists"]).fetchone()
         present = bool(row and row[0])
         if not present and create:
-            try:
-                connection.execute(sql.SQL(texts["create"]).format(format=sql.Literal(FORMAT)))
-            except psycopg.errors.InsufficientPrivilege as error:
-                raise CredentialsError(
-                    f"the ledger cannot be created: {error.diag.message_primary}; let the role own the database,"
-                    " or GRANT CREATE ON DATABASE to it, or create the schema compose_init for it"
-                ) from None
+            connection.execute(sql.SQL(texts["create"]).format(format=sql.Literal(FORMAT)))
             present = True
         if present:
             found = connection.execute(texts["format"]).fetchone()

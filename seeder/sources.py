@@ -183,10 +183,17 @@ def scheme_of(location: str) -> str:
 def check_url(source: str) -> None:
     """Raise `ManifestError` where a URL is none that a source may have."""
     scheme = scheme_of(source)
+    try:
+        parts = urlsplit(source)
+        _ = parts.port  # read for its ValueError
+    except ValueError:  # its words may quote a secret
+        raise ManifestError(f"the {scheme}:// address has no host and port that are ones") from None
     if scheme not in SCHEMES:
         known = ", ".join(f"{each}://" for each in SCHEMES)
         raise ManifestError(f"{bare(source)}: {scheme}:// is not known; use a file, or {known}")
-    if "@" in urlsplit(source).netloc:
+    if not parts.hostname:
+        raise ManifestError(f"{bare(source)}: names no host or bucket")
+    if "@" in parts.netloc:
         raise ManifestError(
             f"{bare(source)}: has a login in its address, where logs and the ledger would show it;"
             " set SEED_HTTPS_TOKEN, or the store's settings"

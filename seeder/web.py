@@ -84,7 +84,7 @@ def _answer(method: str, location: str, token: str) -> Iterator[httpx.Response]:
                 yield answer
             finally:
                 answer.close()
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = str(error) or type(error).__name__
         raise SourceError(f"{bare(location)} cannot be read: {reason}") from None
 

@@ -117,6 +117,8 @@ def test_a_long_text_is_cut() -> None:
         ("[]", "must be a JSON object"),
         ('{"event": "x"}', "project is missing; host is missing; text is missing; event must be"),
         (json.dumps({**TOLD, "telegram": {"api": "x"}}), "telegram.token is missing"),
+        (json.dumps({**TOLD, "telegram": "x"}), "telegram must be an object"),
+        (json.dumps({**TOLD, "webhook": ["x"]}), "webhook must be an address"),
     ],
 )
 def test_what_is_no_alert(text: str, words: str) -> None:

@@ -49,6 +49,20 @@ def interrupt(process: subprocess.Popen[str], signum: int) -> Finished:
 
 
 @SIGNALS
+def test_before_anything(program: Program, tmp_path: Path, signum: int, code: int) -> None:
+    """From the moment on that signals are ours: here while the first module is imported."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == 'urllib.parse': os.kill(os.getpid(), {signum:d})\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    run = program.with_(PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[2]}").run()
+    assert (run.code, "Traceback" in run.said) == (code, False), run.said
+
+
+@SIGNALS
 def test_while_waiting(program: Program, signum: int, code: int) -> None:
     """The waiting loop ends at once."""
     url = f"postgresql://u@127.0.0.1:{free_port()}/n"

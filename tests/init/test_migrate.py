@@ -294,6 +294,7 @@ def test_wait_for_a_revision(program: Program) -> None:
     assert migrating.run("wait").code == 0
     run = migrating.run("wait", "--revision", "head")
     assert run.code == 69
+    assert "within 1 s" in run.said
     assert "is not applied" in run.said
     assert migrating.run().code == 0
     assert migrating.run("wait", "--revision", "head").code == 0

@@ -49,8 +49,9 @@ def test_nobody_is_there() -> None:
 
 def test_no_address() -> None:
     """Waiting does not mend it."""
-    with pytest.raises(SettingsError, match="must look like"):
-        probe("localhost:8000", 1)
+    for address in ("localhost:8000", "http://[::1", "http://h:99999/"):
+        with pytest.raises(SettingsError, match="must look like"):
+            probe(address, 1)
 
 
 def test_the_server_of_these_tests_listens() -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from init.__main__ import _print_json
+from init.settings import Settings
+from tests.init.test_migrate import SYNC
 from tests.programs import Program, write_history
 
 HEAVY = {"alembic", "sqlalchemy", "httpx", "pydantic", "msgspec", "rich", "tenacity", "obstore"}
@@ -407,3 +411,64 @@ def test_a_variable_that_seeds_name(program: Program, tmp_path: Path) -> None:
     assert program.with_(OWNER_FILE=str(tmp_path / "owner")).run().code == 0
     assert name() == [("bob",)]
     assert program.run().code == 78
+
+
+def test_faults_of_the_settings_leave_stdout_to_the_document(program: Program) -> None:
+    """Whoever reads a plan or a status from stdout finds a document there, or nothing."""
+    wrong = program.with_(LOG_LEVEL="loud", LOG_SERVICE_NAME="init-shop")
+    for call in (("--plan",), ("--output", "json"), ("status",), ("check", "--output", "json")):
+        run = wrong.run(*call)
+        assert (run.code, run.out) == (78, ""), run.said
+        assert "LOG_LEVEL" in run.err
+        assert run.events[0]["service"] == "init-shop"
+
+
+def test_a_report_that_cannot_be_written_hides_nothing(program: Program, tmp_path: Path) -> None:
+    """A full disk, say: the run is what it was; a name that is too long stands for it."""
+    run = program.with_(INIT_REPORT=str(tmp_path / ("x" * 255))).run()
+    assert run.code == 0, run.said
+    assert run.names() == ["the report cannot be written", "nothing to do"]
+
+
+def test_a_document_is_masked_before_it_is_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A secret with a quote has an escape in JSON, and one of digits must not spoil a number."""
+    monkeypatch.setattr("sys.__stdout__", out := StringIO())
+    settings = Settings(database=None, secrets=('say "abc"', "1111"))
+    _print_json({"live": 'I say "abc"', "create": 11112}, settings)
+    assert json.loads(out.getvalue()) == {"live": "I ***", "create": 11112}
+
+
+@pytest.mark.parametrize("call", [("--plan",), ("status",), ()])
+def test_what_an_application_prints_is_no_part_of_a_document(
+    program: Program, tmp_path: Path, call: tuple[str, ...]
+) -> None:
+    """An env.py and revisions may print what they like."""
+    ini = write_history(tmp_path, {"0001": "print('upgrading')"}, env=f"print('online')\n{SYNC}")
+    run = program.with_(ALEMBIC_CONFIG=str(ini)).run(*call, "--output", "json")
+    assert run.code in {0, 2}, run.said
+    assert json.loads(run.out)
+    assert "online" in run.err
+
+
+def test_a_manifest_without_datasets_is_one(program: Program, tmp_path: Path) -> None:
+    """`check` does not say that there is none."""
+    (tmp_path / "seeds.toml").write_text("")
+    said = program.with_(SEED_MANIFEST=str(tmp_path / "seeds.toml")).run("check").out
+    assert said == "settings, manifest and seed files are fine\n"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("check", "--compose-file", "compose.yml"),
+        ("wait", "--revision", ""),
+        ("probe", "http://127.0.0.1:9", "--timeout", "nan"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused(program: Program, call: tuple[str, ...]) -> None:
+    """Left aside, they would be taken for something else, or wait without end."""
+    run = program.run(*call, timeout=30)
+    assert run.code == 78, run.said
+    assert "the command line is wrong" in run.said

@@ -249,3 +249,68 @@ def test_a_command_alone_means_loopback() -> None:
         "http://127.0.0.1:8000",
         ("python", "-m", "app", "--port", "8000"),
     )
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "http://api:port", "http://api:99999", "http://a b", "http://"]
+)
+def test_an_address_that_is_none_is_a_fault(address: str) -> None:
+    """Half an IPv6 address, or a port that is none, is found before anything is contacted."""
+    assert "API_BASE_URL: must look like" in faults({**ADDRESS, "API_BASE_URL": address})
+    oauth = {**OAUTH, "API_OAUTH_TOKEN_URL": address}
+    assert "API_OAUTH_TOKEN_URL: must look like" in faults(oauth)
+
+
+@pytest.mark.parametrize("url", ["https://[::1/x", "https://h:port/x", "https:///x", "s3://"])
+def test_a_url_of_a_manifest_that_is_none_is_a_fault(url: str) -> None:
+    """Half an address, or one without a host or bucket."""
+    assert "SEED_MANIFEST: " in faults({**ADDRESS, "SEED_MANIFEST": url})
+
+
+def test_what_no_header_may_hold_is_a_fault() -> None:
+    """It would be refused when it is sent: by a traceback, or again and again until the deadline."""
+    api = {**ADDRESS, "API_BASE_URL": "http://api"}
+    for token in ("s3cr3t\nx", "s3cr3t ", "s3cr3té"):
+        for name in ("API_TOKEN", "SEED_HTTPS_TOKEN"):
+            said = faults({**api, name: token})
+            assert f"{name}: holds what no header may" in said
+            assert "s3cr3t" not in said
+    said = faults({**api, "API_HEADERS": "X-Good: a\nX-Key: s3cr3té"})
+    assert "API_HEADERS: line 2 holds what no header may" in said
+    assert "s3cr3t" not in said
+    assert "line 1 must look like" in faults({**api, "API_HEADERS": "X Key: a"})
+    assert "API_HEALTH_PATH: " in faults({**api, "API_HEALTH_PATH": "/health\n"})
+
+
+@pytest.mark.parametrize(
+    "name", ["DATABASE_URL", "POSTGRES_PASSWORD", "LOG_LEVEL", "SEED_MANIFEST"]
+)
+def test_bytes_that_are_no_text_are_a_fault(name: str) -> None:
+    """Python hands them on as surrogates, which neither a log nor PostgreSQL takes."""
+    said = faults({"POSTGRES_HOST": "db", "POSTGRES_USER": "u", name: "abcd\udcff"})
+    assert said.splitlines()[1:] == [f"  {name}: holds bytes that are not UTF-8 text"]
+
+
+def test_a_place_that_nobody_may_look_at_is_not_passed_over() -> None:
+    """Who reads the manifest says why it cannot be read; a name that is too long stands for a closed folder."""
+    long = "x" * 5000
+    manifest = read({**ADDRESS, "SEED_MANIFEST": long}).manifest
+    assert manifest is not None
+    assert manifest.endswith(long)
+    assert "cannot be read" in faults({**ADDRESS, "ALEMBIC_CONFIG": long})
+
+
+def test_a_report_is_no_folder(tmp_path: Path) -> None:
+    """Found before the run, and not when all is done."""
+    assert "INIT_REPORT: " in faults({**ADDRESS, "INIT_REPORT": str(tmp_path)})
+
+
+def test_passwords_in_the_query_are_secrets() -> None:
+    """PostgreSQL's own library takes them there as well."""
+    url = "postgresql://h/n?user=u&password=hunter%2022&sslpassword=key-pass"
+    assert {"hunter 22", "key-pass"} <= set(read({"DATABASE_URL": url}).secrets)
+
+
+def test_a_port_is_a_number_in_ascii() -> None:
+    """Python calls a superscript a digit, and cannot read it as a number."""
+    assert "DATABASE_URL: the port must be" in faults({"DATABASE_URL": "postgresql://h:²/n"})

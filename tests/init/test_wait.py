@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 
@@ -71,8 +72,9 @@ def test_an_unknown_role_or_database_fails_at_once(server: Server) -> None:
     """Neither appears by waiting."""
     with pytest.raises(CredentialsRefused):
         wait.connect(database(server.url().replace("//postgres:", "//nobody:")))
-    with pytest.raises(SettingsError, match='database "nope" does not exist'):
-        wait.connect(database(server.url("nope")))
+    for name in ("nope", 'a "quoted" one'):
+        with pytest.raises(SettingsError, match=f'database "{name}" does not exist'):
+            wait.connect(database(server.url(name)))
 
 
 def test_tls_that_cannot_be_had_fails_at_once(server: Server) -> None:
@@ -85,6 +87,48 @@ def test_a_wrong_parameter_is_a_wrong_setting(server: Server) -> None:
     """Libpq's own words about it."""
     with pytest.raises(SettingsError, match="invalid"):
         wait.connect(database(server.url() + "?sslmoed=require"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "target_session_attrs=primry",
+        "channel_binding=always",
+        "channel_binding=require",
+        "require_auth=md5",
+        "ssl_min_protocol_version=2",
+        "sslrootcert=system&sslmode=prefer",
+        "service=none",
+        "port=1,2",
+        "options=-cwork_mem%3Dmuch",
+        "options=work_mem",
+        "client_encoding=latin99",
+    ],
+)
+def test_a_wrong_value_fails_at_once(server: Server, query: str) -> None:
+    """Libpq and PostgreSQL refuse it before and after the connection; waiting mends neither."""
+    with pytest.raises(SettingsError, match="waiting does not mend this"):
+        wait.connect(database(f"{server.url()}?{query}"))
+
+
+def test_a_server_that_never_answers_costs_no_more_than_the_deadline() -> None:
+    """Where packets are dropped, or a process stands still, an attempt ends by its timeout alone."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u:pw12345@127.0.0.1:{silent.getsockname()[1]}/n"
+        started = time.monotonic()
+        with pytest.raises(NotReadyError, match="within 1 s"):
+            wait.for_database(database(url), 1)
+        assert time.monotonic() - started < 4
+
+
+def test_time_that_was_waited_already_counts() -> None:
+    """A run tries once before its waiting loop."""
+    with pytest.raises(NotReadyError, match="within 60 s"):
+        wait.until(_asleep, what="it", timeout=60, hint="", began=time.monotonic() - 60)
+
+
+def _asleep() -> None:
+    raise wait.NotYetError("still asleep")
 
 
 def test_unreachable_is_waited_for_until_the_deadline(program: Program) -> None:

@@ -47,3 +47,10 @@ def test_the_schema_is_that_of_the_manifest() -> None:
     assert written.stdout == (DOCS / "seeds.schema.json").read_text(encoding="utf-8")
     known = {field.alias or name for name, field in Dataset.model_fields.items()}
     assert set(json_schema()["properties"]["dataset"]["items"]["properties"]) == known
+
+
+def test_statements_are_read_whatever_the_locale_is() -> None:
+    """An application's image may set one that is not UTF-8."""
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    code = "from seeder.sql import statements; statements('table')"
+    subprocess.run([sys.executable, "-c", code], check=True, env=ascii_alone, cwd=DOCS.parent)
