@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,17 @@ class Program:
 
     environ: dict[str, str] = field(default_factory=dict)
     folder: Path = ROOT
+    prefix: tuple[str, ...] = ()
 
     def with_(self, **environ: str) -> Program:
         """The same with other variables."""
-        return Program({**self.environ, **environ}, self.folder)
+        return replace(self, environ={**self.environ, **environ})
+
+    def without_root(self) -> Program:
+        """The same where root has no more rights to files than anybody: what may not be read is not."""
+        if os.geteuid() != 0:
+            return self
+        return replace(self, prefix=("setpriv", "--bounding-set=-dac_override,-dac_read_search"))
 
     def run(self, *arguments: str, timeout: float = 120) -> Finished:
         """Run it to its end."""
@@ -58,7 +65,7 @@ class Program:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start it, and let it run."""
         return subprocess.Popen(
-            [sys.executable, "-m", "init", *arguments],
+            [*self.prefix, sys.executable, "-m", "init", *arguments],
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": f"{ROOT}:{API}",
