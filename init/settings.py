@@ -267,7 +267,7 @@ class _Reader:
         if value or not path:
             return value
         try:
-            self._plain[name] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+            self._plain[name] = Path(path).read_text(encoding="utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             self._fault(f"{name}_FILE", f"{path} cannot be read: {reason}")

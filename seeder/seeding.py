@@ -43,7 +43,7 @@ def load(location: str, sources: Sources) -> tuple[Manifest, Content]:
     """
     content = sources.read(location)
     try:
-        text = content.data.decode()
+        text = content.data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ManifestError(f"{bare(location)} is not UTF-8: {error}") from None
     return parse(text, bare(location)), content

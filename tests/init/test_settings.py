@@ -104,6 +104,14 @@ def test_every_setting_can_come_from_a_file(tmp_path: Path) -> None:
     assert HARD in settings.secrets
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """As some editors write it; it is no part of a password."""
+    path = tmp_path / "password"
+    path.write_bytes(b"\xef\xbb\xbf" + HARD.encode() + b"\r\n")
+    environ = {"POSTGRES_HOST": "db", "POSTGRES_USER": "u", "POSTGRES_PASSWORD_FILE": str(path)}
+    assert read(environ).need_database().parameters["password"] == HARD
+
+
 def test_a_value_and_a_file_exclude_each_other(tmp_path: Path) -> None:
     """Nobody can tell which one is meant."""
     path = tmp_path / "password"

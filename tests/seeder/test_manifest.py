@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from seeder.errors import ManifestError
 from seeder.manifest import parse
+from seeder.seeding import load
+from seeder.sources import Sources
 
 TABLE = '[[dataset]]\nname = "a"\nsource = "a.json"\ntable = "a"\nkey = ["id"]\n'
 ENDPOINT = """
@@ -70,6 +74,13 @@ def test_every_fault_at_once() -> None:
 def test_what_is_wrong_is_said(text: str, said: str) -> None:
     """One fault each."""
     assert said in faults(text)
+
+
+def test_it_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """As some editors write it."""
+    (tmp_path / "seeds.toml").write_bytes(b"\xef\xbb\xbf" + TABLE.encode())
+    manifest, _ = load(str(tmp_path / "seeds.toml"), Sources())
+    assert [dataset.name for dataset in manifest.datasets] == ["a"]
 
 
 def test_defaults_hold_where_a_dataset_says_nothing() -> None:
