@@ -134,7 +134,9 @@ class _Encoder:
             first = msgspec.json.decode(bytes(batch.texts[0]), type=dict[str, Raw])
         except msgspec.DecodeError:
             raise UnfitError from None
-        sources = {ref.from_: name for name, ref in dataset.refs.items()}
+        sources: dict[str, list[str]] = {}
+        for name, ref in dataset.refs.items():
+            sources.setdefault(ref.from_, []).append(name)
         types: list[tuple[str, Any]] = []
         parts: list[_Part] = []
         names: list[str] = []
@@ -144,13 +146,13 @@ class _Encoder:
                 continue
             if name in sources:
                 type_: Any = str | int | None
-                part = _Part(sources[name], _by_reference(references[sources[name]]))
+                some = [_Part(ref, _by_reference(references[ref])) for ref in sources[name]]
             else:
                 type_, write = _of(columns.get(name))
-                part = _Part(name, write)
-            names.append(f"f{len(types)}")
-            parts.append(part)
-            types.append((names[-1], type_))
+                some = [_Part(name, write)]
+            names += [f"f{len(types)}"] * len(some)
+            parts += some
+            types.append((f"f{len(types)}", type_))
         if not parts or len({part.column for part in parts}) < len(parts):
             raise UnfitError
         rename = {f"f{n}": name for n, name in enumerate(first)}
