@@ -25,7 +25,7 @@ SPACED = re.compile(rb'"[ \t\n\r]+:')
 
 TWICE = "is there twice in one record: remove one"
 
-ODD = {'"', "\\"}
+ODD = re.compile(r'["\\\x00-\x1f]')
 """What no name may have that msgspec is told."""
 
 ESCAPED = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
@@ -109,7 +109,7 @@ def any_repeats(values: Sequence[Raw]) -> bool:
     if (
         isinstance(first, dict)
         and names == len(first) * len(values)
-        and not ODD & set("".join(first))
+        and not ODD.search("".join(first))
     ):
         fields = [(f"f{n}", Raw) for n in range(len(first))]
         rename = {field: name for (field, _), name in zip(fields, first, strict=True)}
