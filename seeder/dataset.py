@@ -308,7 +308,8 @@ class Seeding:
         if sifted is not None and applied is not None:
             no_key_twice_in_file(self.connection, self.dataset, staged.at, applied.number)
         plan = compare(self.connection, self.dataset, staged.at, names, self.options.limit)
-        check_prune(self.dataset, plan, applied.records if applied else 0)
+        if applied and plan.delete:
+            check_prune(self.dataset, plan, max(applied.records, self.ledger.owned(applied.number)))
         matched = sifted.count - len(sifted.places) if sifted else 0
         create, unchanged = plan.create + staged.waiting, plan.unchanged + matched
         return replace(plan, create=create, unchanged=unchanged), names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
@@ -173,7 +172,8 @@ def no_key_twice_in_file(connection: Connection, dataset: Dataset, at: At, numbe
 
 def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
     """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
-    if plan.delete > dataset.max_prune * records:
+    # A quotient is the number that a person writes: 29 / 100 is 0.29, and 0.29 * 100 is less than 29.
+    if plan.delete / records > dataset.max_prune:
         raise RecordError(
             f"dataset {dataset.name}: {plan.delete} of {records} records have left the file, and prune would"
             f" delete them; where that is meant, set max_prune to {_share(plan.delete, records)} or more",
@@ -189,7 +189,7 @@ def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
 
 def _share(some: int, of: int) -> float:
     """Rounded up, so that it allows what it is the share of."""
-    return math.ceil(some / of * 100) / 100 if of else 1.0
+    return -(-some * 100 // of) / 100
 
 
 def _changes(

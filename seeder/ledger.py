@@ -106,6 +106,11 @@ class Ledger:
         text = texts["some_applied" if some else "applied"]
         self.connection.execute(sql.SQL(text).format(dataset=sql.Literal(number)))
 
+    def owned(self, number: int) -> int:
+        """How many records of a dataset are ours, also where no run came to its end yet."""
+        row = self.connection.execute(statements("ledger")["owned"], {"dataset": number}).fetchone()
+        return int(row[0]) if row else 0
+
     def wait_for_others(self) -> None:
         """Wait for a run that was killed, and whose COMMIT the server is still working on.
 

@@ -62,6 +62,8 @@ WITH compared AS (
              FILTER (WHERE o.outcome IS NOT NULL) AS fields,
            bool_or(w.write) AS writes,
            array_agg(CASE
+             -- What was adopted with another value was never ours, and prune does not delete it.
+             WHEN e.once AND NOT c.owned AND e.wanted <> e.shown THEN 0
              WHEN e.once THEN e.was
              WHEN e.wanted IS NULL THEN NULL
              WHEN w.write OR o.outcome IS NULL THEN e.wanted

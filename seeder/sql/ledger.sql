@@ -100,6 +100,12 @@ CREATE TEMP TABLE applied AS
 SELECT r.id, r.desired, r.observed, r.shape, NULL::bigint[] AS intended
 FROM pg_temp.open o JOIN compose_init.record r ON r.dataset = {dataset} AND r.id = o.id;
 
+-- name: owned
+SELECT count(*) FROM (
+  SELECT id FROM compose_init.record WHERE dataset = %(dataset)s
+  UNION SELECT id FROM compose_init.intent WHERE dataset = %(dataset)s
+) o;
+
 -- name: nothing_applied
 CREATE TEMP VIEW applied AS
 SELECT NULL::bigint AS id, NULL::bigint[] AS desired, NULL::bigint[] AS observed, NULL::jsonb AS shape,
