@@ -86,15 +86,15 @@ class Nested:
         fields = dict(record.fields)
         for name, nest in self.dataset.nest.items():
             own = _values(record, nest.match.values())
-            family = self._children[name].get(own, [])
-            # Of two records with one key, which is a fault of its own, the first one has the children.
-            if own in seen[name]:
-                family = []
-            seen[name].add(own)
+            # A value that is not there names no parent.
+            family = [] if None in own else self._children[name].get(own, [])
             if nest.by is None:
                 fields[name] = Raw(encode([child for _, child in family]))
             else:
-                fields[name] = Raw(encode(self._by(name, nest, nest.by, family, faults)))
+                # Several records may have the same children: what is wrong with these is said once.
+                told = [] if own in seen[name] else faults
+                fields[name] = Raw(encode(self._by(name, nest, nest.by, family, told)))
+            seen[name].add(own)
         return replace(record, fields=fields)
 
     def _by(
@@ -119,10 +119,15 @@ class Nested:
     def _raise(self, seen: Mapping[str, set[Parent]], faults: list[Fault]) -> None:
         for name, nest in self.dataset.nest.items():
             for parent, orphans in self._children[name].items():
-                if parent in seen[name]:
+                if None in parent:
+                    problem = (
+                        f"names no parent: {' and '.join(nest.match)} must be text or a number"
+                    )
+                elif parent not in seen[name]:
+                    wanted = label(nest.match.values(), parent)
+                    problem = f"its parent is not there: no record has {wanted}"
+                else:
                     continue
-                wanted = label(nest.match.values(), parent)
-                problem = f"its parent is not there: no record has {wanted}"
                 faults += [Fault(child.where, "", name, problem) for child, _ in orphans]
         if faults:
             raise RecordError(f"dataset {self.dataset.name} has records that are wrong", faults)
