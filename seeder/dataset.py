@@ -174,7 +174,12 @@ class Seeding:
         try:
             with self.connection.transaction():
                 names, ids, keys = fill(
-                    self.connection, target.parts, document, references, self._done
+                    self.connection,
+                    target.parts,
+                    document,
+                    references,
+                    self._done,
+                    self.options.limit,
                 )
                 number = self.ledger.begin_dataset(self.dataset.name, self.dataset.target, names)
                 self.ledger.forget_records(number)

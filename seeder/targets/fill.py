@@ -55,15 +55,17 @@ def fill(
     document: Arrays,
     references: Mapping[str, Ids],
     progress: Callable[[int], None],
+    limit: int | None,
 ) -> tuple[list[str], array[int], list[list[Scalar]]]:
     """Copy all records into the table.
 
     Args:
         connection: in a transaction that is rolled back where this fails.
-        parts: of the dataset's table, which is empty; it has no nested children.
-        document: where the records are.
+        parts: of the dataset's table, which is empty.
+        document: where the records are, each with its children in it.
         references: for each of `dataset.refs`, the ids by natural key.
         progress: told how many are done.
+        limit: how many keys are wanted; all without.
 
     Returns:
         The columns, the ids of the records in their order, and the keys of the first ones.
@@ -98,9 +100,8 @@ def fill(
                 connection, parts.identifier, encoder.columns if encoder else [], text, len(key[0])
             )
             ids.extend(ids_of(connection, parts, key))
-            keys = keys or [
-                list(one) for one in zip(*(column[:SHOWN_KEYS] for column in key), strict=True)
-            ]
+            room = None if limit is None else limit - len(keys)
+            keys += [list(one) for one in zip(*(column[:room] for column in key), strict=True)]
             progress(len(ids))
     if encoder is None:
         raise UnfitError
@@ -220,9 +221,6 @@ NUMBERS = b"0123456789.+-eEnul"
 """What JSON's numbers and null are written with."""
 
 QUOTED = re.compile(r'"-?[0-9]+(\.[0-9]+)?"')
-
-SHOWN_KEYS = 1000
-"""How many keys of created records a plan carries."""
 
 
 def _of(column: Column | None) -> tuple[Any, Callable[[Sequence[Any], bool], Strings]]:
