@@ -50,6 +50,7 @@ class Seeding:
     Attributes:
         pending: keys that earlier datasets of the same plan create.
         schema: of its records.
+        beside: the names of other datasets in the manifest that have the same target.
         deletes: whether what it prunes is deleted now; else it stays, and the dataset is not wholly applied.
     """
 
@@ -59,6 +60,7 @@ class Seeding:
     options: Options
     pending: set[Scalar]
     schema: RecordSchema | None = None
+    beside: tuple[str, ...] = ()
     deletes: bool = True
 
     def run(self, location: str, sources: Sources) -> tuple[Plan, str]:
@@ -312,7 +314,8 @@ class Seeding:
         target.show(names, verify=self.options.verify)
         if sifted is not None and applied is not None:
             no_key_twice_in_file(self.connection, self.dataset, staged.at, applied.number)
-        plan = compare(self.connection, self.dataset, staged.at, names, self.options.limit)
+        beside = self.beside if applied and self.dataset.prune else ()
+        plan = compare(self.connection, self.dataset, staged.at, names, self.options.limit, beside)
         if applied and plan.delete:
             check_prune(self.dataset, plan, max(applied.records, self.ledger.owned(applied.number)))
         matched = sifted.count - len(sifted.places) if sifted else 0

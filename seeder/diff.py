@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
@@ -101,6 +102,7 @@ def compare(
     at: At,
     fields: list[str],
     limit: int | None = None,
+    beside: Sequence[str] = (),
 ) -> Plan:
     """Make `pg_temp.plan` from `pg_temp.desired`, `pg_temp.live` and `pg_temp.applied`.
 
@@ -110,6 +112,7 @@ def compare(
         at: the records at some positions, for messages.
         fields: in the order in which hashes stand.
         limit: how many records the plan carries; all without.
+        beside: names of other datasets, whose records of this target are not deleted.
 
     Raises:
         RecordError: two records of the file are one key in the target's types; or so many have left
@@ -128,6 +131,8 @@ def compare(
         "prune": dataset.prune,
     }
     connection.execute(texts["plan"], values)
+    if beside:
+        connection.execute(texts["spare"], {"beside": list(beside), "target": dataset.target})
     with connection.cursor(row_factory=dict_row) as cursor:
         counts = cursor.execute(texts["counts"]).fetchone() or {}
     plan = Plan(

@@ -148,7 +148,20 @@ def seed(
         if schema:
             fingerprints[rules[dataset.name]] = schema.fingerprint
         later = any(other.prune for other in chosen[number + 1 :]) and not options.plan
-        seeding = Seeding(connection, ledger, dataset, options, pending, schema, deletes=not later)
+        seeding = Seeding(
+            connection,
+            ledger,
+            dataset,
+            options,
+            pending,
+            schema,
+            beside=tuple(
+                other.name
+                for other in manifest.datasets
+                if other.target == dataset.target and other is not dataset
+            ),
+            deletes=not later,
+        )
         plan, fingerprint = seeding.run(where[dataset.name], sources)
         fingerprints[where[dataset.name]] = fingerprint
         fingerprints |= {place: sources.fingerprint(place) for place in variables_of(dataset)}
@@ -161,7 +174,8 @@ def seed(
     for seeding in reversed(postponed):
         name = seeding.dataset.name
         done, _ = seeding.run(where[name], sources)
-        plans[name] = replace(plans[name], delete=done.delete)
+        left = plans[name].left + done.left
+        plans[name] = replace(plans[name], delete=done.delete, left=left)
         options.finished(plans[name])
     return list(plans.values()), fingerprints
 

@@ -126,6 +126,13 @@ SELECT position, id, key,
   shape
 FROM classified;
 
+-- name: spare
+-- What another dataset of the manifest has in the same target stays.
+UPDATE pg_temp.plan p SET action = 'gone'
+WHERE p.action = 'delete' AND EXISTS (
+  SELECT FROM compose_init.record r JOIN compose_init.dataset d ON d.number = r.dataset
+  WHERE r.id = p.id AND d.name = ANY (%(beside)s) AND d.target = %(target)s);
+
 -- name: counts
 SELECT
   count(*) FILTER (WHERE action = 'create') AS creates,
