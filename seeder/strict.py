@@ -28,6 +28,9 @@ TWICE = "is there twice in one record: remove one"
 ODD = re.compile(r'["\\\x00-\x1f]')
 """What no name may have that msgspec is told."""
 
+ESCAPED_END = re.compile(rb"\\u00(22|3[aA])")
+"""A quote or a colon in a text, which may look like the end of a name where it is written in another way."""
+
 ESCAPED = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
 """NUL, or half of a surrogate pair, in JSON's escapes."""
 
@@ -98,7 +101,9 @@ def repeats(raw: Raw | bytes) -> bool:
     """Whether a value may have an object in it that has a name twice; a parser keeps the last of them."""
     text = bytes(raw)
     names = text.count(END_OF_NAME)
-    return names > 1 and encode(decode(text)).count(END_OF_NAME) != names
+    return names > 1 and (
+        encode(decode(text)).count(END_OF_NAME) != names or ESCAPED_END.search(text) is not None
+    )
 
 
 def any_repeats(values: Sequence[Raw]) -> bool:
