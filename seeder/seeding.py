@@ -8,7 +8,7 @@ from seeder.conform import schema_of
 from seeder.content import Content
 from seeder.dataset import Seeding
 from seeder.diff import Plan
-from seeder.errors import ManifestError, SourceError, nearest
+from seeder.errors import InterruptedTargetError, ManifestError, SourceError, nearest
 from seeder.ledger import Connection, Ledger
 from seeder.manifest import Dataset, Manifest, parse
 from seeder.options import Options, no_api
@@ -182,6 +182,12 @@ def seed(
 
 def _prepare(connection: Connection, *, create: bool) -> Ledger:
     connection.execute(SESSION)
+    row = connection.execute("SHOW transaction_read_only").fetchone()
+    if row and row[0] == "on":
+        raise InterruptedTargetError(
+            "the database is read-only, as a standby is, or one with default_transaction_read_only on; a plan"
+            " needs temporary tables and functions as well: run again with one that can be written to"
+        )
     return Ledger.open(connection, create=create)
 
 

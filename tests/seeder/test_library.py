@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from seeder import Options
+from seeder.errors import InterruptedTargetError
 from seeder.manifest import Dataset, json_schema
 from tests.seeder.seeds import Seeds, table
 
@@ -47,3 +48,12 @@ def test_the_schema_is_that_of_the_manifest() -> None:
     assert written.stdout == (DOCS / "seeds.schema.json").read_text(encoding="utf-8")
     known = {field.alias or name for name, field in Dataset.model_fields.items()}
     assert set(json_schema()["properties"]["dataset"]["items"]["properties"]) == known
+
+
+@pytest.mark.parametrize("plan", [True, False])
+def test_a_database_that_is_read_only(seeds: Seeds, plan: bool) -> None:
+    """A standby, say: a plan makes temporary functions, which it does not allow."""
+    seeds.do("CREATE TABLE creatures (slug text)")
+    seeds.write(table(), creatures=[]).do("SET default_transaction_read_only = on")
+    with pytest.raises(InterruptedTargetError, match="the database is read-only"):
+        seeds.run(plan=plan)
