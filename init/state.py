@@ -15,7 +15,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from init import revisions
-from init.errors import CredentialsRefused, SettingsError
+from init.errors import CredentialsRefused
 from init.wait import Connection
 
 UP_TO_DATE = """
@@ -92,7 +92,6 @@ def prepare(connection: Connection) -> None:
 
     Raises:
         CredentialsRefused: the role may not.
-        SettingsError: nobody may, as on a standby.
     """
     try:
         connection.execute(CREATE + revisions.CREATE)
@@ -103,11 +102,6 @@ def prepare(connection: Connection) -> None:
         raise CredentialsRefused(
             f"the ledger cannot be created: {error.diag.message_primary}; let the role own the database, or"
             " GRANT CREATE ON DATABASE to it"
-        ) from None
-    except psycopg.errors.ReadOnlySqlTransaction as error:
-        raise SettingsError(
-            f"the ledger cannot be created: {error.diag.message_primary}; is it a standby? Give the address of a"
-            " server that can be written to, or target_session_attrs=read-write where there are several"
         ) from None
 
 

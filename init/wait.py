@@ -137,10 +137,15 @@ def not_lost() -> Iterator[None]:
     """Say it where a connection that was there is lost.
 
     Raises:
-        ConnectionLostError: the server ended the session, or cannot be reached any more.
+        ConnectionLostError: the server ended the session, or cannot be reached any more, or takes no writes.
     """
     try:
         yield
+    except psycopg.errors.ReadOnlySqlTransaction:
+        raise ConnectionLostError(
+            "PostgreSQL is read-only, as a standby is, or a database with default_transaction_read_only on; run again"
+            " with one that can be written to, or with target_session_attrs=read-write where there are several"
+        ) from None
     except psycopg.OperationalError as error:
         raise ConnectionLostError(
             f"the connection to PostgreSQL was lost: {' '.join(str(error).split())}; run again"

@@ -94,16 +94,17 @@ class RecordSchema:
         kind = type(error.kind).__name__.rpartition("_")[2]
         found = "" if kind in NAMED else self._found(record, error.instance_path)
         near = ""
-        if kind == "Required":
+        if path and path[0] in self.dataset.secrets:
+            # The names within a value are a part of it.
+            field = path[0]
+            if kind in NAMING:
+                message = "has a field that the schema does not allow"
+        elif kind == "Required":
             field, message = "/".join([*path, error.kind.property]), "is missing"
         elif kind == "AdditionalProperties" and len(error.kind.unexpected) == 1:
             (unknown,) = error.kind.unexpected
             near = nearest(unknown, list(self._properties(error.schema_path)))
-            message = "is no field that the schema knows"
-            if path and path[0] in self.dataset.secrets:
-                near, message = "", "has a field that the schema does not know"
-            else:
-                field = "/".join([*path, unknown])
+            field, message = "/".join([*path, unknown]), "is no field that the schema knows"
         elif kind == "Enum" and found and isinstance(error.instance, str):
             near = nearest(error.instance, [v for v in error.kind.options if isinstance(v, str)])
         rule = "/".join(str(part) for part in error.schema_path)
@@ -135,6 +136,9 @@ class RecordSchema:
 
 NAMED = {"Required", "AdditionalProperties"}
 """Faults whose field is not there, or should not be."""
+
+NAMING = {"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"}
+"""Faults in whose words are names that a record has."""
 
 
 def schema_of(dataset: Dataset, location: str | None, sources: Sources) -> RecordSchema | None:

@@ -27,7 +27,6 @@ from seeder.diff import (
     compare,
     no_key_twice_in_file,
     prepare,
-    without_moved,
 )
 from seeder.errors import CredentialsError, InterruptedTargetError, ManifestError
 from seeder.ledger import Applied, Connection, Ledger, unpack
@@ -58,7 +57,7 @@ class Seeding:
     Attributes:
         pending: keys that earlier datasets of the same plan create.
         schema: of its records.
-        others: the manifest's other datasets with the same target.
+        beside: the names of other datasets in the manifest that have the same target.
         deletes: whether what it prunes is deleted now; else it stays, and the dataset is not wholly applied.
     """
 
@@ -68,7 +67,7 @@ class Seeding:
     options: Options
     pending: set[Scalar]
     schema: RecordSchema | None = None
-    others: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     deletes: bool = True
 
     def run(self, location: str, sources: Sources) -> tuple[Plan, str]:
@@ -184,7 +183,12 @@ class Seeding:
         try:
             with self.connection.transaction():
                 names, ids, keys = fill(
-                    self.connection, target.parts, document, references, self._done
+                    self.connection,
+                    target.parts,
+                    document,
+                    references,
+                    self._done,
+                    self.options.limit,
                 )
                 number = self.ledger.begin_dataset(self.dataset.name, self.dataset.target, names)
                 self.ledger.forget_records(number)
@@ -317,12 +321,10 @@ class Seeding:
         target.show(names, verify=self.options.verify)
         if sifted is not None and applied is not None:
             no_key_twice_in_file(self.connection, self.dataset, staged.at, applied.number)
-        plan = compare(self.connection, self.dataset, staged.at, names, self.options.limit)
+        beside = self.beside if applied and self.dataset.prune else ()
+        plan = compare(self.connection, self.dataset, staged.at, names, self.options.limit, beside)
         if applied and plan.delete:
-            plan = without_moved(self.connection, self.dataset, plan, self.others)
-            # After a run that did not come to its end, more is ours than the last complete one had.
-            owned = self.ledger.owned(applied.number)
-            check_prune(self.dataset, plan, max(owned, applied.records))
+            check_prune(self.dataset, plan, max(applied.records, self.ledger.owned(applied.number)))
         matched = sifted.count - len(sifted.places) if sifted else 0
         create, unchanged = plan.create + staged.waiting, plan.unchanged + matched
         return replace(plan, create=create, unchanged=unchanged), names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
@@ -101,6 +102,7 @@ def compare(
     at: At,
     fields: list[str],
     limit: int | None = None,
+    beside: Sequence[str] = (),
 ) -> Plan:
     """Make `pg_temp.plan` from `pg_temp.desired`, `pg_temp.live` and `pg_temp.applied`.
 
@@ -110,6 +112,7 @@ def compare(
         at: the records at some positions, for messages.
         fields: in the order in which hashes stand.
         limit: how many records the plan carries; all without.
+        beside: names of other datasets, whose records of this target are not deleted.
 
     Raises:
         RecordError: two records of the file are one key in the target's types; or so many have left
@@ -128,6 +131,8 @@ def compare(
         "prune": dataset.prune,
     }
     connection.execute(texts["plan"], values)
+    if beside:
+        connection.execute(texts["spare"], {"beside": list(beside), "target": dataset.target})
     with connection.cursor(row_factory=dict_row) as cursor:
         counts = cursor.execute(texts["counts"]).fetchone() or {}
     plan = Plan(
@@ -170,27 +175,10 @@ def no_key_twice_in_file(connection: Connection, dataset: Dataset, at: At, numbe
         raise RecordError(f"dataset {dataset.name} has records that are wrong", faults)
 
 
-def without_moved(
-    connection: Connection, dataset: Dataset, plan: Plan, others: tuple[str, ...]
-) -> Plan:
-    """The plan without the deletes of records that have moved to one of the `others`, whose files have them."""
-    values = {"others": list(others), "target": dataset.target}
-    moved = {tuple(key) for (key,) in connection.execute(statements("diff")["moved"], values)}
-    return replace(
-        plan,
-        delete=plan.delete - len(moved),
-        left=plan.left + len(moved),
-        records=tuple(
-            change
-            for change in plan.records
-            if change.action != "delete" or tuple(change.key.values()) not in moved
-        ),
-    )
-
-
 def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
     """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
-    if plan.delete and plan.delete / records > dataset.max_prune:
+    # A quotient is the number that a person writes: 29 / 100 is 0.29, and 0.29 * 100 is less than 29.
+    if plan.delete / records > dataset.max_prune:
         raise RecordError(
             f"dataset {dataset.name}: {plan.delete} of {records} records have left the file, and prune would"
             f" delete them; where that is meant, set max_prune to {_share(plan.delete, records)} or more",

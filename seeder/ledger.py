@@ -128,7 +128,9 @@ class Ledger:
         Raises:
             psycopg.errors.LockNotAvailable: its session goes on and on.
         """
-        self.connection.execute(statements("ledger")["wait_for_others"])
+        row = self.connection.execute("SHOW lock_timeout").fetchone()  # a SELECT takes the snapshot
+        query = sql.SQL(statements("ledger")["wait_for_others"])
+        self.connection.execute(query.format(before=sql.Literal(row[0] if row else "0")))
 
     def begin_dataset(self, name: str, target: str, fields: list[str]) -> int:
         """Write that a dataset is about to change; its number."""

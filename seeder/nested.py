@@ -86,15 +86,15 @@ class Nested:
         fields = dict(record.fields)
         for name, nest in self.dataset.nest.items():
             own = _values(record, nest.match.values())
-            # null is no parent's name, and equals nothing.
+            # A value that is not there names no parent.
             family = [] if None in own else self._children[name].get(own, [])
-            # What is wrong with children that several records have is said once.
-            said = faults if own not in seen[name] else []
-            seen[name].add(own)
             if nest.by is None:
                 fields[name] = Raw(encode([child for _, child in family]))
             else:
-                fields[name] = Raw(encode(self._by(name, nest, nest.by, family, said)))
+                # Several records may have the same children: what is wrong with these is said once.
+                told = [] if own in seen[name] else faults
+                fields[name] = Raw(encode(self._by(name, nest, nest.by, family, told)))
+            seen[name].add(own)
         return replace(record, fields=fields)
 
     def _by(
@@ -120,7 +120,9 @@ class Nested:
         for name, nest in self.dataset.nest.items():
             for parent, orphans in self._children[name].items():
                 if None in parent:
-                    problem = f"names no parent: needs text or a number in {', '.join(nest.match)}"
+                    problem = (
+                        f"names no parent: {' and '.join(nest.match)} must be text or a number"
+                    )
                 elif parent not in seen[name]:
                     wanted = label(nest.match.values(), parent)
                     problem = f"its parent is not there: no record has {wanted}"

@@ -8,7 +8,7 @@ from seeder.conform import schema_of
 from seeder.content import Content
 from seeder.dataset import Seeding
 from seeder.diff import Plan
-from seeder.errors import ManifestError, SourceError, nearest
+from seeder.errors import InterruptedTargetError, ManifestError, SourceError, nearest
 from seeder.ledger import Connection, Ledger
 from seeder.manifest import Dataset, Manifest, parse
 from seeder.options import Options, no_api
@@ -148,13 +148,19 @@ def seed(
         if schema:
             fingerprints[rules[dataset.name]] = schema.fingerprint
         later = any(other.prune for other in chosen[number + 1 :]) and not options.plan
-        others = tuple(
-            other.name
-            for other in manifest.datasets
-            if other.target == dataset.target and other is not dataset
-        )
         seeding = Seeding(
-            connection, ledger, dataset, options, pending, schema, others, deletes=not later
+            connection,
+            ledger,
+            dataset,
+            options,
+            pending,
+            schema,
+            beside=tuple(
+                other.name
+                for other in manifest.datasets
+                if other.target == dataset.target and other is not dataset
+            ),
+            deletes=not later,
         )
         plan, fingerprint = seeding.run(where[dataset.name], sources)
         fingerprints[where[dataset.name]] = fingerprint
@@ -168,13 +174,20 @@ def seed(
     for seeding in reversed(postponed):
         name = seeding.dataset.name
         done, _ = seeding.run(where[name], sources)
-        plans[name] = replace(plans[name], delete=done.delete)
+        left = plans[name].left + done.left
+        plans[name] = replace(plans[name], delete=done.delete, left=left)
         options.finished(plans[name])
     return list(plans.values()), fingerprints
 
 
 def _prepare(connection: Connection, *, create: bool) -> Ledger:
     connection.execute(SESSION)
+    row = connection.execute("SHOW transaction_read_only").fetchone()
+    if row and row[0] == "on":
+        raise InterruptedTargetError(
+            "the database is read-only, as a standby is, or one with default_transaction_read_only on; a plan"
+            " needs temporary tables and functions as well: run again with one that can be written to"
+        )
     return Ledger.open(connection, create=create)
 
 

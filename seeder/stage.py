@@ -68,8 +68,9 @@ def stage(dataset: Dataset, raw: list[RawRecord], lookup: Lookup, first: int = 0
         _drop(dataset, body)
     pending: set[int] = set()
     waits: dict[int, dict[str, tuple[Raw, bool]]] = {}
+    natural = _natural_keys(dataset, bodies)
     for name, ref in dataset.refs.items():
-        pending |= _resolve(dataset, name, ref, raw, bodies, lookup, faults, waits)
+        pending |= _resolve(dataset, name, ref, raw, bodies, natural, lookup, faults, waits)
     staged = [
         desired
         if n not in pending and n not in waits
@@ -96,17 +97,24 @@ def _drop(dataset: Dataset, body: dict[str, Raw]) -> None:
             del body[field]
 
 
+def _natural_keys(dataset: Dataset, bodies: list[dict[str, Raw]]) -> list[dict[str, Raw]]:
+    """Take out of each record what its references are from; several may be from one field."""
+    fields = {ref.from_ for ref in dataset.refs.values()}
+    return [{field: body.pop(field) for field in fields & body.keys()} for body in bodies]
+
+
 def _resolve(
     dataset: Dataset,
     name: str,
     ref: Ref,
     raw: list[RawRecord],
     bodies: list[dict[str, Raw]],
+    natural: list[dict[str, Raw]],
     lookup: Lookup,
     faults: list[Fault],
     waits: dict[int, dict[str, tuple[Raw, bool]]],
 ) -> set[int]:
-    """Replace the natural key in `ref.from_` by the id that the target has for it, in `name`.
+    """Write the id that the target has for the natural key of `ref.from_`, in `name`.
 
     What the dataset's own table does not have yet may be in the file: `waits` gets it, and the target
     knows when all of the file is there.
@@ -114,11 +122,12 @@ def _resolve(
     Returns the positions of records whose key waits for an id that a plan's earlier dataset makes.
     """
     pending: set[int] = set()
-    wanted = [scalar(body[ref.from_]) if ref.from_ in body else None for body in bodies]
+    all_given = [one.get(ref.from_) for one in natural]
+    wanted = [None if given is None else scalar(given) for given in all_given]
     distinct: list[Scalar] = [value for value in dict.fromkeys(wanted) if value is not None]
     found = lookup(ref, distinct) if distinct else {}
-    for position, (record, body, value) in enumerate(zip(raw, bodies, wanted, strict=True)):
-        given = body.pop(ref.from_, None)
+    columns = zip(raw, bodies, all_given, wanted, strict=True)
+    for position, (record, body, given, value) in enumerate(columns):
         if given is None:
             continue
         ids = found.get(value, [])

@@ -30,8 +30,11 @@ DEEP = "is nested too deeply: no record needs hundreds of levels"
 
 TWICE = "is there twice in one record: remove one"
 
-ODD = {'"', "\\"}
+ODD = re.compile(r'["\\\x00-\x1f]')
 """What no name may have that msgspec is told."""
+
+ESCAPED_END = re.compile(rb"\\u00(22|3[aA])")
+"""A quote or a colon in a text, which may look like the end of a name where it is written in another way."""
 
 ESCAPED = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
 """NUL, or half of a surrogate pair, in JSON's escapes."""
@@ -105,7 +108,10 @@ def repeats(raw: Raw | bytes) -> bool:
     text = bytes(raw)
     names = text.count(END_OF_NAME)
     try:
-        return names > 1 and encode(loosely(text)).count(END_OF_NAME) != names
+        return names > 1 and (
+            encode(loosely(text)).count(END_OF_NAME) != names
+            or ESCAPED_END.search(text) is not None
+        )
     except RecursionError:
         return True
 
@@ -119,7 +125,7 @@ def any_repeats(values: Sequence[Raw]) -> bool:
     first: list[str] = []
     with suppress(DecodeError, RecursionError):  # no object, or one that nobody reads
         first = list(decode(values[0], type=dict[str, Raw]))
-    if first and names == len(first) * len(values) and not ODD & set("".join(first)):
+    if first and names == len(first) * len(values) and not ODD.search("".join(first)):
         fields = [(f"f{n}", Raw) for n in range(len(first))]
         rename = {field: name for (field, _), name in zip(fields, first, strict=True)}
         same = defstruct("Same", fields, rename=rename, forbid_unknown_fields=True, gc=False)

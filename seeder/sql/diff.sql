@@ -62,6 +62,8 @@ WITH compared AS (
              FILTER (WHERE o.outcome IS NOT NULL) AS fields,
            bool_or(w.write) AS writes,
            array_agg(CASE
+             -- What was adopted with another value was never ours, and prune does not delete it.
+             WHEN e.once AND NOT c.owned AND e.wanted <> e.shown THEN 0
              WHEN e.once THEN e.was
              WHEN e.wanted IS NULL THEN NULL
              WHEN w.write OR o.outcome IS NULL THEN e.wanted
@@ -124,6 +126,13 @@ SELECT position, id, key,
   shape
 FROM classified;
 
+-- name: spare
+-- What another dataset of the manifest has in the same target stays.
+UPDATE pg_temp.plan p SET action = 'gone'
+WHERE p.action = 'delete' AND EXISTS (
+  SELECT FROM compose_init.record r JOIN compose_init.dataset d ON d.number = r.dataset
+  WHERE r.id = p.id AND d.name = ANY (%(beside)s) AND d.target = %(target)s);
+
 -- name: counts
 SELECT
   count(*) FILTER (WHERE action = 'create') AS creates,
@@ -156,15 +165,6 @@ WHERE action = 'deleted' AND %(deleted)s = 'fail'
    OR jsonb_path_exists(fields, '$.*.stop')
 ORDER BY position
 LIMIT %(limit)s;
-
--- name: moved
--- What would be deleted, and belongs to another dataset of the same target by now: that one's.
-UPDATE pg_temp.plan SET action = 'gone'
-WHERE action = 'delete' AND id IN (
-  SELECT r.id FROM compose_init.record r JOIN compose_init.dataset d ON d.number = r.dataset
-  WHERE d.name = ANY (%(others)s) AND d.target = %(target)s
-)
-RETURNING key;
 
 -- name: postpone
 -- What would be deleted stays for now, in the target and in the ledger.

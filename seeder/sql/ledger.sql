@@ -9,7 +9,7 @@ SELECT to_regclass('compose_init.record') IS NOT NULL AS present;
 -- name: wait_for_others
 SET LOCAL lock_timeout = '60s';
 LOCK TABLE compose_init.dataset IN SHARE ROW EXCLUSIVE MODE;
-SET LOCAL lock_timeout TO DEFAULT;
+SET LOCAL lock_timeout = {before};
 
 -- name: create
 CREATE SCHEMA IF NOT EXISTS compose_init;

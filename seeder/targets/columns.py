@@ -155,11 +155,16 @@ def same(left: str, right: str, names: Sequence[str]) -> sql.Composed:
     )
 
 
+def _in_manifest(table: str) -> str:
+    """A table's name as a manifest has it."""
+    return '"' + table.replace('"', '""') + '"' if {".", '"'} & set(table) else table
+
+
 def why_no_table(connection: Connection, name: str) -> str:
     """Why nothing is a table of this name."""
     row = connection.execute(statements("table")["kind"], {"table": regclass(name)}).fetchone()
     if row and row[0]:
         return f"{name} is no table: name the one that it shows"
     rows = connection.execute(statements("table")["tables"]).fetchall()
-    near = nearest(name, [str(row[0]) for row in rows])
+    near = nearest(name, [_in_manifest(str(row[0])) for row in rows])
     return f"there is no table {name}{near}; does a migration create it?"

@@ -55,15 +55,17 @@ def fill(
     document: Arrays,
     references: Mapping[str, Ids],
     progress: Callable[[int], None],
+    limit: int | None,
 ) -> tuple[list[str], array[int], list[list[Scalar]]]:
     """Copy all records into the table.
 
     Args:
         connection: in a transaction that is rolled back where this fails.
-        parts: of the dataset's table, which is empty; it has no nested children.
-        document: where the records are.
+        parts: of the dataset's table, which is empty.
+        document: where the records are, each with its children in it.
         references: for each of `dataset.refs`, the ids by natural key.
         progress: told how many are done.
+        limit: how many keys are wanted; all without.
 
     Returns:
         The columns, the ids of the records in their order, and the keys of the first ones.
@@ -98,9 +100,8 @@ def fill(
                 connection, parts.identifier, encoder.columns if encoder else [], text, len(key[0])
             )
             ids.extend(ids_of(connection, parts, key))
-            keys = keys or [
-                list(one) for one in zip(*(column[:SHOWN_KEYS] for column in key), strict=True)
-            ]
+            room = None if limit is None else limit - len(keys)
+            keys += [list(one) for one in zip(*(column[:room] for column in key), strict=True)]
             progress(len(ids))
     if encoder is None:
         raise UnfitError
@@ -134,7 +135,9 @@ class _Encoder:
             first = msgspec.json.decode(bytes(batch.texts[0]), type=dict[str, Raw])
         except msgspec.DecodeError:
             raise UnfitError from None
-        sources = {ref.from_: name for name, ref in dataset.refs.items()}
+        sources: dict[str, list[str]] = {}
+        for name, ref in dataset.refs.items():
+            sources.setdefault(ref.from_, []).append(name)
         types: list[tuple[str, Any]] = []
         parts: list[_Part] = []
         names: list[str] = []
@@ -144,13 +147,13 @@ class _Encoder:
                 continue
             if name in sources:
                 type_: Any = str | int | None
-                part = _Part(sources[name], _by_reference(references[sources[name]]))
+                some = [_Part(ref, _by_reference(references[ref])) for ref in sources[name]]
             else:
                 type_, write = _of(columns.get(name))
-                part = _Part(name, write)
-            names.append(f"f{len(types)}")
-            parts.append(part)
-            types.append((names[-1], type_))
+                some = [_Part(name, write)]
+            names += [f"f{len(types)}"] * len(some)
+            parts += some
+            types.append((f"f{len(types)}", type_))
         if not parts or len({part.column for part in parts}) < len(parts):
             raise UnfitError
         rename = {f"f{n}": name for n, name in enumerate(first)}
@@ -210,7 +213,7 @@ class _Encoder:
 
 def _check_renamed(names: Iterable[str]) -> None:
     """Msgspec gives a field no such name."""
-    if any(strict.ODD & set(name) for name in names):
+    if any(map(strict.ODD.search, names)):
         raise UnfitError
 
 
@@ -218,9 +221,6 @@ NUMBERS = b"0123456789.+-eEnul"
 """What JSON's numbers and null are written with."""
 
 QUOTED = re.compile(r'"-?[0-9]+(\.[0-9]+)?"')
-
-SHOWN_KEYS = 1000
-"""How many keys of created records a plan carries."""
 
 
 def _of(column: Column | None) -> tuple[Any, Callable[[Sequence[Any], bool], Strings]]:

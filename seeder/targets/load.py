@@ -92,15 +92,16 @@ class Loader:
                 except (DecodeError, RecursionError):
                     faults.append(self._no_json(record, name, text))
                 else:
-                    faults += [
-                        Fault(
-                            record.where, self.parts.label(record), f"{name}/{path}", strict.TWICE
-                        )
-                        for path in strict.twice_in((text or "null").encode())
-                    ]
+                    faults += self._names_twice(record, name, (text or "null").encode())
             raw = {name: Raw((text or "null").encode()) for name, text in texts.items()}
             found.append(replace(record, document={**record.document, **raw}))
         return found, faults
+
+    def _names_twice(self, record: Desired, name: str, text: bytes) -> list[Fault]:
+        paths = [f"{name}/{path}" for path in strict.twice_in(text)]
+        if paths and name in self.parts.dataset.secrets:
+            paths = [name]  # the names within a value are a part of it
+        return [Fault(record.where, self.parts.label(record), path, strict.TWICE) for path in paths]
 
     def _no_json(self, record: Desired, name: str, text: str) -> Fault:
         shown = (

@@ -125,9 +125,13 @@ class Misfits:
             return f"it breaks {self._domain_rule(field, constraint)} (constraint {constraint})"
         if state == NO_SUCH_VALUE and (labels := self._labels(field)):
             return _not_among(value, labels)
-        if self.categories[field] == "A" and not isinstance(value, list):
-            return "an array is written [1, 2]"
-        return ""
+        return self._no_array(value) if self.categories[field] == "A" else ""
+
+    def _no_array(self, value: object) -> str:
+        """How an array is written, or "" where it is written so."""
+        if self.dataset.is_text:
+            return "" if str(value).startswith("{") else "an array is written {1,2}"
+        return "" if isinstance(value, list) else "an array is written [1, 2]"
 
     def _said(self, field: str, value: object, state: str, message: str) -> str:
         """PostgreSQL's own words, without the value that they say once more, and what would be right."""

@@ -124,7 +124,9 @@ def reason(dataset: Dataset, error: psycopg.Error) -> str:
     """PostgreSQL's own words; without values where the dataset has secrets."""
     if not dataset.secrets:
         return _said(error)
-    if (error.sqlstate or "").startswith("23"):
+    # PostgreSQL's own words name a constraint; a trigger may raise the same state with words of its own.
+    own = error.diag.table_name or error.diag.datatype_name
+    if own and (error.sqlstate or "").startswith("23"):
         return error.diag.message_primary or ""
     return f"a value is not taken (SQLSTATE {error.sqlstate}); it may be secret and is not shown"
 

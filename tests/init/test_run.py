@@ -472,3 +472,21 @@ def test_words_that_mean_nothing_are_refused(program: Program, call: tuple[str, 
     run = program.run(*call, timeout=30)
     assert run.code == 78, run.said
     assert "the command line is wrong" in run.said
+
+
+@pytest.mark.parametrize("arguments", [[], ["--plan"]])
+def test_a_database_that_is_read_only(database: str, tmp_path: Path, arguments: list[str]) -> None:
+    """It has gone away for a run, as in a failover; that is no defect."""
+    (tmp_path / "seeds.toml").write_text(
+        '[[dataset]]\nname = "x"\nsource = "x.json"\ntable = "x"\nkey = ["slug"]\n'
+    )
+    (tmp_path / "x.json").write_text("[]")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE x (slug text)")
+        name = connection.info.dbname
+        connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    manifest = str(tmp_path / "seeds.toml")
+    program = Program({"DATABASE_URL": database, "SEED_MANIFEST": manifest}, tmp_path)
+    finished = program.run(*arguments)
+    assert finished.code == 75, finished.said
+    assert "is read-only" in finished.said

@@ -46,6 +46,18 @@ def test_numbers_keep_their_digits(seeds: Seeds, monkeypatch: pytest.MonkeyPatch
     assert counts(seeds.run(verify=True)) == {"unchanged": 2}
 
 
+@pytest.mark.parametrize("limit", [0, 2, 5, None])
+def test_a_plan_carries_as_many_records_as_it_may(seeds: Seeds, limit: int | None) -> None:
+    """Of several files, or pieces of one, as well."""
+    seeds.do("CREATE TABLE creatures (slug text)")
+    seeds.write(table().replace(".json", "*.json"))
+    for n in range(6):
+        seeds.source(f"creatures{n}", [{"slug": f"c{n}"}])
+    planned = seeds.plan(limit=limit).records
+    assert [change.key["slug"] for change in planned] == [f"c{n}" for n in range(6)][:limit]
+    assert seeds.run(limit=limit).records == planned
+
+
 def test_json_is_written_as_it_is_compared(seeds: Seeds) -> None:
     """So that another field's edit does not update it as well."""
     rows: list[dict[str, Any]] = [{"slug": "a", "hp": 1, "raw": {"b": 1, "a": [1.0]}}]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from seeder import Options
+from seeder.errors import InterruptedTargetError
 from seeder.manifest import Dataset, json_schema
 from tests.seeder.seeds import Seeds, table
 
@@ -54,3 +55,12 @@ def test_statements_are_read_whatever_the_locale_is() -> None:
     ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     code = "from seeder.sql import statements; statements('table')"
     subprocess.run([sys.executable, "-c", code], check=True, env=ascii_alone, cwd=DOCS.parent)
+
+
+@pytest.mark.parametrize("plan", [True, False])
+def test_a_database_that_is_read_only(seeds: Seeds, plan: bool) -> None:
+    """A standby, say: a plan makes temporary functions, which it does not allow."""
+    seeds.do("CREATE TABLE creatures (slug text)")
+    seeds.write(table(), creatures=[]).do("SET default_transaction_read_only = on")
+    with pytest.raises(InterruptedTargetError, match="the database is read-only"):
+        seeds.run(plan=plan)

@@ -12,7 +12,7 @@ from tests.seeder.seeds import Seeds, counts
 NAMES = [
     "position", "id", "key", "t", "p", "d", "w", "r", "n", "new", "fields", "document", "hashes", "desired", "live",
     "referred", "user", "select", "Upper Case", "it's", "a.b", "{x}", "100%", "a%sb", "%(positions)s",
-    'we"ird', "back\\slash",
+    'we"ird', "back\\slash", "two\nlines", "tab\t",
 ]  # fmt: skip
 TABLES = ["plan", "raw", "live", "desired", "applied", "open", "Upper", "user", "100%", "%s", "{x}"]
 
@@ -56,6 +56,20 @@ def test_a_column_may_have_any_name(seeds: Seeds, name: str) -> None:
     follow(seeds, name, "hp")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_within_a_value_may_be_any(seeds: Seeds, name: str) -> None:
+    """In records of one shape too, and a reference may be from it."""
+    seeds.do("CREATE TABLE x (slug text, v jsonb, ref int); CREATE TABLE p (slug text, id int)")
+    seeds.do("INSERT INTO p VALUES ('a', 5)")
+    refs = {"from": name, "table": "p", "match": "slug", "take": "id"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in refs.items()]
+    records = [{"slug": str(n), "v": {name: n, "b": 1}, name: "a"} for n in range(3)]
+    seeds.write("\n".join([manifest("x"), "[dataset.refs.ref]", *lines]), x=records)
+    assert counts(seeds.run()) == {"create": 3}
+    assert seeds.rows("SELECT v, ref FROM x ORDER BY slug LIMIT 1") == [({name: 0, "b": 1}, 5)]
+    assert counts(seeds.run(verify=True)) == {"unchanged": 3}
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_may_have_any_name(seeds: Seeds, name: str) -> None:
     """Those of this program's temporary tables as well."""
@@ -82,10 +96,11 @@ def test_a_table_is_named_as_sql_has_it(seeds: Seeds, name: str) -> None:
         ('"x"; DROP TABLE x', "table is written name or schema.name"),
         ("shown", "shown is no table: name the one that it shows"),
         ("none", "there is no table none; does a migration create it?"),
+        ("a.b", 'there is no table a.b (did you mean "a.b"?); does a migration create it?'),
     ],
 )
 def test_a_name_that_is_no_table(seeds: Seeds, name: str, said: str) -> None:
-    seeds.do("CREATE TABLE x (slug text); CREATE VIEW shown AS TABLE x")
+    seeds.do('CREATE TABLE x (slug text); CREATE VIEW shown AS TABLE x; CREATE TABLE "a.b" ()')
     seeds.write(manifest(name), x=[])
     with pytest.raises(ManifestError) as raised:
         seeds.run()

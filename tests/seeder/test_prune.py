@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from seeder.errors import RecordError, RefusedError
+from tests.seeder.api import Api
 from tests.seeder.seeds import Seeds, counts, outcomes, table
+from tests.seeder.through import Through
 
 MANY = [{"slug": f"c{n}", "hp": n} for n in range(20)]
 
@@ -70,16 +72,47 @@ def test_too_many_stop_the_run(creatures: Seeds) -> None:
     assert creatures.run().delete == 3
 
 
-def test_the_number_that_is_named_allows_it(creatures: Seeds) -> None:
-    """Though 0.29 times 100 is less than 29 in binary."""
-    many = [{"slug": f"c{n}", "hp": n} for n in range(100)]
-    creatures.source("creatures", many)
-    creatures.run()
-    creatures.source("creatures", many[29:])
-    with pytest.raises(RecordError, match=r"29 of 100 records .* set max_prune to 0\.29 "):
-        creatures.run()
-    creatures.write(table(prune=True, max_prune=0.29))
-    assert creatures.run().delete == 29
+def test_what_was_adopted_with_another_value_once_is_not_deleted(creatures: Seeds) -> None:
+    """A field that is written `once` is not compared, and yet says that the row is somebody's own."""
+    creatures.do("INSERT INTO creatures (slug, hp) VALUES ('theirs', 5), ('same', 6)")
+    once = table(prune=True) + "\n[dataset.fields]\nhp = { once = true }"
+    adopted = [{"slug": "theirs", "hp": 6}, {"slug": "same", "hp": 6}]
+    creatures.write(once, creatures=[*MANY, *adopted])
+    assert counts(creatures.run()) == {"unchanged": 22}
+    assert counts(creatures.run(verify=True)) == {"unchanged": 22}
+    creatures.source("creatures", MANY)
+    plan = creatures.run()
+    assert (plan.delete, plan.left) == (1, 1)
+    assert "theirs" in slugs(creatures)
+    assert "same" not in slugs(creatures)
+
+
+@pytest.mark.parametrize("gone", [7, 14, 28, 29, 55, 57, 58])
+def test_the_number_that_is_said_is_the_least_that_allows_it(seeds: Seeds, gone: int) -> None:
+    """Though 0.29 times 100 is a little less than 29, as computers count."""
+    rows = [{"slug": f"c{n}"} for n in range(100)]
+    seeds.do("CREATE TABLE creatures (slug text)")
+    seeds.write(table(prune=True, max_prune=0.01), creatures=rows).run()
+    seeds.source("creatures", rows[gone:])
+    with pytest.raises(RecordError, match=rf"{gone} of 100 .* set max_prune to {gone / 100} or"):
+        seeds.plan()
+    seeds.write(table(prune=True, max_prune=gone / 100))
+    assert seeds.run().delete == gone
+
+
+def test_what_is_said_counts_before_the_first_run_has_ended(through: Through, api: Api) -> None:
+    """The API has refused a record; of the others, all may leave the file."""
+    api.refuse = {"c"}
+    prune = "prune = true\nmax_prune = {}"
+    http = 'delete = "DELETE /things/{live.id}"'
+    through.manifest(options=prune.format(0.1), http=http)
+    with pytest.raises(RefusedError):
+        through.run()
+    with pytest.raises(RecordError, match=r"2 of 2 records .* set max_prune to 1\.0 or more"):
+        through.run([])
+    through.manifest(options=prune.format(1), http=http)
+    assert through.run([]).delete == 2
+    assert not api.rows
 
 
 def test_a_row_that_others_refer_to_is_named(creatures: Seeds) -> None:

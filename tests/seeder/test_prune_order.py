@@ -84,6 +84,37 @@ def test_a_record_that_moves_to_another_dataset_is_not_deleted(seeds: Seeds, fir
     assert seeds.rows("SELECT slug FROM things") == [("a",)]
 
 
+@pytest.mark.parametrize("first", ["a", "b"])
+@pytest.mark.parametrize("prune", [("a", "b"), ("a",), ("b",)])
+def test_a_record_may_move_to_another_dataset_of_the_table(
+    seeds: Seeds, first: str, prune: tuple[str, ...]
+) -> None:
+    """It stays where one of the files has it; what leaves both is deleted."""
+    seeds.do("CREATE TABLE things (slug text)")
+    entries = [
+        table(name, **(ALL if name in prune else {})).replace(
+            f'table = "{name}"', 'table = "things"'
+        )
+        for name in "ab"
+    ]
+    both = [{"slug": "x"}, {"slug": "y"}]
+    files: dict[str, Any] = {"a": [], "b": [], first: both}
+    seeds.write("\n".join(entries), **files).run_all()
+    other = "b" if first == "a" else "a"
+    for source, content in ((first, both[:1]), (other, both[1:])):
+        seeds.source(source, content)
+    seeds.run_all()
+    assert seeds.rows(LEFT + "things") == [("x y",)]
+    assert [counts(plan) for plan in seeds.run_all(verify=True)] == [{"unchanged": 1}] * 2
+    seeds.source(other, both)
+    seeds.run_all()
+    for name in "ab":
+        seeds.source(name, [])
+    seeds.run_all()
+    if prune == ("a", "b"):
+        assert seeds.rows("SELECT FROM things") == []
+
+
 def test_what_is_in_use_is_named(family: Seeds) -> None:
     """By its key; nothing of its dataset is deleted."""
     family.do("INSERT INTO children SELECT 'theirs', id FROM parents WHERE slug = 'p3'")

@@ -81,3 +81,14 @@ def test_a_type_without_equality(seeds: Seeds) -> None:
     parents(seeds, "json", "'1'").write(REFERS, creatures=[{"slug": "a", "of": 1}])
     with pytest.raises(ManifestError, match="column slug of table parents has type json"):
         seeds.run()
+
+
+@pytest.mark.parametrize("own", ["", "INSERT INTO creatures VALUES ('own')"])
+def test_several_references_from_one_field(seeds: Seeds, own: str) -> None:
+    """Each gets its value: into a table that is empty, and into one that is not."""
+    parents(seeds, "text", "'a'").do("ALTER TABLE creatures ADD kind text;" + own)
+    kind = 'kind = { from = "of", table = "parents", match = "slug", take = "slug" }'
+    seeds.write(REFERS + kind, creatures=[{"slug": "x", "of": "a"}])
+    assert counts(seeds.run()) == {"create": 1}
+    assert seeds.rows("SELECT parent, kind FROM creatures WHERE slug = 'x'") == [(5, "a")]
+    assert counts(seeds.run(verify=True)) == {"unchanged": 1}

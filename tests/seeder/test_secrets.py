@@ -71,11 +71,37 @@ def test_children_at_fault(seeds: Seeds, by: list[Any]) -> None:
     assert SECRET not in said(seeds)
 
 
-def test_a_name_inside_of_a_secret(seeds: Seeds) -> None:
-    """A schema's words would name it."""
-    rule = {"properties": {"token": {"properties": {}, "additionalProperties": False}}}
-    (seeds.folder / "rules.json").write_text(json.dumps(rule))
-    seeds.write(
-        table("things", schema="rules.json") + RULES, things=[{"slug": "a", "token": {SECRET: 1}}]
-    )
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"properties": {}, "additionalProperties": False},
+        {"additionalProperties": {"type": "string"}},
+        {"unevaluatedProperties": False},
+        {"propertyNames": {"maxLength": 2}},
+    ],
+)
+def test_a_name_inside_of_a_secret(seeds: Seeds, rule: Any) -> None:
+    """A schema's words would name it, and so would the place of a value below it."""
+    (seeds.folder / "rules.json").write_text(json.dumps({"properties": {"token": rule}}))
+    for token in ({SECRET: 1}, {SECRET: 1, f"{SECRET}2": 2}):
+        things = [{"slug": "a", "token": token}]
+        seeds.write(table("things", schema="rules.json") + RULES, things=things)
+        assert SECRET not in said(seeds)
+
+
+def test_a_name_that_stands_twice_in_a_secret(seeds: Seeds) -> None:
+    """JSON in CSV is read where the table's columns are known."""
+    seeds.do("CREATE TABLE things (slug text, token jsonb)")
+    seeds.write(table("things").replace(".json", ".csv") + RULES)
+    name = f'""{SECRET}""'
+    (seeds.folder / "things.csv").write_text(f'slug,token\na,"{{{name}: 1, {name}: 2}}"\n')
+    assert "field token: is there twice" in (text := said(seeds))
+    assert SECRET not in text
+
+
+def test_a_trigger_that_raises_as_a_constraint_does(seeds: Seeds) -> None:
+    """Its words are its own, whatever its SQLSTATE is."""
+    raises = RAISES.replace("new.token;", "new.token USING ERRCODE = 'unique_violation';")
+    seeds.do(f"CREATE TABLE things (slug text, token text);{raises}")
+    seeds.write(table("things") + RULES, things=[{"slug": "a", "token": SECRET}])
     assert SECRET not in said(seeds)

@@ -82,23 +82,25 @@ def test_children_at_fault() -> None:
     assert any("m.json#/t/3" in fault and "must be text" in fault for fault in found)
 
 
-def test_several_records_may_have_the_same_children() -> None:
-    """Each that `match` says; what is wrong with one of the children is said once."""
-    options = NEST.replace('"slug" }', '"kind" }')
-    records = [{"slug": "a", "kind": "x"}, {"slug": "b", "kind": "x"}]
-    child = {"m_slug": "x", "lang": "en", "name": "X"}
-    found = documents(staged(options, {"m": records, "t": [child]}))
-    assert [record["t"] for record in found] == [{"en": {"name": "X"}}] * 2
-    assert len(faults(options, {"m": records, "t": [child, child]})) == 1
+def test_a_child_that_names_no_parent() -> None:
+    """Missing, null or no scalar: a record that has no such value either is not its parent."""
+    nest = NEST.replace('"slug" }', '"of" }')
+    children = [{"lang": "a"}, {"m_slug": None, "lang": "b"}, {"m_slug": [1], "lang": "c"}]
+    found = faults(nest, {"m": [{"slug": "a"}, {"slug": "b", "of": None}], "t": children})
+    assert len(found) == 3
+    assert all("names no parent: m_slug must be text or a number" in fault for fault in found)
 
 
-def test_null_names_no_parent() -> None:
-    """Nor does a field that is not there, though a record has none either."""
-    options = NEST.replace('"slug" }', '"kind" }')
-    children = [{"m_slug": None, "lang": "en"}, {"lang": "ru"}]
-    found = faults(options, {"m": [{"slug": "a", "kind": None}, {"slug": "b"}], "t": children})
-    assert len(found) == 2
-    assert all("names no parent: needs text or a number in m_slug" in fault for fault in found)
+@pytest.mark.parametrize("by", [', by = "lang"', ""])
+def test_children_of_several_records(by: str) -> None:
+    """What they match need not be the key: all that have the value have the children."""
+    nest = NEST.replace('"slug" }', '"of" }').replace(', by = "lang"', by)
+    child = {"m_slug": 1, "lang": "en", "n": 2}
+    document = {"m": [{"slug": "a", "of": 1}, {"slug": "b", "of": 1}], "t": [child]}
+    first, second = documents(staged(nest, document))
+    assert first["t"] == second["t"] == ({"en": {"n": 2}} if by else [{"lang": "en", "n": 2}])
+    if by:
+        assert len(faults(nest, {**document, "t": [child, child]})) == 1
 
 
 def test_null_may_mean_not_there() -> None:

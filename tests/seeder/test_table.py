@@ -332,6 +332,17 @@ def test_an_element_that_is_no_record(seeds: Seeds, before: list[dict[str, str]]
     assert places == ["creatures.json#/all/0", f"creatures.json#/all/{1 + len(before)}"]
 
 
+def test_the_sessions_own_lock_timeout_holds(seeds: Seeds, database: str) -> None:
+    """Whoever calls the library says how long a run may wait for a table that somebody has locked."""
+    seeds.do("CREATE TABLE creatures (slug text)")
+    seeds.write(table(), creatures=[{"slug": "a"}]).do("SET lock_timeout = '300ms'")
+    with psycopg.connect(database) as other:
+        other.execute("LOCK TABLE creatures")
+        with pytest.raises(InterruptedTargetError, match="lock timeout"):
+            seeds.run()
+    assert counts(seeds.run()) == {"create": 1}
+
+
 @pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
 def test_a_commit_that_a_killed_run_left_under_way(seeds: Seeds, database: str, ends: str) -> None:
     """It is waited for, and what it wrote is seen: no unique index is there to stop a double."""

@@ -86,6 +86,8 @@ def test_compressed(creatures: Seeds) -> None:
         ("slug,hp\na,1\nb\nc,1,2\n", "creatures.csv:4: has 3 values"),
         ('slug,hp\n"a,1\n', "creatures.csv:2: is not CSV: unexpected end of data"),
         ("slug,hp\na,x\n", "(slug a), field hp: expected integer, found"),
+        ('slug,tags\na,"[1,2]"\n', 'expected text[], found "[1,2]": an array is written {1,2}'),
+        ('slug,tags\na,"{1,2"\n', 'expected text[], found "{1,2": malformed array literal'),
         ("slug,hit\na,1\n", "field hit: table creatures has no such column"),
         (
             "slug,hp\n,1\n",
