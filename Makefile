@@ -4,8 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# End-to-end tests are one group; beside them, another process runs what is left.
-PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2) --dist loadgroup
 SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
 
@@ -19,10 +17,10 @@ demo: $(VENV)/.demo ## the main job on an embedded PostgreSQL with the example A
 	@$(BIN)/python -m examples.demo
 
 test: $(VENV)/.dev ## all tests; end-to-end ones where a Docker engine answers
-	@$(PYTEST)
+	@$(BIN)/python -m pytest
 
 unit: $(VENV)/.dev ## the tests that need no Docker engine
-	@$(PYTEST) -m "not e2e"
+	@$(BIN)/python -m pytest -m "not e2e"
 
 e2e: $(VENV)/.dev ## the tests that do; of the images in E2E_REGISTRY, where that is set
 	@$(BIN)/python -m pytest -m e2e

@@ -15,13 +15,6 @@ from tests.postgres import CURRENT, FAST, binaries
 numbers = count(1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What may not run side by side: the tests of one file, and all that use the Docker engine."""
-    for item in items:
-        group = "e2e" if item.get_closest_marker("e2e") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Callable[[str], Server]]:
     """A server of a major version, started when it is first asked for."""
