@@ -147,7 +147,10 @@ def seed(
         schema = schema_of(dataset, rules.get(dataset.name), sources)
         if schema:
             fingerprints[rules[dataset.name]] = schema.fingerprint
-        later = any(other.prune for other in chosen[number + 1 :]) and not options.plan
+        # A later dataset of the same target may have the record now.
+        later = not options.plan and any(
+            other.prune or other.target == dataset.target for other in chosen[number + 1 :]
+        )
         seeding = Seeding(
             connection,
             ledger,
