@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from seeder.errors import ManifestError
+
 SIGNS = "*?["
 """What makes a source a pattern."""
 
@@ -17,6 +19,9 @@ PREFIX, SEPARATOR = "glob:", "//"
 """Of a pattern's location; a folder above the manifest's may have the signs in its own name."""
 
 PARTS = re.compile(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])")
+ESCAPED = re.compile(r"[\\\[^&~|]")
+"""What means something within the brackets of a regular expression, and nothing in a pattern's."""
+
 MEANING = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
@@ -39,7 +44,20 @@ class Pattern:
 
     def matches(self, name: str) -> bool:
         """Whether it stands for a name within its folder."""
-        return bool(re.fullmatch("".join(map(_meaning, PARTS.split(self.glob))), name))
+        return bool(re.fullmatch(self._expression, name))
+
+    @property
+    def _expression(self) -> str:
+        return "".join(map(_meaning, PARTS.split(self.glob)))
+
+    def check(self) -> None:
+        """Raise `ManifestError` where a `[…]` in it stands for no characters."""
+        try:
+            re.compile(self._expression)
+        except re.error:
+            raise ManifestError(
+                f"{self.glob}: a […] in it is none; it holds characters, or ranges such as a-z"
+            ) from None
 
 
 def is_pattern(source: str) -> bool:
@@ -63,5 +81,8 @@ def pattern_at(location: str) -> Pattern | None:
 
 def _meaning(part: str) -> str:
     if part.startswith("[") and part.endswith("]"):
-        return part.replace("[!", "[^", 1)
+        # A set that leaves out some characters would hold the separator of folders.
+        others = "^" if part.startswith("[!") else ""
+        some = ESCAPED.sub(r"\\\g<0>", part[1:-1].removeprefix("!"))
+        return f"(?!/)[{others}{some}]"
     return MEANING.get(part) or re.escape(part)

@@ -128,7 +128,8 @@ def resolve(manifest: str, source: str) -> str:
         source: relative to the manifest's folder, or a URL; or a pattern.
 
     Raises:
-        ManifestError: the path leaves the manifest's folder, or the URL is none that can be read.
+        ManifestError: the path leaves the manifest's folder, the URL is none that can be read, or the
+            pattern is none.
     """
     if not is_pattern(source):
         return _resolve(manifest, source)
@@ -139,7 +140,9 @@ def resolve(manifest: str, source: str) -> str:
             f"{source}: is a pattern, and nobody can tell what there is behind https://;"
             " name each file, or use an object store"
         )
-    return Pattern(there, source.removeprefix(folder)).location
+    pattern = Pattern(there, source.removeprefix(folder))
+    pattern.check()
+    return pattern.location
 
 
 def _resolve(manifest: str, source: str) -> str:

@@ -194,6 +194,17 @@ def test_patterns_in_a_store() -> None:
         resolve(manifest, "../*.json")
 
 
+def test_a_set_of_characters_in_a_pattern() -> None:
+    """None of them is the separator of folders, and none means what it would in a regular expression."""
+    others = Pattern("", "a[!b]c.json")
+    assert [others.matches(name) for name in ("axc.json", "abc.json", "a/c.json")] == [1, 0, 0]
+    odd = Pattern("", r"a[\d&&~]c")
+    assert [odd.matches(name) for name in ("a\\c", "adc", "a&c", "a1c")] == [1, 1, 1, 0]
+    for wrong in ("a[z-a].json", "a[!].json"):
+        with pytest.raises(ManifestError, match="is none; it holds characters, or ranges"):
+            resolve("/seeds/seeds.toml", wrong)
+
+
 def folder(path: Path) -> None:
     """Some files, some deeper."""
     (path / "deep" / "er").mkdir(parents=True)
