@@ -21,6 +21,10 @@ from seeder.records import Arrays, Batch, RawRecord
 NAMED = re.compile(rb'(\$?)\$\{env:([^}"\\]*)\}')
 
 
+IN_NAME = re.compile(rb'"(?:[^"\\]|\\.)*\$\{env:[^"]*"\s*:')
+"""A field's name with a variable in it."""
+
+
 def value(variables: Mapping[str, str], name: str) -> str | None:
     """A variable's value, or what stands in the file that NAME_FILE names; None where it is empty.
 
@@ -49,6 +53,11 @@ def values(variables: Mapping[str, str], names: Sequence[str]) -> dict[str, str]
             f"env names {', '.join(missing)}, which the environment does not have;"
             " set it, or NAME_FILE with a file that holds it"
         )
+    for name, text in found.items():
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError:
+            raise ManifestError(f"env: {name} holds bytes that are not UTF-8 text") from None
     return {name: text for name, text in found.items() if text is not None}
 
 
@@ -82,6 +91,10 @@ class Filled:
             for name, raw in record.fields.items():
                 text = bytes(raw)
                 wrong = self._faults(record.where, name, text)
+                if b"${env:" in name.encode() or IN_NAME.search(text):
+                    wrong = [
+                        Fault(record.where, "", name, "has a variable in a name: only values may")
+                    ]
                 faults += wrong
                 fields[name] = raw if wrong or b"${env:" not in text else Raw(self._fill(text))
             found.append(RawRecord(record.where, fields))
@@ -97,7 +110,8 @@ class Filled:
         """
         for batch in self.source.batches(pointer):
             texts = [bytes(text) for text in batch.texts]
-            if any(self._faults("", "", text) for text in texts if b"${env:" in text):
+            named = [text for text in texts if b"${env:" in text]
+            if any(IN_NAME.search(text) or self._faults("", "", text) for text in named):
                 self.array(pointer)  # names all of them
             yield replace(batch, texts=[self._fill(text) for text in texts])
 

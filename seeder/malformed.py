@@ -8,10 +8,7 @@ import re
 from msgspec import DecodeError, ValidationError
 
 from seeder.errors import Fault
-from seeder.strict import DEEP, ESCAPED
-
-LOOKED_AT = 1 << 26
-"""How large a text may be for a second look by Python's own parser, which takes many times its size."""
+from seeder.strict import DEEP, ESCAPED, LOOKED_AT
 
 HALF = "a text holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
 

@@ -74,7 +74,8 @@ def below(location: str, settings: Mapping[str, str]) -> Iterator[tuple[str, str
 
 
 def _key(location: str) -> str:
-    return urlsplit(location).path.lstrip("/")
+    # Not by urlsplit: a key may hold # and ?.
+    return location.partition("://")[2].partition("/")[2].lstrip("/")
 
 
 def _store(location: str, settings: Mapping[str, str]) -> ObjectStore:

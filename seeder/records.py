@@ -216,7 +216,12 @@ class Document:
         try:
             decode(self.data, type=Raw)  # the whole of it, so that positions count from the start
             for token in _tokens(pointer):
-                raw = decode(raw, type=dict[str, Raw])[token]
+                fields = decode(raw, type=dict[str, Raw])
+                if strict.has_twice(raw, fields, token):
+                    problem = f"{token} is there twice in one object: remove one"
+                    fault = Fault(f"{self.name}#{pointer}", "", "", problem)
+                    raise RecordError("a seed file cannot be read", [fault])
+                raw = fields[token]
         except ValidationError:
             raise RecordError(
                 "the manifest's pointer does not fit", [self._no_array(pointer)]

@@ -8,6 +8,7 @@ downloaded again.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,8 +107,10 @@ class Sources:
 
             there: Iterator[tuple[str, str]] = objects.below(pattern.folder, self.settings)
         else:
-            there = _files_below(Path(pattern.folder))
+            there = _files_below(pattern)
         found = sorted((name, place) for name, place in there if pattern.matches(name))
+        if not scheme_of(pattern.folder):
+            _check_links(pattern.folder, [place for _, place in found])
         if not found:
             raise SourceError(
                 f"{pattern.folder}/{pattern.glob} matches nothing; check the pattern, or take it away"
@@ -154,8 +157,10 @@ def _resolve(manifest: str, source: str) -> str:
         return source
     if scheme_of(manifest):
         return _beside(manifest, source)
-    folder = Path(manifest).resolve().parent
-    path = (folder / source).resolve()
+    folder = Path(os.path.realpath(manifest)).parent
+    path = Path(
+        os.path.realpath(folder / source)
+    )  # of a link to itself as well, which cannot be read
     if not path.is_relative_to(folder):
         raise ManifestError(
             f"{source}: leaves the manifest's folder {folder}; move the file into it"
@@ -212,7 +217,30 @@ def _beside(manifest: str, source: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{folder}/{source}"
 
 
-def _files_below(folder: Path) -> Iterator[tuple[str, str]]:
-    for path in folder.rglob("*"):
-        if path.is_file() and path.resolve().is_relative_to(folder):
-            yield path.relative_to(folder).as_posix(), str(path)
+def _files_below(pattern: Pattern) -> Iterator[tuple[str, str]]:
+    """Files in the pattern's folder, no deeper than it reaches.
+
+    Raises:
+        SourceError: nobody may look into a folder: it is not taken for empty.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise SourceError(f"{error.filename} cannot be listed: {error.strerror}") from None
+
+    deep = None if "**" in pattern.glob else pattern.glob.count("/")
+    for at, folders, names in os.walk(pattern.folder, onerror=refuse):
+        here = Path(at).relative_to(pattern.folder)
+        if deep is not None and len(here.parts) >= deep:
+            folders.clear()
+        for name in names:
+            path = Path(at, name)
+            if path.is_file() or path.is_symlink():
+                yield (here / name).as_posix(), str(path)
+
+
+def _check_links(folder: str, places: list[str]) -> None:
+    """Raise `SourceError` where a file that matches is a link out of the folder: it would be somebody else's."""
+    for place in places:
+        if not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(folder)):
+            raise SourceError(f"{place} is a link out of {folder}: put the file itself there")

@@ -26,6 +26,9 @@ SPACED = re.compile(rb'"[ \t\n\r]+:')
 loosely = Decoder(float_hook=str).decode
 """A value whose numbers may be larger than any float."""
 
+LOOKED_AT = 1 << 26
+"""How large a text may be for a second look by Python's own parser, which takes many times its size."""
+
 DEEP = "is nested too deeply: no record needs hundreds of levels"
 
 TWICE = "is there twice in one record: remove one"
@@ -73,6 +76,25 @@ def faults(where: str, text: bytes, fields: Mapping[str, Raw]) -> list[Fault]:
     except RecursionError:
         return [Fault(where, "", "", DEEP)]
     return found + [Fault(where, "", _printable(name), why) for name, why in problems if why]
+
+
+def has_twice(text: Raw, fields: Mapping[str, Raw], name: str) -> bool:
+    """Whether an object has a name twice, one that leads to records; of a very large one it is not looked for.
+
+    Args:
+        text: the object's.
+        fields: what a parser took from it.
+        name: which.
+    """
+    if len(memoryview(text)) > LOOKED_AT:
+        return False
+    whole = bytes(text)
+    names = whole.count(END_OF_NAME) - sum(bytes(raw).count(END_OF_NAME) for raw in fields.values())
+    if names == len(fields) and not _is_spaced(whole):
+        return False
+    with suppress(RecursionError):
+        return [given for given, _ in _pairs(whole)].count(name) > 1
+    return False
 
 
 def any_faults(texts: Sequence[Raw | bytes], fields: Sequence[Mapping[str, Raw]]) -> bool:

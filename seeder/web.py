@@ -75,6 +75,10 @@ def _answer(method: str, location: str, token: str) -> Iterator[httpx.Response]:
     # As they are: an encoding on the way would give other bytes, and another ETag.
     headers = {"Accept-Encoding": "identity"}
     if token:
+        if not (token.isascii() and token.isprintable()):
+            raise SourceError(
+                "SEED_HTTPS_TOKEN holds what no header may: line ends, or characters beyond ASCII"
+            )
         headers["Authorization"] = f"Bearer {token}"
     try:
         with httpx.Client(timeout=SECONDS) as client:
@@ -84,7 +88,8 @@ def _answer(method: str, location: str, token: str) -> Iterator[httpx.Response]:
                 yield answer
             finally:
                 answer.close()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+        # OSError: of SSL_CERT_FILE; UnicodeError: a redirect to a host that none can have.
         reason = str(error) or type(error).__name__
         raise SourceError(f"{bare(location)} cannot be read: {reason}") from None
 

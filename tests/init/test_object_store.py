@@ -198,17 +198,18 @@ def test_a_pattern_in_a_bucket(
     obstore.put(seeds, "dnd/seeds.toml", pattern.encode())
     obstore.put(seeds, "dnd/some/a.json", b'[{"slug": "arctic"}]')
     obstore.put(seeds, "dnd/some/b.json", b'[{"slug": "swamp"}, {"slug": "sea"}]')
+    obstore.put(seeds, "dnd/some/d#1?.json", b'[{"slug": "hill"}]')  # no fragment, no query
     obstore.put(seeds, "dnd/some/deeper/c.json", b'[{"slug": "not this"}]')
     run = stored.run()
     assert run.code == 0, run.said
-    assert count(stored, "habitats") == 3
+    assert count(stored, "habitats") == 4
     _, seen = requests
     seen.clear()
     assert stored.run().names() == ["nothing to do"]
     assert [
         request for request in seen if request.startswith("GET") and "list-type" not in request
     ] == []
-    obstore.delete(seeds, ["dnd/some/a.json", "dnd/some/b.json"])
+    obstore.delete(seeds, ["dnd/some/a.json", "dnd/some/b.json", "dnd/some/d#1?.json"])
     lost = stored.run()
     assert lost.code == 66
     assert "s3://seeds/dnd/some/*.json matches nothing" in lost.said

@@ -65,6 +65,22 @@ def test_the_fingerprints_of_a_run_tell_it(texts: Seeds) -> None:
     assert "ann" not in str(found[0].values())
 
 
+@pytest.mark.parametrize("name", ["OWNER", "OTHER"])
+@pytest.mark.parametrize("inner", [True, False])
+def test_no_variable_stands_in_a_name(texts: Seeds, name: str, inner: bool) -> None:
+    """Listed or not: a field would be another one in each environment."""
+    record = f'{{"name": "x", "${{env:{name}}}": 1}}'
+    texts.source("texts", f'[{{"name": "x", "text": {record}}}]' if inner else f"[{record}]")
+    with pytest.raises(RecordError, match="has a variable in a name: only values may"):
+        run(texts, OWNER="ann")
+
+
+def test_a_variable_that_is_no_text(texts: Seeds) -> None:
+    """Bytes that are not UTF-8, which Python keeps as halves of pairs."""
+    with pytest.raises(ManifestError, match="OWNER holds bytes that are not UTF-8"):
+        run(texts, OWNER="\udcff")
+
+
 def test_a_value_from_a_file(texts: Seeds, tmp_path: Path) -> None:
     """As Compose mounts secrets."""
     (tmp_path / "owner").write_text("carol\n")

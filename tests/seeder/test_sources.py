@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,13 +130,42 @@ def test_the_fingerprint_of_a_pattern(tmp_path: Path) -> None:
 
 
 def test_a_pattern_follows_no_link_out(tmp_path: Path) -> None:
-    """What it would bring in is somebody else's."""
+    """What it would bring in is somebody else's; passed over, its records would have left the file."""
     seeds = tmp_path / "seeds"
     seeds.mkdir()
     (tmp_path / "secret.json").write_text("[]")
+    (seeds / "b.json").write_text("[]")
+    (seeds / "within.json").symlink_to("b.json")
+    assert len(Sources().read_all(resolve(str(seeds / "seeds.toml"), "*.json"))) == 2
     (seeds / "a.json").symlink_to(tmp_path / "secret.json")
-    with pytest.raises(SourceError, match="matches nothing"):
+    with pytest.raises(SourceError, match=r"a\.json is a link out of"):
         Sources().read_all(resolve(str(seeds / "seeds.toml"), "*.json"))
+
+
+@pytest.mark.parametrize("source", ["a.json", "*.json", "a.json/*.json"])
+def test_a_link_to_itself(tmp_path: Path, source: str) -> None:
+    """It cannot be read, or there is nothing in it."""
+    (tmp_path / "a.json").symlink_to("a.json")
+    with pytest.raises(SourceError):
+        Sources().read_all(resolve(str(tmp_path / "seeds.toml"), source))
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken for empty, where the pattern reaches into it."""
+    (tmp_path / "a.json").write_text("[]")
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def listed(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", listed)
+    manifest = str(tmp_path / "seeds.toml")
+    assert len(Sources().read_all(resolve(manifest, "*.json"))) == 1
+    with pytest.raises(SourceError, match=r"closed cannot be listed: Permission denied"):
+        Sources().read_all(resolve(manifest, "*/*.json"))
 
 
 def test_a_file_that_is_written_to_meanwhile(tmp_path: Path) -> None:

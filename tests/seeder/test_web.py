@@ -140,3 +140,24 @@ def test_a_download_has_a_bound(web: Web, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("seeder.content.MAX_BYTES", 1 << 21)
     with pytest.raises(SourceError, match="is larger than 2 MiB"):
         Sources().read(f"{web.address}/a.json")
+
+
+def test_a_token_that_no_header_may_hold(web: Web) -> None:
+    """It is not shown."""
+    with pytest.raises(SourceError, match="holds what no header may") as raised:
+        Sources({"SEED_HTTPS_TOKEN": "hunter22\nx"}).read(f"{web.address}/a.json")
+    assert "hunter22" not in str(raised.value)
+
+
+def test_a_redirect_to_no_host(web: Web) -> None:
+    """Nothing can be asked there."""
+    web.answers["/a.json"] = 302, {"Location": "https://a..b/"}, b""
+    with pytest.raises(SourceError, match="cannot be read"):
+        Sources().read(f"{web.address}/a.json")
+
+
+def test_certificates_that_are_not_there(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSL_CERT_FILE is read by httpx."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/none.pem")
+    with pytest.raises(SourceError, match="cannot be read"):
+        Sources().read(f"{web.address}/a.json")
