@@ -63,12 +63,13 @@ WITH compared AS (
            bool_or(w.write) AS writes,
            array_agg(CASE
              -- What was adopted with another value was never ours, and prune does not delete it.
-             WHEN e.once AND NOT c.owned AND e.wanted <> e.shown THEN 0
-             WHEN e.once THEN e.was
+             WHEN e.once AND NOT c.owned THEN CASE e.wanted = e.shown WHEN true THEN e.wanted WHEN false THEN 0 END
+             WHEN e.once THEN b.was
              WHEN e.wanted IS NULL THEN NULL
              WHEN w.write OR o.outcome IS NULL THEN e.wanted
              ELSE coalesce(b.was, 0) END ORDER BY e.n) AS hashes,
            array_agg(CASE
+             WHEN e.once THEN e.seen
              WHEN e.wanted IS NULL OR w.write THEN NULL
              WHEN o.outcome IS NOT NULL THEN CASE WHEN b.ours THEN e.shown ELSE e.seen END
              -- Not shown: what the target showed for just this value right after the write still holds.
