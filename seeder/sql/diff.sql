@@ -79,8 +79,9 @@ WITH compared AS (
       AS e (field, on_drift, once, wanted, shown, was, seen, intended, n)
     CROSS JOIN LATERAL (
       SELECT CASE WHEN c.was IS NULL THEN e.intended ELSE e.was END AS was,
-             -- A record that a killed run was about to create, and that is there: created by us.
-             c.was IS NULL AND c.intended IS NOT NULL OR e.shown = coalesce(e.seen, e.was) AS ours
+             -- A record that a killed run was about to create, and that is there: created by us. Not so one that it
+             -- adopted, of which 0 was intended where somebody's value differed.
+             c.was IS NULL AND e.intended <> 0 OR e.shown = coalesce(e.seen, e.was) AS ours
     ) b
     CROSS JOIN LATERAL (
       SELECT CASE

@@ -312,6 +312,20 @@ def test_an_api_that_fails_half_way(through: Through, api: Api) -> None:
     assert sorted(row["slug"] for row in api.rows.values()) == sorted(t["slug"] for t in things)
 
 
+def test_a_record_that_a_broken_run_adopted_stays_somebodys(through: Through, api: Api) -> None:
+    """It was about to be updated, not created: with a value that was never ours, prune does not delete it."""
+    options = 'prune = true\nmax_prune = 1.0\nfields.v = { on_drift = "overwrite" }'
+    through.manifest(options=options, http='delete = "DELETE /things/{live.id}"')
+    api.add(slug="a", v=1, note="theirs")
+    api.fail_after = 0
+    with pytest.raises(InterruptedTargetError):
+        through.run([{"slug": "a", "v": 2, "note": "ours"}])
+    api.fail_after = None
+    assert counts(through.run([{"slug": "a", "v": 2, "note": "ours"}])) == {"update": 1, "drift": 1}
+    assert through.run([]).delete == 0
+    assert api.find("a")["note"] == "theirs"
+
+
 def test_files_put_back_after_a_failure_are_compared_again(through: Through, api: Api) -> None:
     """Half of an update arrived; the old file is not taken for what the API holds."""
     things = [{"slug": f"s{n}", "v": 1} for n in range(8)]
