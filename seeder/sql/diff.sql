@@ -129,9 +129,9 @@ SELECT position, id, key,
 FROM classified;
 
 -- name: spare
--- What another dataset of the manifest has in the same target stays.
+-- What another dataset of the manifest has in the same target stays; what that one wrote is no edit by hand.
 UPDATE pg_temp.plan p SET action = 'gone'
-WHERE p.action = 'delete' AND EXISTS (
+WHERE p.action IN ('delete', 'kept') AND EXISTS (
   SELECT FROM compose_init.record r JOIN compose_init.dataset d ON d.number = r.dataset
   WHERE r.id = p.id AND d.name = ANY (%(beside)s) AND d.target = %(target)s);
 
