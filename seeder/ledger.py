@@ -150,9 +150,9 @@ class Ledger:
         actions = ["gone", "kept"] if unwritten_only else ["gone", "kept", "delete"]
         self.connection.execute(texts["forget_gone"], {"dataset": number, "actions": actions})
 
-    def intend(self, number: int, positions: Sequence[int]) -> None:
-        """Write that records of `pg_temp.plan` are about to be sent."""
-        values = {"dataset": number, "positions": list(positions)}
+    def intend(self, number: int, fields: list[str], positions: Sequence[int]) -> None:
+        """Write that records of `pg_temp.plan` are about to be sent; `fields` are the dataset's."""
+        values = {"dataset": number, "fields": fields, "positions": list(positions)}
         self.connection.execute(statements("ledger")["intend"], values)
 
     def forget_intended(self, number: int, positions: Sequence[int]) -> None:

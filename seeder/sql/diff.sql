@@ -63,12 +63,13 @@ WITH compared AS (
            bool_or(w.write) AS writes,
            array_agg(CASE
              -- What was adopted with another value was never ours, and prune does not delete it.
-             WHEN e.once AND NOT c.owned AND e.wanted <> e.shown THEN 0
-             WHEN e.once THEN e.was
+             WHEN e.once AND NOT c.owned THEN CASE e.wanted = e.shown WHEN true THEN e.wanted WHEN false THEN 0 END
+             WHEN e.once THEN b.was
              WHEN e.wanted IS NULL THEN NULL
              WHEN w.write OR o.outcome IS NULL THEN e.wanted
              ELSE coalesce(b.was, 0) END ORDER BY e.n) AS hashes,
            array_agg(CASE
+             WHEN e.once THEN e.seen
              WHEN e.wanted IS NULL OR w.write THEN NULL
              WHEN o.outcome IS NOT NULL THEN CASE WHEN b.ours THEN e.shown ELSE e.seen END
              -- Not shown: what the target showed for just this value right after the write still holds.
@@ -78,8 +79,9 @@ WITH compared AS (
       AS e (field, on_drift, once, wanted, shown, was, seen, intended, n)
     CROSS JOIN LATERAL (
       SELECT CASE WHEN c.was IS NULL THEN e.intended ELSE e.was END AS was,
-             -- A record that a killed run was about to create, and that is there: created by us.
-             c.was IS NULL AND c.intended IS NOT NULL OR e.shown = coalesce(e.seen, e.was) AS ours
+             -- A record that a killed run was about to create, and that is there: created by us. Not so one that it
+             -- adopted, of which 0 was intended where somebody's value differed.
+             c.was IS NULL AND e.intended <> 0 OR e.shown = coalesce(e.seen, e.was) AS ours
     ) b
     CROSS JOIN LATERAL (
       SELECT CASE
@@ -127,9 +129,9 @@ SELECT position, id, key,
 FROM classified;
 
 -- name: spare
--- What another dataset of the manifest has in the same target stays.
+-- What another dataset of the manifest has in the same target stays; what that one wrote is no edit by hand.
 UPDATE pg_temp.plan p SET action = 'gone'
-WHERE p.action = 'delete' AND EXISTS (
+WHERE p.action IN ('delete', 'kept') AND EXISTS (
   SELECT FROM compose_init.record r JOIN compose_init.dataset d ON d.number = r.dataset
   WHERE r.id = p.id AND d.name = ANY (%(beside)s) AND d.target = %(target)s);
 

@@ -124,10 +124,17 @@ SET desired = excluded.desired, observed = excluded.observed, shape = excluded.s
 WHERE (r.desired, r.observed, r.shape) IS DISTINCT FROM (excluded.desired, excluded.observed, excluded.shape);
 
 -- name: intend
--- Before anything is sent: what is about to be.
+-- Before anything is sent: what is about to be. Of a record that is being adopted, somebody's values are
+-- somebody's until the API has taken ours.
 INSERT INTO compose_init.intent (dataset, id, desired, shape)
-SELECT %(dataset)s, p.id, p.hashes, p.shape
-FROM pg_temp.plan p WHERE p.position = ANY (%(positions)s)
+SELECT %(dataset)s, p.id, (
+    SELECT array_agg(CASE WHEN r.id IS NULL AND p.fields -> f.name ->> 'outcome' = 'drift' THEN 0 ELSE f.hash END
+                     ORDER BY f.n)
+    FROM unnest(%(fields)s::text[], p.hashes) WITH ORDINALITY AS f (name, hash, n)
+  ), p.shape
+FROM pg_temp.plan p
+LEFT JOIN compose_init.record r ON r.dataset = %(dataset)s AND r.id = p.id
+WHERE p.position = ANY (%(positions)s)
 ON CONFLICT (dataset, id) DO UPDATE SET desired = excluded.desired, shape = excluded.shape;
 
 -- name: record_observed

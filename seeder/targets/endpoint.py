@@ -308,7 +308,7 @@ class EndpointTarget:
         writer = self._writer(self._since(number))
         together = self._dataset.http.bulk if bulk else None
         while some := list(islice(changes, max(BATCH, together.size if together else 0))):
-            ledger.intend(number, [change.position or 0 for change in some])
+            ledger.intend(number, self._fields, [change.position or 0 for change in some])
             if together:
                 creates = iter([change for change in some if change.action == "create"])
                 while part := list(islice(creates, together.size)):

@@ -182,16 +182,22 @@ class Writer:
         Those of fields that only other records name as well, where they are plain: the API takes them.
         """
         body: dict[str, Any] = dict(wanted.document)
-        once = {name for name, rule in self._dataset.fields.items() if rule.once}
-        for name in fields:
-            if name in once or "write" not in change.fields.get(name, {"write": True}):
-                del body[name]
-                if name in live:  # to every digit: a plan's values are for people
-                    body[name] = project(live[name], fields[name])
+        kept = self._not_written(change)
+        for name in (name for name in fields if name in kept):
+            del body[name]
+            if name in live:  # to every digit: a plan's values are for people
+                body[name] = project(live[name], fields[name])
         for name in self._fields:
             if name not in fields and name in live and _is_plain(live[name]):
                 body[name] = live[name]
         return body
+
+    def _not_written(self, change: Change) -> set[str]:
+        """Fields that stay as they are: what the API shows of them afterwards is not what we wrote."""
+        names = {name for name, detail in change.fields.items() if "write" not in detail}
+        if change.action == "update":
+            names |= {name for name, rule in self._dataset.fields.items() if rule.once}
+        return names
 
     def _once(self, key: Key | str, body: bytes, request: str) -> str:
         """An idempotency key: the same for the same write, after a crash too."""
@@ -218,7 +224,7 @@ class Writer:
                 problem = f"cannot be read back after writing: {error.problem}"
                 return Outcome([Written(change, "unread", problem=problem)])
         observed = project(seen, fields)
-        kept = {name for name, detail in change.fields.items() if "write" not in detail}
+        kept = self._not_written(change)
         missing = _missing(fields, observed, kept) if confirmed else ()
         shown = {name: value for name, value in observed.items() if name not in kept}
         if problem := self._renamed(change, seen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import httpx
@@ -89,6 +90,24 @@ def test_a_put_keeps_what_is_not_to_be_written(through: Through, api: Api) -> No
         "note": "by hand",
         "tags": ["mine"],
     }
+
+
+@pytest.mark.parametrize("update", ["PUT /things/{live.id}", "PATCH /things/{live.id}"])
+def test_an_edit_of_a_once_field_is_not_what_we_wrote(
+    through: Through, api: Api, update: str
+) -> None:
+    """Though the API shows it right after a write of another field: without the rule it is a conflict."""
+    manifest = partial(through.manifest, update=update, http=CONFIRM)
+    manifest(options="fields.v = { once = true }")
+    through.run([{"slug": "a", "v": 1, "name": "n"}])
+    api.find("a")["v"] = 99
+    assert counts(through.run([{"slug": "a", "v": 1, "name": "m"}])) == {"update": 1}
+    manifest()
+    assert counts(through.run([{"slug": "a", "v": 2, "name": "m"}])) == {
+        "unchanged": 1,
+        "conflict": 1,
+    }
+    assert api.find("a")["v"] == 99
 
 
 def test_a_once_field_that_is_never_shown_is_not_sent_again(through: Through, api: Api) -> None:
@@ -291,6 +310,20 @@ def test_an_api_that_fails_half_way(through: Through, api: Api) -> None:
     api.fail_after = None
     through.run(things)
     assert sorted(row["slug"] for row in api.rows.values()) == sorted(t["slug"] for t in things)
+
+
+def test_a_record_that_a_broken_run_adopted_stays_somebodys(through: Through, api: Api) -> None:
+    """It was about to be updated, not created: with a value that was never ours, prune does not delete it."""
+    options = 'prune = true\nmax_prune = 1.0\nfields.v = { on_drift = "overwrite" }'
+    through.manifest(options=options, http='delete = "DELETE /things/{live.id}"')
+    api.add(slug="a", v=1, note="theirs")
+    api.fail_after = 0
+    with pytest.raises(InterruptedTargetError):
+        through.run([{"slug": "a", "v": 2, "note": "ours"}])
+    api.fail_after = None
+    assert counts(through.run([{"slug": "a", "v": 2, "note": "ours"}])) == {"update": 1, "drift": 1}
+    assert through.run([]).delete == 0
+    assert api.find("a")["note"] == "theirs"
 
 
 def test_files_put_back_after_a_failure_are_compared_again(through: Through, api: Api) -> None:

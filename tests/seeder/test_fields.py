@@ -54,6 +54,36 @@ def test_once_is_written_at_creation_only(creatures: Seeds) -> None:
     assert creatures.rows("SELECT hp, name FROM creatures") == [(99, "Gob")]
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_once_says_what_was_written_last(creatures: Seeds, before: bool) -> None:
+    """Of a row that was there with the same value as well: an edit of it is seen by prune, and without the rule."""
+    if before:
+        creatures.do("INSERT INTO creatures (slug, hp, name) VALUES ('goblin', 7, 'Goblin')")
+    once = rules(hp="{ once = true }")
+    creatures.write(once, creatures=[GOBLIN]).run()
+    creatures.write(table(), creatures=[{**GOBLIN, "hp": 8}])
+    assert outcomes(creatures.plan()) == {"goblin": {"hp": "update"}}
+    creatures.do("UPDATE creatures SET hp = 99")
+    assert outcomes(creatures.plan()) == {"goblin": {"hp": "conflict"}}
+    creatures.write(once.replace("key =", "prune = true\nmax_prune = 1.0\nkey ="), creatures=[])
+    plan = creatures.run()
+    assert (plan.delete, plan.left, plan.conflict) == (0, 1, 1)
+
+
+def test_once_keeps_in_mind_what_a_trigger_made_of_it(creatures: Seeds) -> None:
+    """Through a run that writes another field: without the rule it is no edit by hand."""
+    creatures.do(
+        "CREATE FUNCTION cap() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN NEW.hp := least(NEW.hp, 5); RETURN NEW; END$$;"
+        "CREATE TRIGGER cap BEFORE INSERT OR UPDATE ON creatures FOR EACH ROW EXECUTE FUNCTION cap()"
+    )
+    once = rules(hp="{ once = true }")
+    creatures.write(once, creatures=[GOBLIN]).run()
+    creatures.write(once, creatures=[{**GOBLIN, "name": "Gob"}]).run()
+    creatures.write(table(), creatures=[{**GOBLIN, "name": "Gob", "hp": 3}])
+    assert outcomes(creatures.plan()) == {"goblin": {"hp": "update"}}
+
+
 def test_a_secret_is_never_shown(creatures: Seeds) -> None:
     """A plan says that a secret field differs, and neither value."""
     creatures.write(rules(name="{ secret = true }"), creatures=[GOBLIN]).run()

@@ -116,6 +116,20 @@ def test_a_record_may_move_to_another_dataset_of_the_table(
         assert seeds.rows("SELECT FROM things") == []
 
 
+def test_what_another_dataset_wrote_is_no_edit_by_hand(seeds: Seeds) -> None:
+    """A record moves to an earlier dataset, which writes its own value: it is left, without a conflict."""
+    seeds.do("CREATE TABLE things (slug text, v int)")
+    more: dict[str, Any] = {**ALL, "on_drift": "overwrite"}
+    entries = [
+        table(name, **more).replace(f'table = "{name}"', 'table = "things"') for name in "ab"
+    ]
+    seeds.write("\n".join(entries), a=[], b=[{"slug": "x", "v": 1}]).run_all()
+    seeds.source("a", [{"slug": "x", "v": 2}])
+    seeds.source("b", [])
+    assert [counts(plan) for plan in seeds.run_all()] == [{"update": 1, "drift": 1}, {"left": 1}]
+    assert seeds.rows("SELECT v FROM things") == [(2,)]
+
+
 def test_what_is_in_use_is_named(family: Seeds) -> None:
     """By its key; nothing of its dataset is deleted."""
     family.do("INSERT INTO children SELECT 'theirs', id FROM parents WHERE slug = 'p3'")
