@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# This checkout into .venv, so that `compose-init` is there as it is for users.
+EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
 SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
 
@@ -65,9 +67,11 @@ $(VENV)/bin/python:
 $(VENV)/.demo: requirements/demo.txt | $(VENV)/bin/python
 	@echo "installing what the demo needs (once)"
 	@$(PIP) install --require-hashes -r requirements/demo.txt
+	@$(EDITABLE)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt | $(VENV)/bin/python
 	@echo "installing what the tests need (once)"
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(EDITABLE)
 	@touch $@ $(VENV)/.demo

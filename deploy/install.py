@@ -18,10 +18,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
-OURS = ("init", "seeder")
 FREEZE = """
 import importlib.metadata, json
 found = {}
@@ -36,7 +34,6 @@ PIN = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(\[[^]]*\])?==", re.ASCII)
 
 def main(wheels: Path, pins: Path) -> None:
     """Install, and say what came with it."""
-    check_names()
     before = installed()
     [wheel] = wheels.glob("*.whl")
     with tempfile.TemporaryDirectory() as folder:
@@ -48,14 +45,6 @@ def main(wheels: Path, pins: Path) -> None:
     check_unchanged(before, after)
     added = sorted(f"{name} {after[name]}" for name in after.keys() - before.keys())
     print(f"compose-init: nothing of the base has changed; added {', '.join(added)}")
-
-
-def check_names() -> None:
-    """A module of the application with one of our names would run in place of ours, or be lost."""
-    sys.path.pop(0)  # this file's own folder
-    taken = [name for name in OURS if find_spec(name)]
-    if taken:
-        sys.exit(f"compose-init: the base image has a module named {' and '.join(taken)} already")
 
 
 def installed() -> dict[str, str]:

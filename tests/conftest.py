@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from examples.postgres import Server
-from tests.postgres import CURRENT, FAST, binaries
+from tests.support.postgres import CURRENT, FAST, binaries
 
 numbers = count(1)
 

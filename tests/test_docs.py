@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import compose_init.cli.arguments
+import compose_init.errors
 import pytest
+from compose_init.settings import KNOWN
+from compose_seeder import check
+from compose_seeder.manifest.models import Dataset, parse
+from compose_seeder.sources.location import Sources
 from pydantic import BaseModel
-
-import init.command
-import init.errors
-from init.settings import KNOWN
-from seeder import check
-from seeder.manifest import Dataset, parse
-from seeder.sources import Sources
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -85,9 +84,9 @@ def parser(monkeypatch: pytest.MonkeyPatch) -> ArgumentParser:
         caught.append(self)
         raise Caught
 
-    monkeypatch.setattr(init.command.Parser, "parse_args", catch)
+    monkeypatch.setattr(compose_init.cli.arguments.Parser, "parse_args", catch)
     with pytest.raises(Caught):
-        init.command.parse([])
+        compose_init.cli.arguments.parse([])
     return caught[0]
 
 
@@ -112,7 +111,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_settings_are_named_all_of_them_and_no_others() -> None:
-    """Each of `init.settings.KNOWN` has its row in docs/settings.md, and nothing else has one."""
+    """Each of `compose_init.settings.KNOWN` has its row in docs/settings.md, and nothing else has one."""
     assert first_cells("docs/settings.md") == set(KNOWN)
 
 
@@ -138,11 +137,11 @@ def test_no_flag_is_described_that_is_not(monkeypatch: pytest.MonkeyPatch) -> No
 def test_every_exit_code_has_a_row_and_no_other() -> None:
     errors = [
         value
-        for value in vars(init.errors).values()
-        if isinstance(value, type) and issubclass(value, init.errors.InitError)
+        for value in vars(compose_init.errors).values()
+        if isinstance(value, type) and issubclass(value, compose_init.errors.InitError)
     ]
-    codes = {0, init.errors.DEFECT, init.errors.CHANGES, 130, 143}
-    codes |= {error.exit_code for error in errors} | set(init.errors.SEEDING.values())
+    codes = {0, compose_init.errors.DEFECT, compose_init.errors.CHANGES, 130, 143}
+    codes |= {error.exit_code for error in errors} | set(compose_init.errors.SEEDING.values())
     rows = re.findall(r"^\| (\d+) \|", text("docs/command-line.md"), re.MULTILINE)
     assert [int(row) for row in rows] == sorted(codes)
 
@@ -173,7 +172,7 @@ def test_every_key_of_the_manifest_has_a_row() -> None:
 def test_every_module_has_its_line_in_the_architecture() -> None:
     modules = {
         path.relative_to(ROOT / package).as_posix()
-        for package in ("init", "seeder")
+        for package in ("init/compose_init", "seeder/compose_seeder")
         for path in (ROOT / package).rglob("*")
         if path.suffix in {".py", ".sql"} and path.name != "__init__.py"
     }

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from examples.postgres import free_port
-from tests import geo, srd
-from tests.programs import API, Finished, Program
+from tests.support import geo, srd
+from tests.support.programs import API, Finished, Program
 
 pytestmark = [
     pytest.mark.slow,

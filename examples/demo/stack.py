@@ -118,7 +118,7 @@ class Stack:
         try:
             with self._signals.wait():
                 child = subprocess.Popen(
-                    [sys.executable, "-m", "init", *words],
+                    [sys.executable, "-m", "compose_init", *words],
                     env=environment,
                     cwd=self.folder,
                     stdin=subprocess.DEVNULL,

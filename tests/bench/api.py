@@ -14,13 +14,13 @@ from typing import Any
 
 import httpx
 import psycopg
+from compose_seeder import Options, seed
+from compose_seeder.sources.location import Sources
 
 from examples.postgres import Server, free_port
-from seeder import Options, seed
-from seeder.sources import Sources
-from tests import srd
 from tests.bench.measure import Ratio, Result, Skipped, alternate, fresh_database, timed
-from tests.programs import API, Program
+from tests.support import srd
+from tests.support.programs import API, Program
 
 CONCURRENCY = 4
 GOAL = 1 / 0.9  # of the requests a second that a bare client makes, at least nine tenths

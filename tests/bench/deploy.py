@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from init import __version__
+from compose_init import __version__
+
 from tests.bench.measure import Duration, Ratio, Result, Skipped
-from tests.e2e.releases import Poll, Registry, Server, registry, server
-from tests.e2e.stack import ROOT, Images, run, telegram_server
+from tests.support.docker import ROOT, Images, run, telegram_server
+from tests.support.releases import Poll, Registry, Server, registry, server
 
 HERE = Images("localhost/bench", __version__)
 

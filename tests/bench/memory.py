@@ -17,8 +17,8 @@ from tests.bench.measure import Megabytes, Result, fresh_database, prepared
 SEED = """
 import sys
 import psycopg
-from seeder import Options, seed
-from seeder.sources import Sources
+from compose_seeder import Options, seed
+from compose_seeder.sources.location import Sources
 
 def peak():
     with open("/proc/self/status") as status:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from compose_seeder import Options, seed
+from compose_seeder.sources.location import Sources
 
 from examples.postgres import Server
-from seeder import Options, seed
-from seeder.sources import Sources
 from tests.bench.measure import Ratio, Result, Skipped, alternate, fresh_database, prepared, timed
 from tests.bench.merging import merge
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from compose_seeder import Options, seed
+from compose_seeder.sources.location import Sources
 
 from examples.postgres import Server
-from seeder import Options, seed
-from seeder.sources import Sources
-from tests import geo
 from tests.bench.measure import Ratio, Result, Skipped, alternate, fresh_database, timed
-from tests.srd import DATA
+from tests.support import geo
+from tests.support.srd import DATA
 
 COLUMNS = {
     "admin1": "id, code, name",

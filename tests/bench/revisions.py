@@ -12,13 +12,13 @@ import psycopg
 
 from examples.postgres import Server
 from tests.bench.measure import Ratio, Result, alternate, timed
-from tests.programs import ROOT, write_history
+from tests.support.programs import ROOT, write_history
 
 SIZES = (10, 100, 500)
 GOAL = 0.5
 FLAT = 1.1
 
-OURS = [sys.executable, "-m", "init", "--migrate-only"]
+OURS = [sys.executable, "-m", "compose_init", "--migrate-only"]
 THEIRS = [sys.executable, "-m", "alembic", "upgrade", "head"]
 
 ENV = """

@@ -14,7 +14,7 @@ import psycopg
 from examples.postgres import Server
 from tests.bench.measure import Duration, Result
 from tests.bench.revisions import ENV
-from tests.programs import Program, write_history
+from tests.support.programs import Program, write_history
 
 WAITING = 1.5
 """Seconds that a run has waited when the server starts: it has imported what it can by then."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from examples.postgres import Server, free_port
 from tests.bench.measure import Ratio, Result, Skipped, alternate, timed
-from tests.programs import API, ROOT
+from tests.support.programs import API, ROOT
 
 SEEDS = ROOT / "examples" / "dnd-helper" / "seeds"
 MEANING = "an unchanged run from start to exit, to `alembic upgrade head` at head"
@@ -44,7 +44,7 @@ def compare(*, quick: bool) -> list[Result]:
 
 def _processes(server: Server, folder: Path, rounds: int) -> Ratio:
     environment = _environment(server)
-    ours = [sys.executable, "-m", "init"]
+    ours = [sys.executable, "-m", "compose_init"]
     theirs = [sys.executable, "-m", "alembic", "-c", str(API / "alembic.ini"), "upgrade", "head"]
     _call(ours, environment, folder)
     said = _call(ours, environment, folder)

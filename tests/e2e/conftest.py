@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from compose_init import __version__
 
-from init import __version__
-from tests.e2e.releases import HOOK, TOKEN, Receiver, Registry, Server, receiver, registry
-from tests.e2e.releases import server as empty_server
-from tests.e2e.stack import ROOT, Images, Stack, run, server, telegram_server
+from tests.support.docker import ROOT, Images, Stack, run, server, telegram_server
+from tests.support.releases import HOOK, TOKEN, Receiver, Registry, Server, receiver, registry
+from tests.support.releases import server as empty_server
 
 
 @pytest.fixture(scope="session", name="engine")

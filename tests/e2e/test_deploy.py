@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.releases import (
+from tests.support.docker import PASSWORD, ROOT, docker, eventually, run
+from tests.support.releases import (
     HOOK,
     TOKEN,
     Poll,
@@ -19,7 +20,6 @@ from tests.e2e.releases import (
     answers,
     killed,
 )
-from tests.e2e.stack import PASSWORD, ROOT, docker, eventually, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from compose_init import __version__
 
-from init import __version__
-from tests.e2e.stack import HARDENED, ROOT, Completed, Images, docker, eventually, run
+from tests.support.docker import HARDENED, ROOT, Completed, Images, docker, eventually, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -89,7 +89,8 @@ def test_labels(images: Images) -> None:
 def test_the_lineage_is_recorded(images: Images) -> None:
     """Fresh for the files in the image; and what the ledger is told of the image."""
     ask = (
-        "from pathlib import Path; from init.fingerprint import of_migrations; from init.lineage import read_record;"
+        "from pathlib import Path; from compose_init.migrations.fingerprint import of_migrations;"
+        "from compose_init.migrations.revision_graph import read_record;"
         "import json, os; p = Path('alembic.ini').resolve(); r = read_record(p, of_migrations(p).whole);"
         "print(json.dumps([list(r.heads), len(r.revisions), os.environ['INIT_IMAGE_VERSION']]))"
     )
@@ -125,7 +126,7 @@ def test_what_the_build_leaves_behind(images: Images) -> None:
     look = f"({look}) || true"  # the same as in the API's image: whatever is there is its own
     assert inside(images.init, "sh", "-c", look) == inside(images.api, "sh", "-c", look)
     missing = (
-        "import init, pathlib, sys; p = pathlib.Path(init.__file__).parent;"
+        "import compose_init, pathlib, sys; p = pathlib.Path(compose_init.__file__).parent;"
         "print([f.name for f in p.glob('*.py') if not list(p.glob(f'__pycache__/{f.stem}.*.pyc'))])"
     )
     assert inside(images.init, "python", "-c", missing).strip() == "[]"
@@ -141,14 +142,21 @@ def test_a_version_that_cannot_stay_fails_the_build(engine: None, tag: str, tmp_
     assert "httpx 0.20.0" in built.stderr
 
 
-def test_a_module_of_the_same_name_fails_the_build(engine: None, tag: str, tmp_path: Path) -> None:
-    """An application's own `seeder` would run in place of ours."""
+def test_an_application_keeps_modules_named_init_and_seeder(
+    engine: None, tag: str, tmp_path: Path
+) -> None:
+    """Its own `seeder` and `init` are imported by it, and ours run beside them."""
     del engine
-    lines = ("ENV PYTHONPATH=/app", "RUN mkdir -p /app/seeder && touch /app/seeder/__init__.py")
+    lines = (
+        "ENV PYTHONPATH=/app",
+        "RUN mkdir -p /app/seeder && echo 'NAME = \"mine\"' | tee /app/seeder/__init__.py > /app/init.py",
+    )
     base(tmp_path, f"{tag}-base", *lines)
     built = build(f"{tag}-base", tag)
-    assert built.returncode != 0
-    assert "has a module named seeder already" in built.stderr
+    assert built.returncode == 0, built.stderr[-3000:]
+    assert "compose-init" in inside(tag, "compose-init", "--version")
+    modules = inside(tag, "python", "-c", "import init, seeder; print(init.NAME, seeder.NAME)")
+    assert modules.strip() == "mine mine"
 
 
 def test_a_virtual_environment_keeps_its_versions(engine: None, tag: str, tmp_path: Path) -> None:

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from compose_init import wait
+from compose_init.database import advisory_lock
+from compose_init.database.url import Database, from_url
+from compose_init.errors import LockError, NotReadyError, SettingsError
 from psycopg.conninfo import conninfo_to_dict
 
 from examples.postgres import PASSWORD, USER, Server, free_port
-from init import lock, wait
-from init.address import Database, from_url
-from init.errors import LockError, NotReadyError, SettingsError
-from tests.e2e.stack import docker, run
-from tests.programs import Program, write_history
+from tests.support.docker import docker, run
+from tests.support.programs import Program, write_history
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -184,8 +185,8 @@ def test_a_pooler_that_shares_sessions_is_refused(start: Start, case: str, tmp_p
 def test_a_pooler_with_more_sessions_than_it_is_asked_for(start: Start) -> None:
     """Nobody else may get ours for long; then we get another one ourselves."""
     pooler = start("transaction", server_round_robin="1", default_pool_size="40")
-    fill(pooler, lock.ROUNDS + 5)
-    holding = lock.held(pooler.place, database_timeout=5, timeout=1)
+    fill(pooler, advisory_lock.ROUNDS + 5)
+    holding = advisory_lock.held(pooler.place, database_timeout=5, timeout=1)
     with pytest.raises(SettingsError, match="is the address of a pooler"), holding:
         pass
     assert pooler.locks() == 0
@@ -210,11 +211,11 @@ def test_a_pooler_that_leaves_a_session_to_its_client_will_do(
 def test_the_lock_through_a_pooler_keeps_others_out(start: Start) -> None:
     """It is one lock, whichever way a run comes."""
     pooler = start("session")
-    with lock.held(pooler.place, database_timeout=5, timeout=1) as taken:
+    with advisory_lock.held(pooler.place, database_timeout=5, timeout=1) as taken:
         for way in (pooler.url, pooler.direct):
             with (
                 pytest.raises(LockError, match="held by compose-init, process "),
-                lock.held(from_url(way), database_timeout=5, timeout=0.1),
+                advisory_lock.held(from_url(way), database_timeout=5, timeout=0.1),
             ):
                 pass
         taken.check()
@@ -222,9 +223,9 @@ def test_the_lock_through_a_pooler_keeps_others_out(start: Start) -> None:
 
 def test_a_pool_that_is_too_small(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said, and not waited for as long as the pooler would."""
-    monkeypatch.setattr(lock, "SERVER_SESSION", 0.5)
+    monkeypatch.setattr(advisory_lock, "SERVER_SESSION", 0.5)
     pooler = start("session", default_pool_size="1")
-    holding = lock.held(pooler.place, database_timeout=5, timeout=1)
+    holding = advisory_lock.held(pooler.place, database_timeout=5, timeout=1)
     with (
         pytest.raises(NotReadyError, match="its pool is too small, or all of it is in use"),
         holding,
@@ -235,10 +236,10 @@ def test_a_pool_that_is_too_small(start: Start, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_pooler_that_is_not_recognized(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that tells clients a process id of PostgreSQL's, say: no lock stays behind in its pool."""
-    monkeypatch.setattr(lock, "_refuse_shared_sessions", lambda *_: None)
+    monkeypatch.setattr(advisory_lock, "_refuse_shared_sessions", lambda *_: None)
     pooler = start("transaction", server_round_robin="1")
     fill(pooler, 5)
-    holding = lock.held(pooler.place, database_timeout=5, timeout=1)
+    holding = advisory_lock.held(pooler.place, database_timeout=5, timeout=1)
     with pytest.raises(SettingsError, match="is the address of a pooler"), holding:
         pass
     assert pooler.locks() == 0

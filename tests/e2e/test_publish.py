@@ -11,10 +11,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from compose_init import __version__
 
-from init import __version__
-from tests.e2e.releases import Registry, forget_images, free_port, registry
-from tests.e2e.stack import ROOT, Completed, Images, docker, eventually, run
+from tests.support.docker import ROOT, Completed, Images, docker, eventually, run
+from tests.support.releases import Registry, forget_images, free_port, registry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.releases import Poll, Revision
-from tests.e2e.stack import PASSWORD, Completed, Images, Stack, docker, run
+from tests.support.docker import PASSWORD, Completed, Images, Stack, docker, run
+from tests.support.releases import Poll, Revision
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -16,8 +16,8 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from tests.e2e.releases import Server, answers, free_port
-from tests.e2e.stack import ROOT, Completed, docker, eventually, run
+from tests.support.docker import ROOT, Completed, docker, eventually, run
+from tests.support.releases import Server, answers, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

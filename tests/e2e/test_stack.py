@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.stack import PASSWORD, SEEDS, Completed, Stack, docker, eventually, run
+from tests.support.docker import PASSWORD, SEEDS, Completed, Stack, docker, eventually, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.stack import ROOT, Images, Stack, server
+from tests.support.docker import ROOT, Images, Stack, server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

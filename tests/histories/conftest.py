@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.histories.environments import Environment, folder_of
+from tests.support.environments import Environment, folder_of
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.histories.environments import Environment
-from tests.histories.schema import at, dump
+from tests.support.environments import Environment
+from tests.support.schema_dump import at, dump
 
 pytestmark = pytest.mark.slow
 

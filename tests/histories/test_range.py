@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.histories.environments import Environment
-from tests.histories.schema import at, dump
-from tests.programs import write_history
+from tests.support.environments import Environment
+from tests.support.programs import write_history
+from tests.support.schema_dump import at, dump
 
 pytestmark = pytest.mark.slow
 

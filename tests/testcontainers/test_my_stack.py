@@ -17,7 +17,7 @@ from testcontainers.community.postgres import PostgresContainer
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
-from tests.e2e.stack import Images
+from tests.support.docker import Images
 
 pytestmark = pytest.mark.e2e
 

@@ -1,0 +1,1 @@
+"""The application's database: its URL, connections, the advisory lock, roles."""

@@ -1,0 +1,179 @@
+"""What the last complete run left, in the ledger: so that the next one knows that it may go home.
+
+compose_init.phase   for migrate, roles and seed: the inputs of the last complete one, by fingerprint
+compose_init.run     runs that did something, with their reports
+(`migrations.revision_ledger` has the revisions, `compose_seeder.reconcile.ledger` what was seeded)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from compose_init.errors import CredentialsRefused
+from compose_init.migrations import revision_ledger
+from compose_init.wait import Connection
+
+UP_TO_DATE = """
+SELECT (SELECT jsonb_object_agg(name, inputs) FROM compose_init.phase), compose_init.current_revisions()
+"""
+
+CREATE = """
+CREATE SCHEMA IF NOT EXISTS compose_init;
+CREATE TABLE IF NOT EXISTS compose_init.phase (
+  name text PRIMARY KEY,
+  inputs jsonb NOT NULL,
+  finished_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE TABLE IF NOT EXISTS compose_init.run (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  started_at timestamptz NOT NULL,
+  finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  version text NOT NULL,
+  outcome text NOT NULL,
+  exit_code integer NOT NULL,
+  report jsonb NOT NULL
+);
+"""
+
+# A function with a text body depends on no table: the application may drop or move its own.
+FOLLOW = """
+CREATE OR REPLACE FUNCTION compose_init.current_revisions() RETURNS text[] LANGUAGE sql STABLE AS {body}
+"""
+
+RECORD_PHASE = """
+INSERT INTO compose_init.phase (name, inputs) VALUES (%s, %s)
+ON CONFLICT (name) DO UPDATE SET inputs = excluded.inputs, finished_at = clock_timestamp()
+"""
+
+# A phase is `seed` for all datasets, or `seed:NAME:NAME` for some.
+FORGET_SEED = """
+DELETE FROM compose_init.phase
+WHERE name = 'seed' OR name LIKE 'seed:%%' AND %s = ANY ((string_to_array(name, ':'))[2:])
+"""
+
+FORGET_PHASE = "DELETE FROM compose_init.phase WHERE name = %s"
+
+RECORD_RUN = """
+INSERT INTO compose_init.run (started_at, version, outcome, exit_code, report) VALUES (%s, %s, %s, %s, %s)
+"""
+
+
+@dataclass(frozen=True)
+class State:
+    """What one query tells: inputs by phase, and the revisions the database is at."""
+
+    inputs: Mapping[str, Any]
+    revisions: tuple[str, ...]
+
+
+def read(connection: Connection) -> State | None:
+    """The state, by one query; None where no complete run has left one."""
+    try:
+        row = connection.execute(UP_TO_DATE).fetchone()
+    except (
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedFunction,
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedColumn,
+    ):
+        return None
+    except psycopg.errors.InsufficientPrivilege:
+        return None  # the run itself will say what is missing
+    return State(row[0] or {}, tuple(row[1] or ())) if row else None
+
+
+def prepare(connection: Connection) -> None:
+    """Create the tables, where they are not there.
+
+    Raises:
+        CredentialsRefused: the role may not.
+    """
+    try:
+        connection.execute(CREATE + revision_ledger.CREATE)
+        row = connection.execute("SELECT to_regproc('compose_init.current_revisions')").fetchone()
+        if row is None or row[0] is None:
+            follow(connection, None)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise CredentialsRefused(
+            f"the ledger cannot be created: {error.diag.message_primary}; let the role own the database, or"
+            " GRANT CREATE ON DATABASE to it"
+        ) from None
+
+
+def follow(connection: Connection, version_table: tuple[str, str] | None) -> None:
+    """Tell `current_revisions()` where the application keeps its revision: schema and table."""
+    from psycopg import sql
+
+    body = "SELECT ARRAY[]::text[]"
+    if version_table is not None:
+        table = sql.Identifier(*version_table).as_string(connection)
+        body = f"SELECT array_agg(version_num::text ORDER BY version_num) FROM {table}"
+    with connection.transaction():
+        # The table may be one that env.py made and did not commit: that is for the caller to find out.
+        connection.execute("SET LOCAL check_function_bodies = off")
+        connection.execute(sql.SQL(FOLLOW).format(body=sql.Literal(body)))
+
+
+def forget_seed(connection: Connection, dataset: str) -> None:
+    """Forget that seeding was complete where it held this dataset: it is about to change."""
+    connection.execute(FORGET_SEED, [dataset])
+
+
+def forget_phase(connection: Connection, name: str) -> None:
+    """Forget that a phase was complete: what it looked at is about to change."""
+    connection.execute(FORGET_PHASE, [name])
+
+
+def record_phase(connection: Connection, name: str, inputs: Mapping[str, Any]) -> None:
+    """Write that a phase is complete for these inputs."""
+    connection.execute(RECORD_PHASE, [name, Jsonb(dict(inputs))])
+
+
+def record_run(
+    connection: Connection, started_at: float, version: str, report: Mapping[str, Any]
+) -> None:
+    """Write a run with its report; `started_at` in seconds since the epoch."""
+    from datetime import UTC, datetime
+
+    started = datetime.fromtimestamp(started_at, UTC)
+    values = [started, version, report["outcome"], report["exit_code"], Jsonb(dict(report))]
+    connection.execute(RECORD_RUN, values)
+
+
+def datasets(connection: Connection) -> list[dict[str, Any]]:
+    """When and how much of each dataset was last applied."""
+    return _rows(
+        connection,
+        "SELECT name, target, records, applied_at::text FROM compose_init.dataset ORDER BY applied_at, name",
+    )
+
+
+def runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """The last runs, newest first."""
+    return _rows(
+        connection,
+        "SELECT id, started_at::text, round(extract(epoch FROM finished_at - started_at), 2)::float AS seconds,"
+        " version, outcome, exit_code FROM compose_init.run ORDER BY id DESC LIMIT %s",
+        [limit],
+    )
+
+
+def _rows(
+    connection: Connection, query: str, values: list[Any] | None = None
+) -> list[dict[str, Any]]:
+    from psycopg.rows import dict_row
+
+    with connection.cursor(row_factory=dict_row) as cursor:
+        try:
+            return cursor.execute(query, values).fetchall()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            return []
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise CredentialsRefused(
+                f"the ledger cannot be read: {error.diag.message_primary}; connect as the role that made it"
+            ) from None

@@ -1,0 +1,1 @@
+"""What `deploy/stack` uses on a server: the check of `.env`, HTTP probes, alerts."""

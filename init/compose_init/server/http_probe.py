@@ -1,0 +1,68 @@
+"""Whether an address answers from outside, and as which version: what deploy/stack asks at the end."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from compose_init import wait
+from compose_init.errors import SettingsError
+from compose_init.settings import is_web_address
+
+SHOWN = 200
+"""Characters of an answer that a message may have."""
+
+
+def probe(url: str, timeout: float, version: str | None = None) -> str:
+    """What was found, in words, as soon as the address answers with success.
+
+    Args:
+        url: asked by GET; a redirect is no success.
+        timeout: seconds until it must have answered.
+        version: what `version` in the answer, a JSON object, must be.
+
+    Raises:
+        NotReadyError: it did not, with what was found last.
+        SettingsError: it is no address.
+    """
+    import httpx
+
+    if not is_web_address(url):
+        raise SettingsError("the address must look like http://127.0.0.1:8000/health")
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    # Without user and query: either may hold a secret.
+    place = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+    began = time.monotonic()
+    with httpx.Client(timeout=5) as client:
+
+        def ask() -> str:
+            try:
+                answer = client.get(url)
+            except (httpx.TransportError, httpx.InvalidURL) as error:
+                raise wait.NotYetError(f"{type(error).__name__}: {error}") from None
+            if not answer.is_success:
+                said = " ".join(answer.text.split())[:SHOWN]
+                raise wait.NotYetError(f"it answers {answer.status_code} {said}".rstrip())
+            return "" if version is None else _version(answer, version)
+
+        found = wait.until(
+            ask,
+            what=place,
+            timeout=timeout,
+            hint="this is what others meet; look at the service's log",
+        )
+    return f"{place} answers 200{found} after {time.monotonic() - began:.1f} s"
+
+
+def _version(answer: Any, expected: str) -> str:
+    try:
+        found = answer.json()["version"]
+    except (ValueError, KeyError, TypeError):
+        raise wait.NotYetError(
+            "its answer is no JSON object with a version; STACK_PROBE_VERSION=false does not look for one"
+        ) from None
+    if found != expected:
+        raise wait.NotYetError(f"it answers as version {found!r}, and not {expected!r}")
+    return f" as version {found}"

@@ -1,0 +1,1 @@
+"""What the text of a source says: JSON, lines, CSV, children, variables."""

@@ -1,0 +1,142 @@
+"""A dataset's records with their children in them, from other arrays of the same document.
+
+records ─┐
+         ├─▶ records that have a field more for each `nest`: what follows knows of no children
+children ┘
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from msgspec import Raw
+
+from compose_seeder.documents.json_document import Arrays, Batch, RawRecord, raw_records
+from compose_seeder.errors import Fault, RecordError, quote
+from compose_seeder.exact_json import encode
+from compose_seeder.manifest.models import Dataset, Nest
+from compose_seeder.reconcile.staging import NULL, SECRET, Scalar, label, scalar
+
+Parent = tuple[Scalar, ...]
+"""The values by which a child names its parent."""
+
+Child = tuple[RawRecord, Mapping[str, Raw]]
+"""As it stands in the file, and its fields without those that name its parent."""
+
+
+@dataclass
+class Nested:
+    """The arrays of a document, of which those that are the dataset's records have children."""
+
+    dataset: Dataset
+    source: Arrays
+
+    def array(self, pointer: str) -> list[RawRecord]:
+        """The records of the array at `pointer`.
+
+        Raises:
+            RecordError: the document's, or children at fault; all of them.
+        """
+        records = self.source.array(pointer)
+        if pointer == self.dataset.records:
+            faults: list[Fault] = []
+            seen: dict[str, set[Parent]] = defaultdict(set)
+            records = [self._with_children(record, seen, faults) for record in records]
+            self._raise(seen, faults)
+        return records
+
+    def batches(self, pointer: str) -> Iterator[Batch]:
+        """The same, some at a time.
+
+        Raises:
+            RecordError: at the end as well, where children have no parent.
+        """
+        if pointer != self.dataset.records:
+            yield from self.source.batches(pointer)
+            return
+        faults: list[Fault] = []
+        seen: dict[str, set[Parent]] = defaultdict(set)
+        for batch in self.source.batches(pointer):
+            records = raw_records(self.source, pointer, batch)
+            whole = [self._with_children(record, seen, faults) for record in records]
+            yield replace(batch, texts=[encode(record.fields) for record in whole])
+        self._raise(seen, faults)
+
+    @cached_property
+    def _children(self) -> dict[str, dict[Parent, list[Child]]]:
+        return {name: self._families(nest) for name, nest in self.dataset.nest.items()}
+
+    def _families(self, nest: Nest) -> dict[Parent, list[Child]]:
+        families: dict[Parent, list[Child]] = defaultdict(list)
+        for child in self.source.array(nest.records):
+            fields = {
+                field: value
+                for field, value in child.fields.items()
+                if field not in nest.match and not (self.dataset.drop_null and value == NULL)
+            }
+            families[_values(child, nest.match)].append((child, fields))
+        return dict(families)
+
+    def _with_children(
+        self, record: RawRecord, seen: dict[str, set[Parent]], faults: list[Fault]
+    ) -> RawRecord:
+        fields = dict(record.fields)
+        for name, nest in self.dataset.nest.items():
+            own = _values(record, nest.match.values())
+            # A value that is not there names no parent.
+            family = [] if None in own else self._children[name].get(own, [])
+            if nest.by is None:
+                fields[name] = Raw(encode([child for _, child in family]))
+            else:
+                # Several records may have the same children: what is wrong with these is said once.
+                told = [] if own in seen[name] else faults
+                fields[name] = Raw(encode(self._by(name, nest, nest.by, family, told)))
+            seen[name].add(own)
+        return replace(record, fields=fields)
+
+    def _by(
+        self, name: str, nest: Nest, by: str, family: list[Child], faults: list[Fault]
+    ) -> dict[str, dict[str, Raw]]:
+        secret = name in self.dataset.secrets
+        children: dict[str, dict[str, Raw]] = {}
+        for child, given in family:
+            fields = dict(given)
+            value = scalar(fields.pop(by, NULL))
+            shown = SECRET if secret else "null" if value is None else quote(value)
+            if not isinstance(value, str):
+                problem = f"must be text, {nest.records} is nested by it; found {shown}"
+                faults.append(Fault(child.where, "", by, problem))
+            elif value in children:
+                problem = f"{shown} is there twice for one parent"
+                faults.append(Fault(child.where, "", by, problem))
+            else:
+                children[value] = fields
+        return children
+
+    def _raise(self, seen: Mapping[str, set[Parent]], faults: list[Fault]) -> None:
+        for name, nest in self.dataset.nest.items():
+            for parent, orphans in self._children[name].items():
+                if None in parent:
+                    problem = (
+                        f"names no parent: {' and '.join(nest.match)} must be text or a number"
+                    )
+                elif parent not in seen[name]:
+                    wanted = label(nest.match.values(), parent)
+                    problem = f"its parent is not there: no record has {wanted}"
+                else:
+                    continue
+                faults += [Fault(child.where, "", name, problem) for child, _ in orphans]
+        if faults:
+            raise RecordError(f"dataset {self.dataset.name} has records that are wrong", faults)
+
+
+def with_children(dataset: Dataset, document: Arrays) -> Arrays:
+    """The document as the dataset sees it."""
+    return Nested(dataset, document) if dataset.nest else document
+
+
+def _values(record: RawRecord, fields: Iterable[str]) -> Parent:
+    return tuple(scalar(record.fields.get(field, NULL)) for field in fields)

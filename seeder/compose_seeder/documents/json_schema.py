@@ -1,0 +1,162 @@
+"""Records against a JSON Schema of the user's own, where a dataset names one.
+
+the schema's file ─▶ jsonschema-rs ─▶ each record as it stands in the file ─▶ faults, by pointer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from msgspec import DecodeError
+
+from compose_seeder.documents.json_document import Arrays
+from compose_seeder.errors import Fault, ManifestError, RecordError, nearest, quote
+from compose_seeder.exact_json import decode, encode
+from compose_seeder.manifest.models import Dataset
+from compose_seeder.sources.location import Sources
+
+VALUE = "the value"
+"""What stands in the validator's messages for the value itself, which may be long or secret."""
+
+RULE = 300
+"""How many characters of a rule a message quotes."""
+
+
+@dataclass(frozen=True)
+class RecordSchema:
+    """One dataset's schema.
+
+    Attributes:
+        dataset: whose records it is for.
+        text: of the schema.
+        fingerprint: of the text.
+    """
+
+    dataset: Dataset
+    text: bytes
+    fingerprint: str
+
+    def check(self, document: Arrays) -> None:
+        """Look at every record as it stands in the file, before children and references.
+
+        Raises:
+            ManifestError: the schema is none.
+            RecordError: records that it does not allow; the first twenty, and how many there are.
+        """
+        faults = list(self.faults(document))
+        if faults:
+            raise RecordError(f"dataset {self.dataset.name} has records that are wrong", faults)
+
+    def faults(self, document: Arrays) -> Iterator[Fault]:
+        """What `check` would say.
+
+        Raises:
+            ManifestError: the schema is none.
+            RecordError: the document has no such records.
+        """
+        validator = self._validator
+        for batch in document.batches(self.dataset.records):
+            for n, text in enumerate(batch.texts):
+                try:
+                    record = decode(bytes(text))
+                except (DecodeError, RecursionError):
+                    continue  # named by who reads it as a record
+                if not isinstance(record, dict) or validator.is_valid(record):
+                    continue
+                where = batch.where(n)
+                for error in validator.iter_errors(record):
+                    yield self._fault(where, record, error)
+
+    @cached_property
+    def _validator(self) -> Any:
+        import jsonschema_rs
+
+        name = self.dataset.schema_
+        try:
+            schema = decode(self.text)
+            # Formats are part of what a schema says here, though the standard leaves that open.
+            return jsonschema_rs.validator_for(
+                schema, mask=VALUE, validate_formats=True, retriever=_refuse
+            )
+        except (DecodeError, RecursionError) as error:
+            problem = f"is not valid JSON: {error}"
+        except (ValueError, jsonschema_rs.ReferencingError) as error:
+            path = "/".join(str(part) for part in getattr(error, "instance_path", []))
+            problem = f"is no JSON Schema: {f'#/{path}: ' if path else ''}{_first_line(error)}"
+        raise ManifestError(f"dataset {self.dataset.name}: schema {name} {problem}")
+
+    def _fault(self, where: str, record: Any, error: Any) -> Fault:
+        path = [str(part) for part in error.instance_path]
+        field, message = "/".join(path), str(error.message)
+        kind = type(error.kind).__name__.rpartition("_")[2]
+        found = "" if kind in NAMED else self._found(record, error.instance_path)
+        near = ""
+        if path and path[0] in self.dataset.secrets:
+            # The names within a value are a part of it.
+            field = path[0]
+            if kind in NAMING:
+                message = "has a field that the schema does not allow"
+        elif kind == "Required":
+            field, message = "/".join([*path, error.kind.property]), "is missing"
+        elif kind == "AdditionalProperties" and len(error.kind.unexpected) == 1:
+            (unknown,) = error.kind.unexpected
+            near = nearest(unknown, list(self._properties(error.schema_path)))
+            field, message = "/".join([*path, unknown]), "is no field that the schema knows"
+        elif kind == "Enum" and found and isinstance(error.instance, str):
+            near = nearest(error.instance, [v for v in error.kind.options if isinstance(v, str)])
+        rule = "/".join(str(part) for part in error.schema_path)
+        key = self._key(record)
+        problem = f"{quote(message, RULE)}{near}{found}; the rule is {self.dataset.schema_}#/{rule}"
+        return Fault(where, key, field, problem)
+
+    def _found(self, record: Any, path: Sequence[str | int]) -> str:
+        if not path or path[0] in self.dataset.secrets:
+            return ""
+        for part in path:
+            record = record[part]
+        return f"; found {quote(encode(record).decode())}"
+
+    def _properties(self, path: Sequence[str | int]) -> Any:
+        schema = decode(self.text)
+        try:
+            for part in path[:-1]:
+                schema = schema[part]
+            return schema.get("properties", {})
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return {}  # behind a reference
+
+    def _key(self, record: dict[str, Any]) -> str:
+        key = [(name, record.get(name)) for name in self.dataset.key]
+        scalars = all(value is not None and not isinstance(value, dict | list) for _, value in key)
+        return ", ".join(f"{name} {quote(value)}" for name, value in key) if scalars else ""
+
+
+NAMED = {"Required", "AdditionalProperties"}
+"""Faults whose field is not there, or should not be."""
+
+NAMING = {"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"}
+"""Faults in whose words are names that a record has."""
+
+
+def schema_of(dataset: Dataset, location: str | None, sources: Sources) -> RecordSchema | None:
+    """A dataset's schema, where it names one.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    if location is None:
+        return None
+    content = sources.read(location)
+    return RecordSchema(dataset, content.data, content.fingerprint)
+
+
+def _refuse(uri: str) -> Any:
+    raise ValueError(f"it refers to {uri}, and a schema is one file: put that into its $defs")
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).partition("\n")[0]
+    return quote(text.partition("retrieving it failed: ValueError: ")[2] or text, RULE)

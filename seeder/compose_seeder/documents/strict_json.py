@@ -1,0 +1,196 @@
+"""What JSON allows and a record may not hold: a name twice, NUL, half of a surrogate pair.
+
+A parser takes the last of two fields with one name and says nothing, so that a value is lost. Text
+with NUL or half a pair is nothing that PostgreSQL can hold, and its own words name no field.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from msgspec import DecodeError, Raw, defstruct
+from msgspec.json import Decoder, decode, encode
+
+from compose_seeder.errors import Fault
+
+END_OF_NAME = b'":'
+"""As nearly everybody writes it; in a text it is rare."""
+
+SPACED = re.compile(rb'"[ \t\n\r]+:')
+"""As somebody else may write it."""
+
+loosely = Decoder(float_hook=str).decode
+"""A value whose numbers may be larger than any float."""
+
+LOOKED_AT = 1 << 26
+"""How large a text may be for a second look by Python's own parser, which takes many times its size."""
+
+DEEP = "is nested too deeply: no record needs hundreds of levels"
+
+TWICE = "is there twice in one record: remove one"
+
+ODD = re.compile(r'["\\\x00-\x1f]')
+"""What no name may have that msgspec is told."""
+
+ESCAPED_END = re.compile(rb"\\u00(22|3[aA])")
+"""A quote or a colon in a text, which may look like the end of a name where it is written in another way."""
+
+ESCAPED = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
+"""NUL, or half of a surrogate pair, in JSON's escapes."""
+
+
+def is_plain(text: bytes, names: int) -> bool:
+    """Whether the bytes alone show that no name stands twice; False where they cannot tell.
+
+    Args:
+        text: JSON text, of one record or of many.
+        names: how many names a parser found in it, nested ones included.
+    """
+    return text.count(END_OF_NAME) == names and not _is_spaced(text)
+
+
+def faults(where: str, text: bytes, fields: Mapping[str, Raw]) -> list[Fault]:
+    """What one record may not hold.
+
+    Args:
+        where: its place, for messages.
+        text: its JSON text, which is valid.
+        fields: what a parser took from it.
+    """
+    names = text.count(END_OF_NAME)
+    plain = not _is_spaced(text)
+    if plain and names != len(fields):
+        # Those within values stand there as they stand in the text, be it a name's end or not.
+        names -= b"".join(fields.values()).count(END_OF_NAME)
+        plain = not any(map(repeats, fields.values()))
+    if plain and names == len(fields) and not (b"\\u" in text and ESCAPED.search(text)):
+        return []
+    try:
+        pairs = _pairs(text)
+        found = [Fault(where, "", _printable(path), TWICE) for path in _twice(pairs)]
+        problems = [(name, _unwritable([name, value])) for name, value in pairs]
+    except RecursionError:
+        return [Fault(where, "", "", DEEP)]
+    return found + [Fault(where, "", _printable(name), why) for name, why in problems if why]
+
+
+def has_twice(text: Raw, fields: Mapping[str, Raw], name: str) -> bool:
+    """Whether an object has a name twice, one that leads to records; of a very large one it is not looked for.
+
+    Args:
+        text: the object's.
+        fields: what a parser took from it.
+        name: which.
+    """
+    if len(memoryview(text)) > LOOKED_AT:
+        return False
+    whole = bytes(text)
+    names = whole.count(END_OF_NAME) - sum(bytes(raw).count(END_OF_NAME) for raw in fields.values())
+    if names == len(fields) and not _is_spaced(whole):
+        return False
+    with suppress(RecursionError):
+        return [given for given, _ in _pairs(whole)].count(name) > 1
+    return False
+
+
+def any_faults(texts: Sequence[Raw | bytes], fields: Sequence[Mapping[str, Raw]]) -> bool:
+    """Whether one of many records has what it may not; mostly told at once."""
+    whole = b"".join(texts)
+    values = [value for one in fields for value in one.values()]
+    names = sum(map(len, fields)) + b"".join(values).count(END_OF_NAME)
+    plain = is_plain(whole, names) and not (b"\\u" in whole and ESCAPED.search(whole))
+    if plain and not any_repeats([value for value in values if END_OF_NAME in bytes(value)]):
+        return False
+    return any(faults("", bytes(text), one) for text, one in zip(texts, fields, strict=True))
+
+
+def twice_in(text: bytes) -> list[str]:
+    """The names that stand twice in an object of a JSON value, each with what leads to it."""
+    if not _is_spaced(text) and not repeats(text):
+        return []
+    return [_printable(path) for path in _twice(_pairs(text))]
+
+
+def _is_spaced(text: bytes) -> bool:
+    """Whether a name may end as few write it: first asked in a way that is quick."""
+    blank = b" :" in text or any(one in text for one in (b"\t", b"\n", b"\r"))
+    return blank and SPACED.search(text) is not None
+
+
+def _pairs(text: bytes) -> Any:
+    return json.loads(text.decode(), object_pairs_hook=Pairs, parse_int=str, parse_float=str)
+
+
+def repeats(raw: Raw | bytes) -> bool:
+    """Whether a value may have an object in it that has a name twice; a parser keeps the last of them."""
+    text = bytes(raw)
+    names = text.count(END_OF_NAME)
+    try:
+        return names > 1 and (
+            encode(loosely(text)).count(END_OF_NAME) != names
+            or ESCAPED_END.search(text) is not None
+        )
+    except RecursionError:
+        return True
+
+
+def any_repeats(values: Sequence[Raw]) -> bool:
+    """The same of many values, which is told at once where all have the fields of the first one."""
+    text = b",".join(values)
+    names = text.count(END_OF_NAME)
+    if not names:
+        return False
+    first: list[str] = []
+    with suppress(DecodeError, RecursionError):  # no object, or one that nobody reads
+        first = list(decode(values[0], type=dict[str, Raw]))
+    if first and names == len(first) * len(values) and not ODD.search("".join(first)):
+        fields = [(f"f{n}", Raw) for n in range(len(first))]
+        rename = {field: name for (field, _), name in zip(fields, first, strict=True)}
+        same = defstruct("Same", fields, rename=rename, forbid_unknown_fields=True, gc=False)
+        with suppress(DecodeError):
+            Decoder(list[same]).decode(b"[" + text + b"]")  # type: ignore[valid-type]
+            return False
+    return any(map(repeats, values))
+
+
+class Pairs(tuple[tuple[str, Any], ...]):
+    """An object's fields, as it has them."""
+
+    __slots__ = ()
+
+
+def _twice(value: Any) -> list[str]:
+    """The names that an object has twice, or one within it: each with the names and places that lead to it."""
+    found: list[str] = []
+    parts: Iterable[tuple[object, Any]] = ()
+    if isinstance(value, Pairs):
+        given = [name for name, _ in value]
+        found = [name for name in dict.fromkeys(given) if given.count(name) > 1]
+        parts = value
+    elif isinstance(value, list):
+        parts = enumerate(value)
+    return found + [f"{name}/{path}" for name, part in parts for path in _twice(part)]
+
+
+def _unwritable(value: Any) -> str:
+    """Why PostgreSQL cannot hold a value's texts, or ""."""
+    if isinstance(value, list | tuple):
+        return next(filter(None, map(_unwritable, value)), "")
+    if not isinstance(value, str):
+        return ""
+    if "\0" in value:
+        return "has the character NUL (\\u0000), which PostgreSQL cannot store: remove it"
+    half = next((character for character in value if "\ud800" <= character <= "\udfff"), "")
+    if half:
+        return (
+            f"has half of a surrogate pair (\\u{ord(half):04x}), which is no character: correct it"
+        )
+    return ""
+
+
+def _printable(name: str) -> str:
+    return name.encode("ascii" if "\0" in name else "utf-8", "backslashreplace").decode()

@@ -1,0 +1,1 @@
+"""Requests to an API: repetition, authentication, concurrency, redaction."""

@@ -1,0 +1,1 @@
+"""The manifest `seeds.toml`: its models, and how it is parsed."""

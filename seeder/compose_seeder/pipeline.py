@@ -1,0 +1,217 @@
+"""The order in which seeding works, as a table of contents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from compose_seeder.dataset import Seeding
+from compose_seeder.documents.json_schema import schema_of
+from compose_seeder.documents.reading import variables_of
+from compose_seeder.errors import InterruptedTargetError, ManifestError, SourceError, nearest
+from compose_seeder.manifest.models import Dataset, Manifest, parse
+from compose_seeder.options import Options, no_api
+from compose_seeder.reconcile.diff import Plan
+from compose_seeder.reconcile.ledger import Connection, Ledger
+from compose_seeder.reconcile.staging import Scalar
+from compose_seeder.sources.content import Content
+from compose_seeder.sources.location import Sources, bare, resolve
+
+EVERYTHING = Options()
+"""Every dataset, where something has changed."""
+
+
+SESSION = """
+SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1;
+SET bytea_output = 'hex'; SET jit = off; SET work_mem = '96MB'; SET random_page_cost = 1.1;
+SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), false)
+WHERE current_setting('search_path') !~ 'pg_temp';
+"""
+"""One way to write each value, so that it has one text, and with it one hash, in every run.
+
+What is found by an index has just been read as a whole, and is in memory: hence the cost of a random page.
+
+Temporary tables are looked for last: by default they stand before an application's `plan` or `live`.
+"""
+
+
+def load(location: str, sources: Sources) -> tuple[Manifest, Content]:
+    """The manifest at a path or URL.
+
+    Raises:
+        SourceError: it cannot be read.
+        ManifestError: it is wrong.
+    """
+    content = sources.read(location)
+    try:
+        text = content.data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{bare(location)} is not UTF-8: {error}") from None
+    return parse(text, bare(location)), content
+
+
+def inputs(location: str, manifest: Manifest) -> dict[str, str]:
+    """The location of each dataset's source, by dataset.
+
+    Raises:
+        ManifestError: a source leaves the manifest's folder; all of them.
+    """
+    return _located(location, {each.name: each.source for each in manifest.datasets}, "source")
+
+
+def schemas(location: str, manifest: Manifest) -> dict[str, str]:
+    """The location of each dataset's JSON Schema, by dataset; of those that name one.
+
+    Raises:
+        ManifestError: a schema leaves the manifest's folder; all of them.
+    """
+    named = {each.name: each.schema_ for each in manifest.datasets if each.schema_}
+    return _located(location, named, "schema")
+
+
+def _located(manifest: str, named: dict[str, str], what: str) -> dict[str, str]:
+    """The location of what each dataset names."""
+    found, faults = {}, []
+    for dataset, source in named.items():
+        try:
+            found[dataset] = resolve(manifest, source)
+        except ManifestError as error:
+            faults.append(f"dataset {dataset}: {what} {error}")
+    if faults:
+        raise ManifestError("\n".join(faults))
+    return found
+
+
+def examine(
+    location: str, sources: Sources, *, only: tuple[str, ...] = (), api: bool = True
+) -> None:
+    """Find what is wrong before anything is begun: in the manifest, or with what it names.
+
+    Args:
+        location: the manifest's path or URL.
+        sources: how to read.
+        only: names of datasets that shall be seeded; all where it is empty.
+        api: whether there is one, for datasets with an endpoint.
+
+    Raises:
+        ManifestError: the manifest is wrong, or has no such dataset, or there is no API.
+        SourceError: sources cannot be read; all of them.
+    """
+    manifest, _ = load(location, sources)
+    where, rules = inputs(location, manifest), schemas(location, manifest)
+    _check_names(manifest, only)
+    chosen = [d for d in manifest.datasets if not only or d.name in only]
+    if not api and any(dataset.endpoint for dataset in chosen):
+        no_api()
+    _check_variables(chosen, sources)
+    unreadable = []
+    for dataset in chosen:
+        for named in filter(None, (where[dataset.name], rules.get(dataset.name))):
+            try:
+                sources.fingerprint(named)
+            except SourceError as error:
+                unreadable.append(f"dataset {dataset.name}: {error}")
+    if unreadable:
+        raise SourceError("\n".join(unreadable))
+
+
+def seed(
+    connection: Connection,
+    location: str,
+    sources: Sources,
+    options: Options = EVERYTHING,
+) -> tuple[list[Plan], dict[str, str]]:
+    """Bring every dataset's target to what its source says, or plan it.
+
+    Args:
+        connection: to the application's database, in autocommit, and used by nobody else meanwhile.
+        location: the manifest's path or URL.
+        sources: how to read the manifest and the sources.
+        options: what to seed, and how.
+
+    Returns:
+        The plans as they came out, and the fingerprint of every input by its location.
+
+    Raises:
+        SeedError: see `compose_seeder.errors`. Datasets before the one at fault stay applied.
+    """
+    manifest, content = load(location, sources)
+    where, rules = inputs(location, manifest), schemas(location, manifest)
+    fingerprints = {location: content.fingerprint}
+    _check_names(manifest, options.only)
+    ledger = _prepare(connection, create=not options.plan)
+    pending: set[Scalar] = set()
+    chosen = [d for d in manifest.datasets if not options.only or d.name in options.only]
+    plans: dict[str, Plan] = {}
+    postponed: list[Seeding] = []
+    for number, dataset in enumerate(chosen):
+        schema = schema_of(dataset, rules.get(dataset.name), sources)
+        if schema:
+            fingerprints[rules[dataset.name]] = schema.fingerprint
+        # A later dataset of the same target may have the record now.
+        later = not options.plan and any(
+            other.prune or other.target == dataset.target for other in chosen[number + 1 :]
+        )
+        seeding = Seeding(
+            connection,
+            ledger,
+            dataset,
+            options,
+            pending,
+            schema,
+            beside=tuple(
+                other.name
+                for other in manifest.datasets
+                if other.target == dataset.target and other is not dataset
+            ),
+            deletes=not later,
+        )
+        plan, fingerprint = seeding.run(where[dataset.name], sources)
+        fingerprints[where[dataset.name]] = fingerprint
+        fingerprints |= {place: sources.fingerprint(place) for place in variables_of(dataset)}
+        plans[dataset.name] = plan
+        if later and plan.delete:
+            postponed.append(replace(seeding, deletes=True))
+        else:
+            options.finished(plan)
+    # What refers to others is deleted before what it refers to, which stands before it in the manifest.
+    for seeding in reversed(postponed):
+        name = seeding.dataset.name
+        done, _ = seeding.run(where[name], sources)
+        left = plans[name].left + done.left
+        plans[name] = replace(plans[name], delete=done.delete, left=left)
+        options.finished(plans[name])
+    return list(plans.values()), fingerprints
+
+
+def _prepare(connection: Connection, *, create: bool) -> Ledger:
+    connection.execute(SESSION)
+    row = connection.execute("SHOW transaction_read_only").fetchone()
+    if row and row[0] == "on":
+        raise InterruptedTargetError(
+            "the database is read-only, as a standby is, or one with default_transaction_read_only on; a plan"
+            " needs temporary tables and functions as well: run again with one that can be written to"
+        )
+    return Ledger.open(connection, create=create)
+
+
+def _check_names(manifest: Manifest, only: tuple[str, ...]) -> None:
+    known = [dataset.name for dataset in manifest.datasets]
+    unknown = [
+        f"there is no dataset {name}{nearest(name, known)}" for name in only if name not in known
+    ]
+    if unknown:
+        raise ManifestError("; ".join([*unknown, f"the manifest has {', '.join(known)}"]))
+
+
+def _check_variables(datasets: list[Dataset], sources: Sources) -> None:
+    faults = []
+    for dataset in datasets:
+        if dataset.env:
+            from compose_seeder.documents.env_substitution import values
+
+            try:
+                values(sources.variables, dataset.env)
+            except ManifestError as error:
+                faults.append(f"dataset {dataset.name}: {error}")
+    if faults:
+        raise ManifestError("\n".join(faults))

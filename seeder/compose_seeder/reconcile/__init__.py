@@ -1,0 +1,1 @@
+"""Desired, applied and live to a plan: staging, the comparison, the ledger."""

@@ -1,0 +1,269 @@
+"""Desired, applied and live to a plan, by one comparison in PostgreSQL (`sql/diff.sql`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, LiteralString
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from compose_seeder.errors import SHOWN, Fault, ManifestError, RecordError, RefusedError
+from compose_seeder.manifest.models import Dataset, FieldRules
+from compose_seeder.postgres import statements
+from compose_seeder.reconcile.ledger import Connection, Ledger
+from compose_seeder.reconcile.staged_records import At
+from compose_seeder.reconcile.staging import label, twice
+
+JSONB: LiteralString = (
+    r"hashtextextended(CASE WHEN strpos({2}, '.') = 0 OR {2} !~ '\.[0-9]*0([^0-9]|$)' THEN {2} ELSE"
+    r""" regexp_replace({2}, '("(?:[^"\\]|\\.)*")|(\.\d*[1-9])0+(?!\d)|\.0+(?!\d)', '\1\2', 'g') END"""
+    r' COLLATE "C", {1})'
+)
+"""A hash of jsonb by its text, equal where values are equal: 1.50 and 1.5 are, as numbers and not within strings.
+
+jsonb's own hash knows no sign of a number, and takes elements that are 32 places apart for one another.
+"""
+
+SECRET = "(secret)"  # noqa: S105
+"""Stands for a value that is not shown."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One record of a plan.
+
+    Attributes:
+        action: create, update, delete, deleted (by hand, and left so), kept (gone from the file,
+            edited by hand and so not deleted) or none (drift that is left).
+        key: key field -> value.
+        fields: field -> {"live": …, "desired": …, "outcome": update | drift | conflict | unconfirmed};
+            with "write" where a run writes it. Empty for a create. A secret field has no values.
+    """
+
+    position: int | None
+    action: str
+    key: dict[str, Any]
+    fields: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, or has done, to one dataset, in records.
+
+    Attributes:
+        unchanged: nothing is written; drifted and conflicting ones that are kept included.
+        drift: edited or deleted by hand, and the seed has not changed since.
+        conflict: edited by hand, and the seed has changed as well.
+        unconfirmed: the target does not show what was written to it.
+        left: no longer in the file; left in the target and no longer owned.
+        after_migration: compared with nothing, since the schema is not there yet.
+        not_kept: of records written just now, what the target does not show: key and fields.
+    """
+
+    name: str
+    target: str
+    create: int = 0
+    update: int = 0
+    delete: int = 0
+    unchanged: int = 0
+    drift: int = 0
+    conflict: int = 0
+    unconfirmed: int = 0
+    left: int = 0
+    records: tuple[Change, ...] = field(default=(), repr=False)
+    after_migration: bool = False
+    not_kept: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def changes(self) -> bool:
+        """Whether a run writes anything to the target."""
+        return bool(self.create or self.update or self.delete or self.after_migration)
+
+    def with_unconfirmed(self, not_kept: list[str]) -> Plan:
+        """The same, after these of its writes were not confirmed."""
+        count = self.unconfirmed + len(not_kept)
+        return replace(self, unconfirmed=count, not_kept=tuple(not_kept))
+
+
+def prepare(connection: Connection, ledger: Ledger) -> None:
+    """Make what the comparison calls; targets call it as well."""
+    text = sql.SQL(statements("diff")["functions"])
+    hashed = sql.SQL(JSONB).format(
+        sql.SQL("value"), sql.Literal(ledger.salt), sql.SQL("value::text")
+    )
+    connection.execute(text.format(hash=hashed))
+
+
+def compare(
+    connection: Connection,
+    dataset: Dataset,
+    at: At,
+    fields: list[str],
+    limit: int | None = None,
+    beside: Sequence[str] = (),
+) -> Plan:
+    """Make `pg_temp.plan` from `pg_temp.desired`, `pg_temp.live` and `pg_temp.applied`.
+
+    Args:
+        connection: where they are.
+        dataset: whose they are.
+        at: the records at some positions, for messages.
+        fields: in the order in which hashes stand.
+        limit: how many records the plan carries; all without.
+        beside: names of other datasets, whose records of this target are not deleted.
+
+    Raises:
+        RecordError: two records of the file are one key in the target's types; or so many have left
+            the file that a prune needs a word.
+        RefusedError: the target holds a key twice; or drift, with `on_drift = "fail"`.
+        ManifestError: records of an endpoint have changed, and nobody has said how one is updated.
+    """
+    texts = statements("diff")
+    _no_key_twice(connection, dataset, at)
+    rules = [dataset.fields.get(name, FieldRules()) for name in fields]
+    values = {
+        "fields": fields,
+        "on_drift": [rule.on_drift or dataset.on_drift for rule in rules],
+        "once": [rule.once for rule in rules],
+        "deleted": dataset.on_drift,
+        "prune": dataset.prune,
+    }
+    connection.execute(texts["plan"], values)
+    if beside:
+        connection.execute(texts["spare"], {"beside": list(beside), "target": dataset.target})
+    with connection.cursor(row_factory=dict_row) as cursor:
+        counts = cursor.execute(texts["counts"]).fetchone() or {}
+    plan = Plan(
+        dataset.name,
+        dataset.target,
+        create=counts["creates"],
+        update=counts["updates"],
+        delete=counts["deletes"],
+        unchanged=counts["unchanged"],
+        drift=counts["drifted"],
+        conflict=counts["conflicts"],
+        unconfirmed=counts["unconfirmed"],
+        left=counts["gone"],
+        records=_changes(connection, dataset, "changes", {"limit": limit}),
+    )
+    _stop_on_drift(connection, dataset, at)
+    if plan.update and dataset.endpoint and dataset.http.update is None:
+        raise ManifestError(
+            f"dataset {dataset.name}: a record has changed and http.update is missing: say how,"
+            ' as in update = "PUT /monsters/{live.id}"'
+        )
+    return plan
+
+
+def no_key_twice_in_file(connection: Connection, dataset: Dataset, at: At, number: int) -> None:
+    """Raise `RecordError` where a key stands in the file once more, among what has not changed."""
+    query = statements("diff")["also_elsewhere_in_file"]
+    rows = connection.execute(query, {"dataset": number}).fetchall()
+    records = at(position for _, position in rows)
+    faults = [
+        Fault(
+            records[position].where,
+            label(dataset.key, key),
+            "",
+            "the key is there twice; another record of the file, which has not changed, has it as well",
+        )
+        for key, position in rows
+    ]
+    if faults:
+        raise RecordError(f"dataset {dataset.name} has records that are wrong", faults)
+
+
+def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
+    """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
+    # A quotient is the number that a person writes: 29 / 100 is 0.29, and 0.29 * 100 is less than 29.
+    if plan.delete / records > dataset.max_prune:
+        raise RecordError(
+            f"dataset {dataset.name}: {plan.delete} of {records} records have left the file, and prune would"
+            f" delete them; where that is meant, set max_prune to {_share(plan.delete, records)} or more",
+            [
+                Fault(
+                    dataset.target, label(change.key, change.key.values()), "", "would be deleted"
+                )
+                for change in plan.records
+                if change.action == "delete"
+            ],
+        )
+
+
+def _share(some: int, of: int) -> float:
+    """Rounded up, so that it allows what it is the share of."""
+    return -(-some * 100 // of) / 100
+
+
+def _changes(
+    connection: Connection, dataset: Dataset, statement: str, values: dict[str, Any]
+) -> tuple[Change, ...]:
+    rows = connection.execute(statements("diff")[statement], values)
+    return tuple(
+        Change(position, action, dict(zip(dataset.key, key, strict=True)), _masked(dataset, fields))
+        for position, key, action, fields in rows
+    )
+
+
+def _masked(dataset: Dataset, fields: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {**detail, "live": SECRET, "desired": SECRET} if name in dataset.secrets else detail
+        for name, detail in fields.items()
+    }
+
+
+def _no_key_twice(connection: Connection, dataset: Dataset, at: At) -> None:
+    texts = statements("diff")
+    groups = [row[0] for row in connection.execute(texts["same_key_in_file"])]
+    records = at(position for positions in groups for position in positions)
+    faults = [
+        twice(dataset, records[position], records[positions[0]])
+        for positions in groups
+        for position in positions[1:]
+    ]
+    if faults:
+        raise RecordError(
+            f"dataset {dataset.name} has a key twice, as {dataset.target} reads it", faults
+        )
+    faults = [
+        Fault(
+            dataset.target,
+            label(dataset.key, key),
+            "",
+            f"is there {rows} times; a seed cannot tell which is meant: keep one, or choose another key",
+        )
+        for key, rows in connection.execute(texts["duplicates"])
+    ]
+    if faults:
+        raise RefusedError(
+            f"dataset {dataset.name}: {dataset.target} holds keys more than once", faults
+        )
+
+
+def _stop_on_drift(connection: Connection, dataset: Dataset, at: At) -> None:
+    values = {"limit": SHOWN + 1, "deleted": dataset.on_drift}
+    changes = _changes(connection, dataset, "stops", values)
+    records = at(change.position for change in changes if change.position is not None)
+    faults = [
+        Fault(
+            dataset.target if change.position is None else records[change.position].where,
+            label(change.key, change.key.values()),
+            ", ".join(edited_fields(change)),
+            "was deleted by hand" if change.action == "deleted" else "was edited by hand",
+        )
+        for change in changes
+    ]
+    if faults:
+        raise RefusedError(
+            f'dataset {dataset.name} has on_drift = "fail", and {dataset.target} has drifted; set keep or'
+            " overwrite, or bring the edit into the file",
+            faults,
+        )
+
+
+def edited_fields(change: Change) -> list[str]:
+    """The fields of a record that somebody edited by hand."""
+    edited = {"drift", "conflict"}
+    return [name for name, detail in change.fields.items() if detail["outcome"] in edited]

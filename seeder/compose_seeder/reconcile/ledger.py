@@ -1,0 +1,249 @@
+"""The tool's own tables, schema `compose_init`: what was last applied, by dataset and record."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from compose_seeder.errors import CredentialsError, ManifestError
+from compose_seeder.postgres import statements
+
+FORMAT = 4
+
+TOGETHER = 1 << 13
+"""How many records' digests and ids stand in one row."""
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the ledger says of a dataset.
+
+    Attributes:
+        target: as `Dataset.target` says it.
+        fingerprint: of its inputs; empty where the last run did not come to its end.
+        records: how many the file had.
+        fields: in the order in which the records' hashes stand.
+        number: by which the records know the dataset.
+    """
+
+    target: str
+    fingerprint: str
+    records: int
+    fields: list[str]
+    number: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger as one connection sees it.
+
+    Attributes:
+        connection: in autocommit; the caller holds the transactions.
+        present: false where a plan meets a database that never had a run.
+        salt: of every hash, so that they tell nothing outside this database.
+    """
+
+    connection: Connection
+    present: bool
+    salt: int = 0
+
+    @classmethod
+    def open(cls, connection: Connection, *, create: bool) -> Ledger:
+        """The ledger, created where it may be.
+
+        Raises:
+            CredentialsError: the role may not create a schema, or not read what another one made.
+            ManifestError: a newer version of the program wrote it.
+        """
+        try:
+            return cls._open(connection, create=create)
+        except psycopg.errors.InsufficientPrivilege as error:
+            what = (
+                "created: {}; let the role own the database, or GRANT CREATE ON DATABASE to it, or create the schema"
+                " compose_init for it"
+                if create
+                else "read: {}; connect as the role that made it"
+            )
+            raise CredentialsError(
+                f"the ledger cannot be {what.format(error.diag.message_primary)}"
+            ) from None
+
+    @classmethod
+    def _open(cls, connection: Connection, *, create: bool) -> Ledger:
+        texts = statements("ledger")
+        row = connection.execute(texts["exists"]).fetchone()
+        present = bool(row and row[0])
+        if not present and create:
+            connection.execute(sql.SQL(texts["create"]).format(format=sql.Literal(FORMAT)))
+            present = True
+        if present:
+            found = connection.execute(texts["format"]).fetchone()
+            if found is None or found[0] != FORMAT:
+                raise ManifestError(
+                    f"the ledger has format {found[0] if found else 'none'}, this version knows {FORMAT}:"
+                    " another version of compose-init wrote it; use that version"
+                )
+            row = connection.execute(texts["salt"]).fetchone()
+        return cls(connection, present, row[0] if present and row else 0)
+
+    def applied(self, name: str) -> Applied | None:
+        """What was last applied of a dataset; None where it never was."""
+        if not self.present:
+            return None
+        row = self.connection.execute(statements("ledger")["dataset"], {"name": name}).fetchone()
+        return Applied(*row) if row else None
+
+    def owned(self, number: int) -> int:
+        """How many records of a dataset are ours, those included that a killed run was about to send."""
+        row = self.connection.execute(statements("ledger")["owned"], {"dataset": number}).fetchone()
+        return int(row[0]) if row else 0
+
+    def show_applied(self, number: int | None, *, some: bool = False) -> None:
+        """Make `pg_temp.applied` show the records of a dataset.
+
+        Args:
+            number: the dataset's; None where nothing of it counts.
+            some: only those of `pg_temp.open`.
+        """
+        texts = statements("ledger")
+        if number is None:
+            self.connection.execute(texts["nothing_applied"])
+            return
+        text = texts["some_applied" if some else "applied"]
+        self.connection.execute(sql.SQL(text).format(dataset=sql.Literal(number)))
+
+    def wait_for_others(self) -> None:
+        """Wait for a run that was killed, and whose COMMIT the server is still working on.
+
+        Taken before the transaction's snapshot, which then has what that run wrote.
+
+        Raises:
+            psycopg.errors.LockNotAvailable: its session goes on and on.
+        """
+        row = self.connection.execute("SHOW lock_timeout").fetchone()  # a SELECT takes the snapshot
+        query = sql.SQL(statements("ledger")["wait_for_others"])
+        self.connection.execute(query.format(before=sql.Literal(row[0] if row else "0")))
+
+    def begin_dataset(self, name: str, target: str, fields: list[str]) -> int:
+        """Write that a dataset is about to change; its number."""
+        values = {"name": name, "target": target, "fields": fields}
+        row = self.connection.execute(statements("ledger")["begin_dataset"], values).fetchone()
+        return int(row[0]) if row else 0
+
+    def record_plan(self, number: int, *, unwritten_only: bool) -> None:
+        """Write what `pg_temp.plan` says was applied, and forget what left the file.
+
+        Args:
+            number: the dataset's.
+            unwritten_only: what is written to the target, and deleted there, follows later.
+        """
+        texts, values = statements("ledger"), {"dataset": number, "unwritten_only": unwritten_only}
+        self.connection.execute(texts["record_applied"], values)
+        actions = ["gone", "kept"] if unwritten_only else ["gone", "kept", "delete"]
+        self.connection.execute(texts["forget_gone"], {"dataset": number, "actions": actions})
+
+    def intend(self, number: int, fields: list[str], positions: Sequence[int]) -> None:
+        """Write that records of `pg_temp.plan` are about to be sent; `fields` are the dataset's."""
+        values = {"dataset": number, "fields": fields, "positions": list(positions)}
+        self.connection.execute(statements("ledger")["intend"], values)
+
+    def forget_intended(self, number: int, positions: Sequence[int]) -> None:
+        """Forget that records of `pg_temp.plan` were about to be sent: they were not taken."""
+        values = {"dataset": number, "positions": list(positions)}
+        self.connection.execute(statements("ledger")["forget_intended"], values)
+
+    def record_observed(
+        self, number: int, fields: list[str], observed: Sequence[tuple[int, str]]
+    ) -> None:
+        """Write that records of `pg_temp.plan` were applied, and what their target then showed.
+
+        Args:
+            number: the dataset's.
+            fields: the dataset's.
+            observed: positions, each with the observed fields as JSON text.
+        """
+        values = {
+            "dataset": number,
+            "fields": fields,
+            "positions": [position for position, _ in observed],
+            "observed": [document for _, document in observed],
+        }
+        with self.connection.transaction():
+            self.connection.execute(statements("ledger")["record_observed"], values)
+            self.connection.execute(statements("ledger")["forget_intended"], values)
+
+    def forget_records(self, number: int, ids: Sequence[int] | None = None) -> None:
+        """Forget records of a dataset: those that were deleted from the target, or all of them."""
+        texts = statements("ledger")
+        if ids is None:
+            self.connection.execute(texts["forget_records"], {"dataset": number})
+            self.connection.execute(texts["forget_intents"], {"dataset": number})
+        else:
+            self.connection.execute(texts["forget_record"], {"dataset": number, "ids": list(ids)})
+
+    def record_dataset(self, name: str, number: int, fingerprint: str, records: int) -> None:
+        """Write that a dataset is wholly applied."""
+        texts = statements("ledger")
+        self.connection.execute(texts["forget_intents"], {"dataset": number})
+        values = {"name": name, "fingerprint": fingerprint, "records": records}
+        self.connection.execute(texts["record_dataset"], values)
+
+    def open_records(self, ids: Sequence[int]) -> None:
+        """Make `pg_temp.open` of the ids of applied records that have to be looked at."""
+        self.connection.execute(statements("ledger")["open"])
+        with (
+            self.connection.cursor() as cursor,
+            cursor.copy("COPY pg_temp.named FROM STDIN") as copy,
+        ):
+            for start in range(0, len(ids), TOGETHER):
+                copy.write("".join(f"{id_}\n" for id_ in ids[start : start + TOGETHER]))
+        self.connection.execute(statements("ledger")["open_once"])
+        self.connection.execute(statements("ledger")["analyze_open"])
+
+    def sources(self, number: int) -> Iterator[tuple[bytes, array[int]]]:
+        """Digests and ids of the last run's records, in the file's order, some thousand at a time."""
+        with self.connection.cursor(binary=True) as cursor:
+            cursor.execute(statements("ledger")["source"], {"dataset": number})
+            for digests, ids in cursor:
+                yield bytes(digests), unpack(ids)
+
+    def record_sources(self, number: int, digests: bytes | bytearray, ids: array[int]) -> None:
+        """Write digests (8 bytes each) and ids of a file's records."""
+        packed = pack(ids)
+        batches = [
+            {
+                "dataset": number,
+                "batch": batch,
+                "digests": digests[start : start + 8 * TOGETHER],
+                "ids": packed[start : start + 8 * TOGETHER],
+            }
+            for batch, start in enumerate(range(0, len(digests), 8 * TOGETHER))
+        ]
+        forgotten = {"dataset": number, "batches": len(batches)}
+        self.connection.execute(statements("ledger")["forget_source"], forgotten)
+        with self.connection.cursor() as cursor:
+            cursor.executemany(statements("ledger")["record_source"], batches)
+
+
+def pack(ids: array[int]) -> bytes:
+    """Ids as PostgreSQL's `int8send` writes them."""
+    copy = array("q", ids)
+    if sys.byteorder == "little":
+        copy.byteswap()
+    return copy.tobytes()
+
+
+def unpack(data: bytes) -> array[int]:
+    """Ids from what `int8send` wrote."""
+    ids = array("q", bytes(data))
+    if sys.byteorder == "little":
+        ids.byteswap()
+    return ids

@@ -1,0 +1,94 @@
+"""A dataset's desired records, staged some at a time; and once more those that a message names.
+
+    batches of texts ─▶ raw records ─▶ stage ─▶ the target takes them
+                                         └─▶ `at`: a few of them again
+
+So a large file is nowhere in memory as a whole, and what a message says of a record is what the file says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from compose_seeder.documents.json_document import Arrays, Batch, RawRecord, raw_records
+from compose_seeder.errors import RecordError, together
+from compose_seeder.manifest.models import Dataset
+from compose_seeder.reconcile.staging import Desired, Lookup, stage
+
+Batches = Callable[[], Iterator[Batch]]
+"""The records, some at a time; each call begins anew."""
+
+At = Callable[[Iterable[int]], dict[int, Desired]]
+"""The records at some positions."""
+
+
+@dataclass
+class Staged:
+    """The desired records of a dataset.
+
+    Attributes:
+        batches: its records, or those that are to be looked at.
+        document: which they are of.
+        lookup: finds what they refer to.
+        count: how many there are; known after the first pass.
+        waiting: how many more there are whose key waits for an id that a plan's earlier dataset makes. They can be
+            compared with nothing, and only be new.
+    """
+
+    dataset: Dataset
+    batches: Batches
+    document: Arrays
+    lookup: Lookup
+    count: int = field(default=0, init=False)
+    waiting: int = field(default=0, init=False)
+
+    def __iter__(self) -> Iterator[list[Desired]]:
+        """Some at a time, by position.
+
+        Raises:
+            RecordError: at the end: what is wrong with some of them; the first faults, and how many there are.
+        """
+        errors: list[RecordError] = []
+        count = waiting = 0
+        try:
+            for raw in self._raw():
+                try:
+                    some = stage(self.dataset, raw, self.lookup, count)
+                except RecordError as error:
+                    errors.append(error)
+                    continue
+                known = [record for record in some if not record.pending]
+                if len(known) < len(some):
+                    waiting += len(some) - len(known)
+                    known = [replace(record, position=count + n) for n, record in enumerate(known)]
+                count += len(known)
+                if not errors:
+                    yield known
+        except RecordError as error:
+            errors.append(error)
+        if errors:
+            raise together(errors)
+        self.count, self.waiting = count, waiting
+
+    def at(self, positions: Iterable[int]) -> dict[int, Desired]:
+        """The records at some positions, which are staged once more for it."""
+        wanted = set(positions)
+        found: dict[int, Desired] = {}
+        if not wanted:
+            return {}
+        for some in self:
+            first = some[0].position if some else 0
+            found |= {n: some[n - first] for n in wanted if first <= n < first + len(some)}
+            if len(found) == len(wanted):
+                break
+        return found
+
+    def _raw(self) -> Iterator[list[RawRecord]]:
+        pointer = self.dataset.records
+        try:
+            for batch in self.batches():
+                yield raw_records(self.document, pointer, batch)
+        except RecordError:
+            self.document.array(pointer)  # names all that is wrong, and not the first
+            raise

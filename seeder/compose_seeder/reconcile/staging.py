@@ -1,0 +1,199 @@
+"""Raw records to desired ones: what the seed file says, in the shape of the target.
+
+raw records ─▶ drop ─▶ resolve references ─▶ check keys ─▶ desired
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Raw
+
+from compose_seeder.documents.json_document import RawRecord
+from compose_seeder.errors import Fault, RecordError, near, quote
+from compose_seeder.exact_json import decode, encode
+from compose_seeder.manifest.models import Dataset, Ref
+
+Scalar = str | int | Decimal | bool | None
+Lookup = Callable[[Ref, list[Scalar]], Mapping[Scalar, list[Any]]]
+"""Given a reference and the values a file holds: for each value, the ids that the target has."""
+
+NULL = Raw(b"null")
+SECRET = "(a value that is secret)"  # noqa: S105
+
+PENDING = object()
+"""Stands for an id that an earlier dataset of the same plan will create."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A record as the target should hold it.
+
+    Attributes:
+        position: in the file, from 0.
+        where: file and JSON Pointer, for messages.
+        key: the values of the key fields.
+        document: field -> raw JSON.
+        pending: in a plan, the key holds an id that is yet to be made; such a record can only be new.
+        waits: references whose ids are yet to be made: field -> natural key, and whether it is this dataset that
+            makes it, or, in a plan, an earlier one.
+    """
+
+    position: int
+    where: str
+    key: tuple[Scalar, ...]
+    document: dict[str, Raw]
+    pending: bool = False
+    waits: Mapping[str, tuple[Raw, bool]] | None = None
+
+
+def stage(dataset: Dataset, raw: list[RawRecord], lookup: Lookup, first: int = 0) -> list[Desired]:
+    """The desired records of a dataset.
+
+    Args:
+        dataset: whose records they are.
+        raw: the records, or some of them.
+        lookup: finds what they refer to.
+        first: the position of the first one.
+
+    Raises:
+        RecordError: keys missing or twice, references not found; all of them.
+    """
+    faults: list[Fault] = []
+    bodies = [dict(record.fields) for record in raw]
+    for body in bodies:
+        _drop(dataset, body)
+    pending: set[int] = set()
+    waits: dict[int, dict[str, tuple[Raw, bool]]] = {}
+    natural = _natural_keys(dataset, bodies)
+    for name, ref in dataset.refs.items():
+        pending |= _resolve(dataset, name, ref, raw, bodies, natural, lookup, faults, waits)
+    staged = [
+        desired
+        if n not in pending and n not in waits
+        else replace(desired, pending=n in pending, waits=waits.get(n))
+        for n, (record, body) in enumerate(zip(raw, bodies, strict=True))
+        if (desired := _keyed(dataset, first + n, record, body, faults))
+    ]
+    _no_key_twice(dataset, staged, faults)
+    if faults:
+        raise RecordError(f"dataset {dataset.name} has records that are wrong", faults)
+    return staged
+
+
+def label(names: Iterable[str], values: Iterable[object]) -> str:
+    """A key as a person reads it: `slug goblin, lang en`."""
+    return ", ".join(f"{name} {quote(value)}" for name, value in zip(names, values, strict=True))
+
+
+def _drop(dataset: Dataset, body: dict[str, Raw]) -> None:
+    for field in dataset.ignore:
+        body.pop(field, None)
+    if dataset.drop_null:
+        for field in [field for field, value in body.items() if value == NULL]:
+            del body[field]
+
+
+def _natural_keys(dataset: Dataset, bodies: list[dict[str, Raw]]) -> list[dict[str, Raw]]:
+    """Take out of each record what its references are from; several may be from one field."""
+    fields = {ref.from_ for ref in dataset.refs.values()}
+    return [{field: body.pop(field) for field in fields & body.keys()} for body in bodies]
+
+
+def _resolve(
+    dataset: Dataset,
+    name: str,
+    ref: Ref,
+    raw: list[RawRecord],
+    bodies: list[dict[str, Raw]],
+    natural: list[dict[str, Raw]],
+    lookup: Lookup,
+    faults: list[Fault],
+    waits: dict[int, dict[str, tuple[Raw, bool]]],
+) -> set[int]:
+    """Write the id that the target has for the natural key of `ref.from_`, in `name`.
+
+    What the dataset's own table does not have yet may be in the file: `waits` gets it, and the target
+    knows when all of the file is there.
+
+    Returns the positions of records whose key waits for an id that a plan's earlier dataset makes.
+    """
+    pending: set[int] = set()
+    all_given = [one.get(ref.from_) for one in natural]
+    wanted = [None if given is None else scalar(given) for given in all_given]
+    distinct: list[Scalar] = [value for value in dict.fromkeys(wanted) if value is not None]
+    found = lookup(ref, distinct) if distinct else {}
+    columns = zip(raw, bodies, all_given, wanted, strict=True)
+    for position, (record, body, given, value) in enumerate(columns):
+        if given is None:
+            continue
+        ids = found.get(value, [])
+        if value is None and given != NULL:
+            problem = f"must be text or a number, it refers to {ref.table}.{ref.match}"
+            faults.append(Fault(record.where, "", ref.from_, problem))
+        elif value is not None and ids == [PENDING] and name in dataset.key:
+            body[name] = given  # tells records of one plan apart, as the id will
+            pending.add(position)
+        elif value is None:
+            body[name] = NULL
+        elif ids == [PENDING]:  # whatever is live is another id
+            body[name] = NULL if dataset.table else given
+            waits.setdefault(position, {})[name] = (given, False)
+        elif len(ids) == 1:
+            body[name] = Raw(encode(ids[0]))
+        elif not ids and dataset.is_referred_to(ref) and name not in dataset.key:
+            body[name] = NULL
+            waits.setdefault(position, {})[name] = (given, True)
+        else:
+            there = "no row has it" if not ids else f"{len(ids)} rows have it"
+            secret = {name, ref.from_} & dataset.secrets
+            shown = SECRET if secret else quote(value)
+            problem = f"refers to {ref.table}.{ref.match} {shown}, but {there}"
+            faults.append(Fault(record.where, "", ref.from_, problem))
+    return pending
+
+
+def _keyed(
+    dataset: Dataset, position: int, record: RawRecord, body: dict[str, Raw], faults: list[Fault]
+) -> Desired | None:
+    """The record with its key; None, and a fault for each field, where the key is not whole."""
+    values: list[Scalar] = []
+    for field in dataset.key:
+        raw = body.get(field, NULL)
+        value = scalar(raw)
+        if value is None:
+            problem = "is missing" if field not in body else "must be text or a number"
+            other = near(field, list(body)) if field not in body else ""
+            found = f"; found {quote(bytes(raw).decode())}" if field in body else ""
+            found = f"; is {other} meant to be it?" if other else found
+            faults.append(
+                Fault(record.where, "", field, f"{problem}, it is part of the key{found}")
+            )
+        values.append(value)
+    return Desired(position, record.where, tuple(values), body) if None not in values else None
+
+
+def _no_key_twice(dataset: Dataset, staged: list[Desired], faults: list[Fault]) -> None:
+    first: dict[tuple[Scalar, ...], Desired] = {}
+    for record in staged:
+        before = first.setdefault(record.key, record)
+        if before is not record:
+            faults.append(twice(dataset, record, before))
+
+
+def twice(dataset: Dataset, record: Desired, before: Desired) -> Fault:
+    """What is wrong with a record whose key another has as well."""
+    if record.key == before.key:
+        problem = f"the key is there twice; {before.where} has it as well: remove one"
+    else:
+        problem = f"is the same key as that of {before.where}: remove one"
+    return Fault(record.where, label(dataset.key, record.key), "", problem)
+
+
+def scalar(raw: Raw) -> Scalar:
+    """The value, where it is text, a number or a truth value; None for null and all else."""
+    value = decode(raw)
+    return None if isinstance(value, list | dict) else value

@@ -1,0 +1,226 @@
+"""Which records of a file are, word for word, what was last applied: they need no look.
+
+The ledger keeps, in the file's order, a digest of each record's text and the record's id. A record
+that is found there again, and whose row the target shows unchanged, is neither parsed nor compared.
+
+    a batch ─▶ digests ─▶ as they stood? ─▶ one comparison of arrays
+                              └─▶ moved? ─▶ looked for among those near by that were not found
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import compress
+
+from msgspec import Raw
+
+from compose_seeder.documents.json_document import BATCH, Arrays, Batch
+
+WINDOW = 1 << 14
+"""How many places a record may have come forward in the file and still be known again."""
+
+SIZE = 8
+"""Bytes of a digest, and of an id."""
+
+MOSTLY = 8
+"""Where no more than one record in so many differs, the others stand where they stood."""
+
+KEPT = 1 << 14
+"""How many records that differ are kept in memory; where there are more, the file is read once more."""
+
+NOT = bytes([1, 0, *range(2, 256)])
+"""Translates 1 to 0, and 0 to 1."""
+
+
+def digests(salt: bytes, texts: Iterable[bytes | memoryview]) -> bytes:
+    """A digest of each record's text; `salt` says what else decides what becomes of it."""
+    start = blake2b(digest_size=SIZE, key=salt).copy
+    found = []
+    for text in texts:
+        one = start()
+        one.update(text)
+        found.append(one.digest())
+    return b"".join(found)
+
+
+class Sieve:
+    """Tells which records of a file are those of the last run.
+
+    Args:
+        before: digests and ids of the last run, in its file's order, some at a time.
+        salt: as for `digests`.
+
+    Attributes:
+        digests: of all records' texts, in the file's order.
+        ids: of all records; 0 where one was not found again.
+    """
+
+    def __init__(self, before: Iterable[tuple[bytes, array[int]]], salt: bytes) -> None:
+        self.digests = bytearray()
+        self.ids = array("q")
+        self._salt = salt
+        self._old, self._old_ids = array("Q"), array("q")
+        for some, ids in before:
+            self._old.frombytes(some)
+            self._old_ids.extend(ids)
+        self._found = bytearray(len(self._old))  # by place: 1 where it was found again
+        self._next = 0  # the place that should come next
+        self._passed: OrderedDict[int, int] = OrderedDict()  # digest -> place, of those not found
+
+    @property
+    def open(self) -> array[int]:
+        """The ids of the last run's records that were not found again."""
+        return array("q", compress(self._old_ids, self._found.translate(NOT)))
+
+    def sift(self, batch: Batch) -> list[int]:
+        """Which records of a batch are not found again; batches come in the file's order."""
+        new = array("Q", digests(self._salt, batch.texts))
+        ids = self._as_they_stood(new)
+        if ids is None:
+            ids = self._moved(new)
+        while len(self._passed) > 2 * WINDOW + len(new):
+            self._passed.popitem(last=False)
+        self.ids.extend(ids)
+        self.digests += new.tobytes()
+        return [n for n, id_ in enumerate(ids) if not id_]
+
+    def places(self, edited: AbstractSet[int]) -> array[int]:
+        """After the last batch: the places of records that have to be looked at, `edited` ids among them."""
+        if edited:
+            self.ids = array("q", [0 if id_ in edited else id_ for id_ in self.ids])
+        return array("q", [place for place, id_ in enumerate(self.ids) if not id_])
+
+    def _as_they_stood(self, new: array[int]) -> array[int] | None:
+        """Their ids, where most stand where they stood; else None, and nothing done."""
+        start, end = self._next, self._next + len(new)
+        old, ids, found = self._old[start:end], self._old_ids[start:end], self._found[start:end]
+        differ: list[int] = []
+        if old != new or 1 in found:
+            pairs = zip(old, new, found, strict=False)
+            differ = [n for n, (was, now, taken) in enumerate(pairs) if was != now or taken]
+            if (len(differ) + len(new) - len(old)) * MOSTLY > len(new):
+                return None
+        self._next = start + len(old)
+        self._found[start : self._next] = b"\1" * len(old)
+        for n in differ:
+            if not found[n]:
+                self._found[start + n] = 0
+                self._passed.setdefault(old[n], start + n)
+        ids.extend([0] * (len(new) - len(old)))
+        for n in [*differ, *range(len(old), len(new))]:
+            ids[n] = self._take(new[n])
+        return ids
+
+    def _moved(self, new: array[int]) -> array[int]:
+        """Their ids, wherever near by they stood; and where the next batch should stand."""
+        start, end = self._next, min(self._next + len(new) + WINDOW, len(self._old))
+        for place in range(start, end):
+            if not self._found[place]:
+                self._passed.setdefault(self._old[place], place)
+        places = [self._passed.get(digest, -1) for digest in new]
+        ids = array("q", [self._take(digest) for digest in new])
+        # As many come after the last one that was found again as there are now.
+        last = next((n for n in reversed(range(len(new))) if places[n] >= start), -1)
+        after = start if last < 0 else places[last] + 1
+        self._next = min(after + len(new) - last - 1, end)
+        while self._passed and next(reversed(self._passed.values())) >= self._next:
+            self._passed.popitem()
+        return ids
+
+    def _take(self, digest: int) -> int:
+        """The id of the old record that was passed over and has this digest; 0 where there is none."""
+        place = self._passed.pop(digest, None)
+        if place is None:
+            return 0
+        self._found[place] = 1
+        return self._old_ids[place]
+
+
+@dataclass
+class Sifted:
+    """What is left of a file, after what was found again in the ledger.
+
+    Attributes:
+        places: where the records stand that have to be looked at, among all.
+        open: the ids of applied records that have to be looked at; some may stand there twice.
+        digests: of all records' texts.
+        ids: of all records; 0 where not known yet.
+        kept: the records that have to be looked at, where they are few.
+    """
+
+    places: array[int]
+    open: array[int]
+    digests: bytearray
+    ids: array[int]
+    kept: Batch | None = None
+
+    @property
+    def count(self) -> int:
+        """How many records the file has."""
+        return len(self.ids)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has to be looked at."""
+        return not self.places and not self.open
+
+    def batches(self, document: Arrays, pointer: str) -> Iterator[Batch]:
+        """The records that have to be looked at, some at a time; of the array at `pointer`."""
+        if self.kept:
+            yield self.kept
+        elif self.places:
+            yield from picked(document.batches(pointer), self.places)
+
+
+def sift(
+    document: Arrays, pointer: str, sieve: Sieve, edited: Callable[[], AbstractSet[int]]
+) -> Sifted:
+    """What is left of the array at `pointer`.
+
+    Args:
+        document: read from its beginning.
+        pointer: to the array.
+        sieve: fresh.
+        edited: asked at the end: the ids of applied records that the target does not show as they were.
+
+    Raises:
+        RecordError: no array there.
+    """
+    few: dict[int, tuple[Raw | bytes, str]] | None = {}
+    for batch in document.batches(pointer):
+        differ = sieve.sift(batch)
+        if few is not None and len(few) + len(differ) > KEPT:
+            few = None
+        if few is not None:
+            few |= {batch.first + n: (batch.texts[n], batch.where(n)) for n in differ}
+    others = edited()
+    places = sieve.places(others)
+    left = Sifted(places, sieve.open + array("q", others), sieve.digests, sieve.ids)
+    if few and len(few) == len(places):
+        texts, wheres = zip(*few.values(), strict=True)
+        left.kept = Batch(0, texts, wheres.__getitem__)
+    return left
+
+
+def picked(batches: Iterator[Batch], places: Sequence[int]) -> Iterator[Batch]:
+    """The records at some places, in their order."""
+    texts: list[Raw | bytes] = []
+    wheres: list[str] = []
+    start = 0
+    for batch in batches:
+        end = bisect_left(places, batch.first + len(batch.texts), start)
+        some = [place - batch.first for place in places[start:end]]
+        texts += [batch.texts[n] for n in some]
+        wheres += [batch.where(n) for n in some]
+        start = end
+        if len(texts) >= BATCH or (texts and end == len(places)):
+            yield Batch(start - len(texts), texts, wheres.__getitem__)
+            texts, wheres = [], []
+        if end == len(places):
+            return

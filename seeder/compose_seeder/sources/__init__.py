@@ -1,0 +1,1 @@
+"""Where the bytes of seeds come from: files, object stores, HTTPS."""

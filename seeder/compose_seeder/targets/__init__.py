@@ -1,0 +1,1 @@
+"""The two kinds of target: tables and endpoints."""

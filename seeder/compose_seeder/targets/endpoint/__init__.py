@@ -1,0 +1,1 @@
+"""An endpoint of the application's API as a target."""

@@ -1,0 +1,63 @@
+"""What is alike and what differs in two pieces of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from compose_seeder.manifest.models import Confirm
+
+Json = Any
+
+
+def shape(value: Json) -> Json:
+    """The names that objects in `value` have, without the values; None for what is no structure."""
+    if isinstance(value, dict):
+        return {name: shape(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [shape(part) for part in value]
+    return None
+
+
+def project(live: Json, desired: Json) -> Json:
+    """What `live` holds of the fields that `desired` names, at every depth."""
+    if isinstance(live, dict) and isinstance(desired, dict):
+        return {name: project(live[name], value) for name, value in desired.items() if name in live}
+    if isinstance(live, list) and isinstance(desired, list) and len(live) == len(desired):
+        return [project(*pair) for pair in zip(live, desired, strict=True)]
+    return live
+
+
+def differences(path: str, desired: Json, observed: Json) -> Iterator[str]:
+    """Paths of `desired` that the API does not show as they were written."""
+    if isinstance(desired, dict) and isinstance(observed, dict):
+        for name, value in desired.items():
+            yield from differences(f"{path}.{name}", value, observed.get(name))
+    elif desired != observed:
+        yield path
+
+
+def into(confirm: Confirm, answer: Json) -> dict[str, Json]:
+    """The fields of a record that an answer to a confirming request stands for."""
+    if confirm.into is None:
+        return dict(answer)
+    if confirm.by is None or not isinstance(answer, list):
+        return {confirm.into: answer}
+    by = confirm.by
+    rows = (row for row in answer if isinstance(row, dict) and by in row)
+    return {confirm.into: {str(row[by]): {k: v for k, v in row.items() if k != by} for row in rows}}
+
+
+def follow(answer: Json, pointer: str) -> Json:
+    """What a JSON Pointer leads to through objects; None where it leads nowhere."""
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        answer = answer.get(name) if isinstance(answer, dict) else None
+    return answer
+
+
+def is_null(answer: Json, pointer: str) -> bool:
+    """Whether a JSON Pointer leads to a null that is written there."""
+    parent, _, name = pointer.rpartition("/")
+    there = follow(answer, parent)
+    return isinstance(there, dict) and there.get(name, 0) is None

@@ -1,0 +1,191 @@
+"""An endpoint's list, in one answer or in pages.
+
+    GET list ─▶ page ─▶ by Link header, by a pointer to the next one, or by offset ─▶ all records
+
+Half a list would make doubles of the rest: a page that says of itself that it is not all, and that
+nobody has said how to follow, is an error, and so is one that comes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from compose_seeder.errors import quote
+from compose_seeder.http_client.client import AnswerError, Page, Requests
+from compose_seeder.manifest.models import Http, Pages
+from compose_seeder.targets.endpoint.json_values import follow, is_null
+
+Json = Any
+
+NEXT_PAGE = (
+    "next",
+    "next_page",
+    "nextPage",
+    "next_cursor",
+    "nextCursor",
+    "next_page_token",
+    "nextPageToken",
+    "next_url",
+    "nextLink",
+    "@odata.nextLink",
+    "has_more",
+    "hasMore",
+    "has_next",
+    "hasNext",
+)
+"""Fields by which an answer says that it is not all."""
+
+TOTAL = (
+    "total",
+    "count",
+    "total_count",
+    "totalCount",
+    "total_items",
+    "totalItems",
+    "total_results",
+    "totalResults",
+    "total_elements",
+    "totalElements",
+)
+"""Fields by which it says how many records there are."""
+
+ENVELOPES = ("", "/links", "/_links", "/meta", "/pagination", "/paging")
+"""Where in an answer they stand."""
+
+MOST = 100_000
+"""How many pages a list may have."""
+
+
+def listed(requests: Requests, http: Http, key: tuple[str, ...]) -> list[dict[str, Json]]:
+    """All records of an endpoint, each with its key.
+
+    Raises:
+        AnswerError: what the API answers is not that.
+        CredentialsError, InterruptedTargetError: as the API answers.
+    """
+    records: list[dict[str, Json]] = []
+    for page in _pages(requests, http):
+        for record in page:
+            problem = no_key(record, key)
+            if problem:
+                raise AnswerError(f"record {len(records)} of the list {problem}")
+            records.append(record)
+    return records
+
+
+def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
+    first = (http.list_ or "").partition(" ")[2]
+    pages = http.pages
+    url = _with(first, {pages.offset: "0", **pages.limits}) if pages and pages.offset else first
+    seen: set[str] = set()
+    before, offset = None, 0
+    for _ in range(MOST):
+        page = requests.page(url)
+        records = items(page.document, http.items)
+        seen.add(str(page.url))
+        if records and records == before:
+            how = pages.offset or pages.cursor if pages else None
+            raise AnswerError(f"the list does not follow {how or 'its pages'}: a page came again")
+        yield records
+        if pages is None:
+            whole(page.document, page.link)
+            _all_there(page.document, len(records))
+            return
+        before, offset = records, offset + len(records)
+        following = _next(pages, page, offset if records else None)
+        if following is None:
+            if not pages.offset:  # else the last page is the one that is empty, whatever it says
+                whole(page.document, page.link)
+            return
+        if origin(following) != origin(requests.base):
+            raise AnswerError(f"the next page is at another server, {following.host}: not asked")
+        url = str(following)
+        if url in seen:
+            raise AnswerError(f"the list leads back to a page that it has shown: {quote(url)}")
+    raise AnswerError(f"the list has more than {MOST:,} pages")
+
+
+def _next(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
+    """As `_following`.
+
+    Raises:
+        AnswerError: what leads to the next page is no URL.
+    """
+    try:
+        return _following(pages, page, offset)
+    except httpx.InvalidURL as error:
+        raise AnswerError(f"the next page cannot be asked for: {error}") from None
+
+
+def _following(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
+    """Where the next page is; None after the last one.
+
+    `offset` is the number of records so far, None where the page has none.
+    """
+    if pages.offset:
+        # Until a page is empty: one that is merely short may be as long as the API lets it be.
+        return None if offset is None else page.url.copy_merge_params({pages.offset: str(offset)})
+    found = page.link if pages.link else follow(page.document, pages.next or "")
+    if found in (None, "", False):
+        return None
+    if pages.cursor:
+        return page.url.copy_merge_params({pages.cursor: str(found)})
+    if not isinstance(found, str):
+        raise AnswerError(f"the next page is no text: {quote(found)}; is pages.cursor missing?")
+    return page.url.join(found)
+
+
+def origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port: who gets the credentials."""
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
+def _with(url: str, parameters: dict[str, str]) -> str:
+    return str(httpx.URL(url).copy_merge_params(parameters))
+
+
+def whole(answer: Json, link: str | None) -> None:
+    """Raise `AnswerError` where an answer says of itself that it is not all."""
+    places = [follow(answer, pointer) for pointer in ENVELOPES]
+    said = any(place.get(name) for place in places if isinstance(place, dict) for name in NEXT_PAGE)
+    if said or link:
+        raise AnswerError(
+            "it answers in pages; say in http.pages how to follow them, or name a request that answers with"
+            " all records at once"
+        )
+
+
+def _all_there(answer: Json, shown: int) -> None:
+    """Raise `AnswerError` where a list that is no page says that there are more records than it shows."""
+    places = [follow(answer, pointer) for pointer in ENVELOPES]
+    found = [place.get(name) for place in places if isinstance(place, dict) for name in TOTAL]
+    most = max((n for n in found if isinstance(n, int) and not isinstance(n, bool)), default=0)
+    if most > shown:
+        raise AnswerError(
+            f"it says that there are {most} records, and shows {shown}: say in http.pages how to follow its pages,"
+            " or name a request that answers with all records at once"
+        )
+
+
+def items(answer: Json, pointer: str) -> list[Json]:
+    """The array of records in an answer.
+
+    Raises:
+        AnswerError: there is none.
+    """
+    page = [] if is_null(answer, pointer) else follow(answer, pointer)  # as some write an empty one
+    if not isinstance(page, list) or not all(isinstance(record, dict) for record in page):
+        raise AnswerError("did not answer with an array of objects; is http.items right?")
+    return page
+
+
+def no_key(record: dict[str, Json], key: tuple[str, ...]) -> str:
+    """Why a record of the API cannot be told from others; "" where it can."""
+    for field in key:
+        if not isinstance(record.get(field), str | int | Decimal):
+            return f"has no text or number in {field}, which is part of the key: the API shows no text or number there"
+    return ""

@@ -1,0 +1,132 @@
+"""What the API holds: found by a list or by key, and read back one by one.
+
+GET list ─▶ records            GET /things/{slug} ─▶ a record, or 404
+GET confirm… ─▶ the rest of a record that the list does not show
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from compose_seeder.errors import Fault, RefusedError
+from compose_seeder.exact_json import decode
+from compose_seeder.http_client.client import AnswerError, Requests
+from compose_seeder.http_client.concurrency_limit import Pace
+from compose_seeder.http_client.worker_pool import Job, Outcome, run
+from compose_seeder.manifest.models import Dataset
+from compose_seeder.reconcile.staging import Desired, label
+from compose_seeder.targets.endpoint.json_values import follow, into, is_null
+from compose_seeder.targets.endpoint.pagination import items, listed, no_key, whole
+
+Json = Any
+Key = tuple[Any, ...]
+Live = tuple[Key, dict[str, Json]]
+
+GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+"""Answers that mean: is not there, or not any more."""
+
+
+class Reader:
+    """Reads an endpoint's records."""
+
+    def __init__(self, requests: Requests, dataset: Dataset, pace: Pace) -> None:
+        self._requests = requests
+        self._dataset = dataset
+        self._pace = pace
+
+    def all(self, desired: Sequence[Desired]) -> list[Live]:
+        """Every record that the API holds, or those that are desired where each is asked for.
+
+        Raises:
+            RefusedError: they cannot be had or understood.
+            CredentialsError, InterruptedTargetError: as the API answers.
+        """
+        if self._dataset.http.list_ is None:
+            jobs = (partial(self._by_key, record) for record in desired)
+            return [live for batch in self.run(jobs) for live in batch]
+        try:
+            records = listed(self._requests, self._dataset.http, self._dataset.key)
+        except AnswerError as error:
+            raise RefusedError(
+                f"dataset {self._dataset.name}: the API's records cannot be listed",
+                [Fault(self._dataset.http.list_, "", "", error.problem)],
+            ) from None
+        return [(self._key(record), record) for record in records]
+
+    def run(self, jobs: Iterator[Job[Live]]) -> Iterator[list[Live]]:
+        """Do jobs that read, some at once."""
+        return run(jobs, self._dataset.http.concurrency, self._pace)
+
+    def read_back(self, named: Mapping[str, Json], record: Mapping[str, Json]) -> dict[str, Json]:
+        """A record with what the confirming requests show of it.
+
+        Raises:
+            AnswerError, CredentialsError, InterruptedTargetError: as the API answers.
+        """
+        whole = dict(record)
+        for confirm in self._dataset.http.confirm:
+            answer = self._requests.send(confirm.request, named, whole)
+            if confirm.into is None and not isinstance(answer, dict):
+                raise AnswerError(
+                    f"{confirm.request}: the answer is no record; name one that answers with an object, or say"
+                    " into which field it goes"
+                )
+            whole.update(into(confirm, answer))
+        return whole
+
+    def complete(
+        self, live: Live, named: Mapping[str, Json], wanted: Desired | None
+    ) -> Outcome[Live]:
+        """A live record with what the list does not show of it.
+
+        Raises:
+            RefusedError: it cannot be read back.
+        """
+        key, record = live
+        try:
+            return Outcome([(key, self.read_back(named, record))])
+        except AnswerError as error:
+            raise self._unreadable(key, wanted, error) from None
+
+    def _by_key(self, wanted: Desired) -> Outcome[Live]:
+        request = self._dataset.http.get or ""
+        named = {name: decode(value) for name, value in wanted.document.items()}
+        try:
+            answer = self._requests.send(request, named, {})
+            found = self._these(answer, wanted.key)
+        except AnswerError as error:
+            if error.status in GONE:
+                return Outcome([])
+            raise self._unreadable(wanted.key, wanted, error) from None
+        return Outcome([(wanted.key, record) for record in found])
+
+    def _these(self, answer: Json, key: Key) -> list[dict[str, Json]]:
+        """The records in an answer that have the key: of an array, or the one that it is."""
+        pointer = self._dataset.http.items
+        if answer is None or is_null(answer, pointer):
+            return []
+        found = follow(answer, pointer)
+        records = [found] if isinstance(found, dict) else items(answer, pointer)
+        for record in records:
+            if problem := no_key(record, self._dataset.key):
+                raise AnswerError(f"{self._dataset.http.get}: a record in the answer {problem}")
+        same = [record for record in records if self._key(record) == key]
+        if isinstance(found, dict) and not same:
+            other = label(self._dataset.key, self._key(found))
+            raise AnswerError(f"{self._dataset.http.get}: answered with another record: {other}")
+        if not same:
+            whole(answer, None)
+        return same
+
+    def _key(self, record: Mapping[str, Json]) -> Key:
+        return tuple(record[field] for field in self._dataset.key)
+
+    def _unreadable(self, key: Key, wanted: Desired | None, error: AnswerError) -> RefusedError:
+        where = wanted.where if wanted else self._dataset.target
+        return RefusedError(
+            f"dataset {self._dataset.name}: a record cannot be read",
+            [Fault(where, label(self._dataset.key, key), "", error.problem)],
+        )

@@ -1,0 +1,276 @@
+"""One record to the API: created, updated or deleted, alone or with others, and read back.
+
+    POST, PUT or PATCH ─▶ answer ─▶ GET confirm… ─▶ what the API shows of it, and what it did not keep
+
+An answer of 4xx is the record's own. Where the API refuses many at once, or says that a record is
+there already, the record's fate is open: the target looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from compose_seeder.exact_json import decode, encode
+from compose_seeder.http_client.client import AnswerError, Requests
+from compose_seeder.http_client.worker_pool import Outcome
+from compose_seeder.manifest.models import Bulk, Dataset
+from compose_seeder.reconcile.diff import Change
+from compose_seeder.reconcile.staging import Desired, label
+from compose_seeder.targets.endpoint.json_values import differences, follow, project
+from compose_seeder.targets.endpoint.reader import GONE, Reader
+
+Json = Any
+Key = tuple[Any, ...]
+Fate = Literal["written", "renamed", "refused", "unread", "doubtful", "unseen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one record.
+
+    Attributes:
+        change: what was to be done.
+        fate: renamed: written, and there under another key; refused: it is not there, or not changed;
+            unread: taken, and not to be read back; unseen: taken, and not shown; doubtful: not taken now,
+            and there already for all one can tell.
+        observed: what the API shows of it.
+        missing: paths of what it does not show as it was written.
+        problem: the API's words.
+    """
+
+    change: Change
+    fate: Fate = "written"
+    observed: Mapping[str, Json] | None = None
+    missing: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def position(self) -> int:
+        """Of the record."""
+        return self.change.position or 0
+
+
+def fields_of(wanted: Desired) -> dict[str, Json]:
+    """The record's values."""
+    return {name: decode(value) for name, value in wanted.document.items()}
+
+
+class Writer:
+    """Writes an endpoint's records.
+
+    Args:
+        requests: to the API.
+        reader: reads back.
+        dataset: with an endpoint.
+        desired: the records by position.
+        live: what the API holds, by key.
+        fields: that records of the dataset name.
+        since: changes with each complete run, so that no idempotency key is used for two writes.
+    """
+
+    def __init__(
+        self,
+        requests: Requests,
+        reader: Reader,
+        dataset: Dataset,
+        desired: list[Desired],
+        live: Mapping[Key, dict[str, Json]],
+        fields: Sequence[str],
+        since: str,
+    ) -> None:
+        self._requests = requests
+        self._reader = reader
+        self._dataset = dataset
+        self._http = dataset.http
+        self._desired = desired
+        self._live = live
+        self._fields = fields
+        self._since = since
+
+    def write(self, change: Change) -> Outcome[Written]:
+        """Create or update one record."""
+        wanted = self._desired[change.position or 0]
+        fields = fields_of(wanted)
+        live = self._live.get(wanted.key, {})
+        try:
+            if change.action == "create":
+                answer = self._create(wanted, fields)
+            else:
+                answer = self._update(change, wanted, fields, live)
+        except AnswerError as error:
+            exists = change.action == "create" and error.status == self._http.exists
+            fate: Fate = "doubtful" if exists else "unread" if error.taken else "refused"
+            return Outcome([Written(change, fate, problem=error.problem)])
+        return self._confirm(change, fields, live, answer)
+
+    def write_all(self, bulk: Bulk, changes: list[Change]) -> Outcome[Written]:
+        """Create many records with one request; each is read back by a job of its own.
+
+        The API may have taken some of them where it answers with an error, or not with the records.
+        """
+        wanted = [self._desired[change.position or 0] for change in changes]
+        fields = [fields_of(one) for one in wanted]
+        array = encode([one.document for one in wanted])
+        body = encode({bulk.into: fields}) if bulk.into else array
+        once = self._once("", array, bulk.request)
+        try:
+            answer = self._requests.send_all(bulk.request, tuple(fields), body, once)
+        except AnswerError as error:
+            fate: Fate = "unseen" if error.taken else "doubtful"
+            return Outcome([Written(one, fate, problem=error.problem) for one in changes])
+        answers = self._in_order(follow(answer, bulk.items), wanted)
+        if answers is None:
+            problem = "the answer to http.bulk is not an array of the same records"
+            return Outcome([Written(one, "unseen", problem=problem) for one in changes])
+        found = zip(changes, fields, answers, strict=True)
+        then = [partial(self._confirm, change, its, {}, shown) for change, its, shown in found]
+        if self._http.confirm:
+            return Outcome([], then)
+        return Outcome([one for job in then for one in job().results])
+
+    def delete(self, live: Mapping[str, Json]) -> str:
+        """Delete one of the API's own records.
+
+        Returns:
+            Why the API does not; "" where it did, or had none any more.
+
+        Raises:
+            CredentialsError, InterruptedTargetError: as the API answers.
+        """
+        try:
+            self._requests.send(self._http.delete or "", live, live)
+        except AnswerError as error:
+            return "" if error.taken or error.status in GONE else error.problem
+        return ""
+
+    def _create(self, wanted: Desired, fields: Mapping[str, Json]) -> Json:
+        body = encode(wanted.document)
+        request = self._http.create or ""
+        once = self._once(wanted.key, body, request)
+        return self._requests.send(request, fields, {}, body, once)
+
+    def _update(
+        self,
+        change: Change,
+        wanted: Desired,
+        fields: Mapping[str, Json],
+        live: Mapping[str, Json],
+    ) -> Json:
+        request = self._http.update or ""
+        if request.startswith("PATCH "):
+            written = [name for name, detail in change.fields.items() if "write" in detail]
+            text = encode({name: wanted.document[name] for name in written})
+        else:
+            text = encode(self._whole(change, wanted, fields, live))
+        return self._requests.send(
+            request, fields, live, text, self._once(wanted.key, text, request)
+        )
+
+    def _whole(
+        self,
+        change: Change,
+        wanted: Desired,
+        fields: Mapping[str, Json],
+        live: Mapping[str, Json],
+    ) -> dict[str, Any]:
+        """The record for an API that replaces what it has: with the live values of what is not written.
+
+        Those of fields that only other records name as well, where they are plain: the API takes them.
+        """
+        body: dict[str, Any] = dict(wanted.document)
+        kept = self._not_written(change)
+        for name in (name for name in fields if name in kept):
+            del body[name]
+            if name in live:  # to every digit: a plan's values are for people
+                body[name] = project(live[name], fields[name])
+        for name in self._fields:
+            if name not in fields and name in live and _is_plain(live[name]):
+                body[name] = live[name]
+        return body
+
+    def _not_written(self, change: Change) -> set[str]:
+        """Fields that stay as they are: what the API shows of them afterwards is not what we wrote."""
+        names = {name for name, detail in change.fields.items() if "write" not in detail}
+        if change.action == "update":
+            names |= {name for name, rule in self._dataset.fields.items() if rule.once}
+        return names
+
+    def _once(self, key: Key | str, body: bytes, request: str) -> str:
+        """An idempotency key: the same for the same write, after a crash too."""
+        if not self._http.idempotency_key or request.startswith("PUT "):
+            return ""
+        name = f"{self._dataset.name} {self._since} {request} {key} {body.decode()}"
+        return str(uuid5(NAMESPACE_URL, name))
+
+    def _confirm(
+        self,
+        change: Change,
+        fields: Mapping[str, Json],
+        live: Mapping[str, Json],
+        answer: Json,
+    ) -> Outcome[Written]:
+        """What the API shows of a record that it has taken."""
+        said = answer if isinstance(answer, dict) else {}
+        seen = said
+        confirmed = bool(self._http.confirm)
+        if confirmed:
+            try:
+                seen = self._reader.read_back(fields, {**live, **said})
+            except AnswerError as error:
+                problem = f"cannot be read back after writing: {error.problem}"
+                return Outcome([Written(change, "unread", problem=problem)])
+        observed = project(seen, fields)
+        kept = self._not_written(change)
+        missing = _missing(fields, observed, kept) if confirmed else ()
+        shown = {name: value for name, value in observed.items() if name not in kept}
+        if problem := self._renamed(change, seen):
+            return Outcome([Written(change, "renamed", shown, problem=problem)])
+        return Outcome([Written(change, "written", shown, tuple(missing))])
+
+    def _renamed(self, change: Change, seen: Mapping[str, Json]) -> str:
+        """What is wrong where the API has given a new record another key: no run would find it again."""
+        wanted = zip(self._dataset.key, self._desired[change.position or 0].key, strict=True)
+        other = [name for name, value in wanted if name in seen and seen[name] != value]
+        if change.action != "create" or not other:
+            return ""
+        key = label(other, [seen[name] for name in other])
+        return f"it was created, and the API has given it another key: {key}; give it that key in the file"
+
+    def _in_order(self, answers: Json, wanted: list[Desired]) -> list[Json] | None:
+        """The answers in the order of the records: by their keys where they show them."""
+        if not isinstance(answers, list) or len(answers) != len(wanted):
+            return None
+        if not all(isinstance(answer, dict) for answer in answers):
+            return None
+        names = self._dataset.key
+        shown = [name in answer for answer in answers for name in names]
+        if not any(shown):
+            return answers
+        if not all(shown):  # among records, something else: errors of those that were not taken
+            return None
+        by_key = {_hashable(answer, names): answer for answer in answers}
+        found = [by_key.get(tuple(map(str, one.key))) for one in wanted]
+        return None if None in found else found
+
+
+def _missing(
+    fields: Mapping[str, Json], observed: Mapping[str, Json], kept: set[str]
+) -> Iterator[str]:
+    for name, value in fields.items():
+        if name not in kept and name in observed:
+            yield from differences(name, value, observed[name])
+
+
+def _is_plain(value: Json) -> bool:
+    """Whether it is a value, or a list of some; null says nothing that leaving it out does not."""
+    if isinstance(value, list):
+        return not any(isinstance(part, dict | list) for part in value)
+    return value is not None and not isinstance(value, dict)
+
+
+def _hashable(answer: Mapping[str, Json], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(answer[name]) for name in names)

@@ -1,0 +1,1 @@
+"""A table of the application's database as a target."""

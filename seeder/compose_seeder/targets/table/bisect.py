@@ -1,0 +1,48 @@
+"""The records at which a statement fails, found by halving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import psycopg
+
+from compose_seeder.reconcile.ledger import Connection
+
+LOOKED_FOR = 1000
+"""How many are looked for."""
+
+
+def search(
+    connection: Connection, positions: list[int], attempt: Callable[[list[int]], object]
+) -> list[tuple[int, psycopg.Error]]:
+    """The first records at which `attempt` fails, and how; nothing that it does stays.
+
+    What succeeds stays until the end: of two records that exclude each other the second is at
+    fault, and one that refers to another of the same file finds it there.
+    """
+    found: list[tuple[int, psycopg.Error]] = []
+    waiting = [positions]
+    with connection.transaction(force_rollback=True):
+        while waiting and len(found) < LOOKED_FOR:
+            some = waiting.pop(0)
+            error = attempted(connection, partial(attempt, some)) if some else None
+            if error is None:
+                continue
+            if len(some) == 1:
+                found.append((some[0], error))
+            else:
+                middle = len(some) // 2
+                waiting[:0] = [some[:middle], some[middle:]]
+    return found
+
+
+def attempted(connection: Connection, attempt: Callable[[], object]) -> psycopg.Error | None:
+    """How an attempt fails; None where it does not, deferred constraints included."""
+    try:
+        with connection.transaction():
+            attempt()
+            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    except psycopg.Error as refused:
+        return refused
+    return None

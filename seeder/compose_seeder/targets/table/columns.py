@@ -1,0 +1,170 @@
+"""The application's tables and columns, as the catalog describes them, and how values are hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+from compose_seeder.errors import ManifestError, nearest
+from compose_seeder.exact_json import decode, encode
+from compose_seeder.manifest.models import PART, Ref
+from compose_seeder.postgres import Name, Text, as_is, statements
+from compose_seeder.reconcile.diff import JSONB
+from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.reconcile.staging import Scalar
+from compose_seeder.targets.table.bisect import search
+
+INTEGER: LiteralString = "(hashint8extended({0}, {1}) # {0}::bigint)"
+"""The hash alone folds 64 bits to 32."""
+
+HASHED: dict[str, LiteralString] = {
+    "int2": INTEGER,
+    "int4": INTEGER,
+    "int8": INTEGER,
+    "bool": "hashint4extended({0}::int, {1})",
+    "float4": "hashfloat8extended({0}, {1})",
+    "float8": "hashfloat8extended({0}, {1})",
+    "numeric": 'hashtextextended(trim_scale({0})::text COLLATE "C", {1})',
+    "uuid": "uuid_hash_extended({0}, {1})",
+    "timestamptz": "hashtextextended(encode(timestamptz_send({0}), 'hex') COLLATE \"C\", {1})",
+    "jsonb": JSONB,
+}
+"""How values of a base type are hashed, with a salt; any other type as its text."""
+
+KEY: dict[str, LiteralString] = {
+    **HASHED,
+    "citext": 'hashtextextended(lower({0}::text) COLLATE "C", {1})',
+}
+"""The same for a key, by which records are told apart as the type does; a field may change in its letters' case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the application's table, as the catalog describes it."""
+
+    name: str
+    type: str
+    generated: bool
+    base: str
+    category: str
+
+    def hashed(
+        self, alias: str, salt: int, text: str | None = None, *, key: bool = False
+    ) -> sql.Composed:
+        """The hash of its value, the same in every run, version and machine; 1 for null.
+
+        Args:
+            alias: of the row.
+            salt: the ledger's. Each column makes its own of it, so that hashes of several may be put together by XOR.
+            text: names a column with the value's text, where a statement has made it once.
+            key: whether it is a part of a record's key.
+
+        Hashed as its text, but where equal values may have several. A type's own hash function may know
+        less than 64 bits (integers, timestamps), no sign (numbers), or an oid that a restored backup
+        has not (enums).
+        """
+        as_what = (KEY if key else HASHED).get(
+            self.base, 'hashtextextended({0}::text COLLATE "C", {1})'
+        )
+        value = Name(alias, self.name)
+        made = Name(alias, text) if text else sql.SQL("{}::text").format(value)
+        own = blake2b(self.name.encode(), digest_size=8).digest()
+        salted = sql.Literal(salt ^ int.from_bytes(own, "big", signed=True))
+        return sql.SQL("coalesce(" + as_what + ", 1)").format(value, salted, made)
+
+
+def columns(connection: Connection, table: str) -> dict[str, Column]:
+    """The columns of a table, by name; empty where there is no such table."""
+    rows = connection.execute(statements("table")["columns"], {"table": regclass(table)})
+    return {row[0]: Column(*row) for row in rows}
+
+
+def regclass(table: str) -> str:
+    """A table's name, `schema.table` or `table`, as `to_regclass` reads it to the letter."""
+    return ".".join(part if part.startswith('"') else f'"{part}"' for part in PART.findall(table))
+
+
+def lookup(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Scalar, list[object]]:
+    """The ids that a table has for natural keys.
+
+    Raises:
+        ManifestError: the table or a column of the reference is not there.
+    """
+    known = columns(connection, ref.table)
+    if not known:
+        raise ManifestError(f"refs: {why_no_table(connection, ref.table)}")
+    for name in (ref.match, ref.take):
+        if name not in known:
+            raise ManifestError(
+                f"refs: table {ref.table} has no column {name}{nearest(name, list(known))}"
+            )
+    query = sql.SQL(statements("table")["lookup"]).format(
+        match=Name(ref.match),
+        name=Text(ref.match),
+        type=as_is(known[ref.match].type),
+        take=Name(ref.take),
+        table=table_name(ref.table),
+    )
+
+    def rows(some: Sequence[int]) -> list[tuple[int, str | None]]:
+        texts = encode([values[n] for n in some]).decode()
+        return connection.execute(query, {"values": texts}).fetchall()
+
+    places: list[int] = list(range(len(values)))
+    try:
+        with connection.transaction():
+            answers = rows(places)
+    except psycopg.errors.UndefinedFunction:
+        raise ManifestError(
+            f"refs: column {ref.match} of table {ref.table} has type {known[ref.match].type}, whose values cannot"
+            " be compared"
+        ) from None
+    except (psycopg.DataError, psycopg.IntegrityError):
+        # What the column's type does not take is in no row of it.
+        untyped = {n for n, _ in search(connection, places, rows)}
+        places = [n for n in places if n not in untyped]
+        answers = rows(places)
+    found: dict[Scalar, list[object]] = {}
+    for n, taken in answers:
+        found.setdefault(values[places[n - 1]], []).append(
+            None if taken is None else decode(taken.encode())
+        )
+    return found
+
+
+def table_name(name: str) -> sql.SQL:
+    """A table's name in a statement."""
+    return as_is(regclass(name))  # quoted by regclass
+
+
+def identifiers(alias: str | None, names: Sequence[str]) -> sql.Composed:
+    """Names of columns, each after the alias where there is one."""
+    parts = ((alias, name) if alias else (name,) for name in names)
+    return sql.SQL(", ").join(Name(*part) for part in parts)
+
+
+def same(left: str, right: str, names: Sequence[str]) -> sql.Composed:
+    """The condition that two rows have the same values in some columns."""
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(Name(left, name), Name(right, name)) for name in names
+    )
+
+
+def _in_manifest(table: str) -> str:
+    """A table's name as a manifest has it."""
+    return '"' + table.replace('"', '""') + '"' if {".", '"'} & set(table) else table
+
+
+def why_no_table(connection: Connection, name: str) -> str:
+    """Why nothing is a table of this name."""
+    row = connection.execute(statements("table")["kind"], {"table": regclass(name)}).fetchone()
+    if row and row[0]:
+        return f"{name} is no table: name the one that it shows"
+    rows = connection.execute(statements("table")["tables"]).fetchall()
+    near = nearest(name, [_in_manifest(str(row[0])) for row in rows])
+    return f"there is no table {name}{near}; does a migration create it?"

@@ -1,0 +1,211 @@
+"""Records that a table's rules would refuse, found before anything is written.
+
+pg_temp.plan ─▶ rows as they would be ─▶ NOT NULL, CHECK, foreign keys ─▶ faults, and how many there are
+
+The rest (unique, exclusion, references to itself, whatever a trigger says) is seen when it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import sql
+
+from compose_seeder.errors import SHOWN, Fault
+from compose_seeder.manifest.models import Dataset
+from compose_seeder.postgres import Name, Text, as_is, statements
+from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.reconcile.staged_records import At
+from compose_seeder.reconcile.staging import Desired, label
+from compose_seeder.reconcile.target import Shape
+from compose_seeder.targets.table.columns import same
+from compose_seeder.targets.table.constraints import CHECK, FOREIGN, Rule, null, required, rules
+
+Typed = Callable[[Sequence[str]], sql.Composed]
+"""`AS p(…)` of jsonb_to_record, for some fields."""
+
+Condition = tuple[sql.Composable, tuple[str, ...], Rule | None]
+"""When a row breaks a rule, the columns at fault, and the rule; None for NOT NULL."""
+
+
+@dataclass
+class Breaches:
+    """Of one dataset's plan.
+
+    Attributes:
+        columns: of the table, but for those that it computes.
+        waiting: fields that a plan cannot know yet; rules about them are left out.
+        parents_there: whether the rows that others refer to are all there already.
+    """
+
+    connection: Connection
+    dataset: Dataset
+    table: str
+    identifier: sql.SQL
+    columns: Sequence[str]
+    typed: Typed
+    waiting: frozenset[str]
+    parents_there: bool
+    faults: list[Fault] = field(default_factory=list)
+    count: int = 0
+    _found: list[tuple[int, list[Condition]]] = field(default_factory=list)
+
+    def find(self, at: At, shapes: Iterable[Shape]) -> None:
+        """The first faults, and how many there are.
+
+        Args:
+            at: the records at some positions.
+            shapes: the sets of fields that they have.
+        """
+        values = {"table": self.table}
+        row = self.connection.execute(statements("rules")["changed_before"], values).fetchone()
+        new, updated = row or (False, False)
+        known = [
+            rule
+            for rule in rules(self.connection, self.table)
+            if rule.is_visible and (rule.kind == CHECK or self.parents_there)
+        ]
+        needed = required(self.connection, self.table)
+        if not new:
+            for number, shape in enumerate(shapes):
+                self._find_new(number, shape, known, needed)
+        if not updated:
+            self._find_updated(known, needed)
+        self._found.sort(key=lambda found: found[0])
+        records = at(position for position, _ in self._found)
+        self.faults = [
+            self._fault(records[position], columns, rule)
+            for position, broken in self._found
+            for _, columns, rule in broken
+        ]
+
+    def _find_new(
+        self,
+        number: int,
+        shape: tuple[str, ...],
+        known: Sequence[Rule],
+        needed: Mapping[str, bool],
+    ) -> None:
+        missing = [name for name, given in needed.items() if name not in shape and not given]
+        conditions = [
+            *((sql.SQL("true"), (name,), None) for name in missing if name not in self.waiting),
+            *self._conditions(shape, set(shape), known, needed),
+        ]
+        query = sql.SQL(statements("rules")["new"])
+        parts = {
+            "typed": self.typed(shape),
+            "fields": sql.SQL(", ").join(Name("p", name) for name in shape),
+        }
+        self._ask(query, parts, {"shape": number}, conditions)
+
+    def _find_updated(self, known: Sequence[Rule], needed: Mapping[str, bool]) -> None:
+        rows = self.connection.execute(statements("table")["written_fields"])
+        written = [str(row[0]) for row in rows]
+        if not written:
+            return
+        both = list(dict.fromkeys([*self.dataset.key, *written]))
+        parts = {
+            "typed": self.typed(both),
+            "table": self.identifier,
+            "match": same("t", "p", self.dataset.key),
+            "fields": sql.SQL(", ").join(_as_updated(name, written) for name in self.columns),
+        }
+        conditions = [
+            # Of an update, a foreign key is looked at where its columns change; what was there may stay.
+            (
+                _and_written(condition, columns) if rule and rule.kind == FOREIGN else condition,
+                columns,
+                rule,
+            )
+            for condition, columns, rule in self._conditions(
+                self.columns, set(written), known, needed
+            )
+        ]
+        self._ask(sql.SQL(statements("rules")["updated"]), parts, {}, conditions)
+
+    def _conditions(
+        self,
+        there: Sequence[str],
+        written: set[str],
+        known: Sequence[Rule],
+        needed: Mapping[str, bool],
+    ) -> list[Condition]:
+        """Of rules about columns that are all there, and of which some are written."""
+        found: list[Condition] = [
+            (sql.SQL("new.{} IS NULL").format(Name(name)), (name,), None)
+            for name in needed
+            if name in written and name not in self.waiting
+        ]
+        for rule in known:
+            about = set(rule.columns)
+            if about <= set(there) and about & written and not about & self.waiting:
+                found.append((_broken(rule), rule.columns, rule))
+        return found
+
+    def _ask(
+        self,
+        query: sql.SQL,
+        parts: Mapping[str, sql.Composable],
+        values: Mapping[str, object],
+        conditions: Sequence[Condition],
+    ) -> None:
+        if not conditions:
+            return
+        broken = sql.SQL(", ").join(
+            sql.SQL("CASE WHEN {} THEN {} END").format(condition, sql.Literal(n))
+            for n, (condition, _, _) in enumerate(conditions)
+        )
+        try:
+            with self.connection.transaction():
+                rows = self.connection.execute(
+                    query.format(**parts, broken=broken), {**values, "limit": SHOWN}
+                ).fetchall()
+        except psycopg.OperationalError:
+            raise
+        except psycopg.DatabaseError:
+            return  # a rule that raises, or reads what the role may not: the table itself says it
+        self.count += rows[0][2] if rows else 0
+        self._found += [
+            (position, [conditions[n] for n in numbers]) for position, numbers, _ in rows
+        ]
+
+    def _fault(self, record: Desired, columns: tuple[str, ...], rule: Rule | None) -> Fault:
+        document = record.document
+        problem = (
+            rule.problem(document, self.dataset.secrets) if rule else null(columns[0], document)
+        )
+        key = label(self.dataset.key, record.key)
+        return Fault(record.where, key, ", ".join(columns), problem)
+
+
+def _as_updated(name: str, written: Sequence[str]) -> sql.Composed:
+    if name not in written:
+        return sql.SQL("t.{}").format(Name(name))
+    return sql.SQL("CASE WHEN w.fields -> {0} ? 'write' THEN p.{1} ELSE t.{1} END AS {1}").format(
+        Text(name), Name(name)
+    )
+
+
+def _and_written(condition: sql.Composable, columns: Sequence[str]) -> sql.Composed:
+    written = sql.SQL(" OR ").join(
+        sql.SQL("w.fields -> {} ? 'write'").format(Text(name)) for name in columns
+    )
+    return sql.SQL("({}) AND {}").format(written, condition)
+
+
+def _broken(rule: Rule) -> sql.Composable:
+    if rule.kind == CHECK:
+        # Columns without a table's name in it are those of the innermost row.
+        return sql.SQL("NOT ({})").format(as_is(rule.expression or "true"))
+    given = sql.SQL(" AND ").join(
+        sql.SQL("new.{} IS NOT NULL").format(Name(name)) for name in rule.columns
+    )
+    same = sql.SQL(" AND ").join(
+        sql.SQL("referred.{} = new.{}").format(Name(there), Name(name))
+        for there, name in zip(rule.referred, rule.columns, strict=True)
+    )
+    return sql.SQL("{} AND NOT EXISTS (SELECT FROM {} referred WHERE {})").format(
+        given, as_is(rule.table or ""), same
+    )

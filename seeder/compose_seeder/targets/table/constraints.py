@@ -1,0 +1,147 @@
+"""What a table asks of its rows, from the catalog, and how a person would say that a record breaks it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import psycopg
+from msgspec import Raw
+
+from compose_seeder.errors import quote
+from compose_seeder.postgres import statements
+from compose_seeder.reconcile.ledger import Connection
+
+CHECK, FOREIGN, UNIQUE = "c", "f", "u"
+
+NOT_NULL = psycopg.errors.NotNullViolation.sqlstate
+
+DEFINITION = 300
+"""How many characters of a constraint's definition a message quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A constraint of a table, or a unique index.
+
+    Attributes:
+        kind: of the catalog: c(heck), f(oreign key), u(nique), x (exclusion).
+        columns: that it is about; empty where it is about expressions.
+        definition: as SQL.
+        expression: of a CHECK.
+        table: that a foreign key refers to, quoted.
+        referred: its columns there.
+        is_visible: whether the role can tell beforehand that a row breaks it.
+    """
+
+    name: str
+    kind: Literal["c", "f", "u", "x"]
+    columns: tuple[str, ...]
+    definition: str
+    expression: str | None
+    table: str | None
+    referred: tuple[str, ...]
+    is_visible: bool
+
+    def problem(self, document: Mapping[str, Raw], secrets: Iterable[str]) -> str:
+        """What is wrong with a record that breaks it; no values where one of them is secret."""
+        secret = set(secrets) & set(self.columns)
+        found = "a value that is secret" if secret else found_in(document, self.columns)
+        if self.kind == FOREIGN:
+            where = f"{self.table} ({', '.join(self.referred)})"
+            return (
+                f"refers to {where}, where no row has {found} (foreign key {self.name}): correct it, or seed that"
+                " row first"
+            )
+        if self.kind == UNIQUE:
+            if not self.columns:
+                return f"must be unique, by {quote(self.definition, DEFINITION)}"
+            return f"must be unique ({self.name}), and another row has {found} already"
+        rule = quote(self.definition, DEFINITION)
+        if self.kind == CHECK:
+            return f"breaks {rule} (constraint {self.name}); found {found}"
+        return f"conflicts with another row by {rule} (constraint {self.name}); found {found}"
+
+
+def found_in(document: Mapping[str, Raw], columns: Iterable[str]) -> str:
+    """The values of some fields, for a message; those that a record does not name are left out."""
+    named = [(name, quote(bytes(document[name]).decode())) for name in columns if name in document]
+    return ", ".join(f"{name} {value}" for name, value in named) or "no value"
+
+
+def null(column: str, document: Mapping[str, Raw]) -> str:
+    """What is wrong with a record that leaves a NOT NULL column without a value."""
+    if column in document:
+        return "must not be null: the column is NOT NULL"
+    return "is missing: the column is NOT NULL and has no default"
+
+
+def rules(connection: Connection, table: str) -> list[Rule]:
+    """The rules of a table; `table` as `to_regclass` reads it."""
+    rows = connection.execute(statements("rules")["rules"], {"table": table})
+    return [
+        Rule(name, kind, tuple(columns), definition, expression, referred, tuple(there), visible)
+        for name, kind, columns, definition, expression, referred, there, visible in rows
+    ]
+
+
+def required(connection: Connection, table: str) -> dict[str, bool]:
+    """The columns that are NOT NULL, and whether they have a value where nobody gives one."""
+    return dict(connection.execute(statements("rules")["required"], {"table": table}).fetchall())
+
+
+NEEDED = ("SELECT", "INSERT", "UPDATE")
+"""What seeding a table takes."""
+
+SEQUENCE = re.compile(r"permission denied for sequence (\S+)")
+
+
+def denied(
+    connection: Connection,
+    table: str | None,
+    error: psycopg.Error,
+    needed: Sequence[str] = NEEDED,
+) -> str:
+    """What a role lacks, with what would give it; PostgreSQL's own words first."""
+    said = str(error.diag.message_primary or error)
+    if found := SEQUENCE.fullmatch(said):
+        return f"{said}: GRANT USAGE, UPDATE ON SEQUENCE {found[1]} to the role"
+    values = {"table": table, "needed": list(needed)}
+    try:
+        with connection.transaction():
+            row = connection.execute(statements("rules")["lacking"], values).fetchone()
+    except psycopg.Error:
+        row = None
+    if row is None or not row[1]:
+        return f"{said}; GRANT the role what is missing"
+    role, rights = row[0], ", ".join(row[1])
+    return f"{said}; the role {role} lacks {rights}: GRANT {rights} ON {table} TO {role}"
+
+
+def hidden(connection: Connection, table: str, key: Sequence[str]) -> str | None:
+    """Why a record may be there without being seen; None where nothing hides rows, or its write would fail."""
+    values = {"table": table, "key": list(key)}
+    row = connection.execute(statements("rules")["hides"], values).fetchone()
+    if row is None:
+        return None
+    role, policies = row
+    return (
+        f"row-level security may hide rows from the role {role} (policies: {policies}), and no unique index"
+        f" on the key would tell, so that a record could come to be there twice: seed as the table's owner, ALTER ROLE"
+        f" {role} BYPASSRLS, or give the key a unique index"
+    )
+
+
+def held_back(connection: Connection, table: str) -> str | None:
+    """Why row-level security refuses a row; None where it is not that, but a privilege that is missing."""
+    values = {"table": table, "needed": list(NEEDED)}
+    row = connection.execute(statements("rules")["lacking"], values).fetchone()
+    if row is None or row[1] or not row[2]:
+        return None
+    role, policies = row[0], row[3]
+    return (
+        f"row-level security does not let the role {role} write this row (policies: {policies}); seed as the"
+        f" table's owner, ALTER ROLE {role} BYPASSRLS, or add a policy"
+    )

@@ -1,0 +1,176 @@
+"""Desired records into `pg_temp.raw`: with fields that the table has, and values that jsonb can hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import psycopg
+from msgspec import DecodeError, Raw
+from msgspec.json import decode, encode
+
+from compose_seeder.documents import strict_json
+from compose_seeder.errors import Fault, RecordError, nearest, quote
+from compose_seeder.postgres import statements
+from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.reconcile.staged_records import Staged
+from compose_seeder.reconcile.staging import Desired
+from compose_seeder.reconcile.target import Shape
+from compose_seeder.targets.table.bisect import attempted, search
+from compose_seeder.targets.table.expressions import Parts
+from compose_seeder.targets.table.write_errors import reason, unplaced
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Of one dataset.
+
+    Attributes:
+        shapes: the sets of fields that records have, numbered as they are met.
+    """
+
+    connection: Connection
+    parts: Parts
+    shapes: dict[Shape, int] = field(default_factory=dict)
+
+    def load(self, staged: Staged) -> None:
+        """Copy the desired records.
+
+        Raises:
+            RecordError: unknown fields, or what jsonb cannot hold; all of them.
+        """
+        self.connection.execute(statements("table")["raw"])
+        self.connection.execute(statements("tree")["waits"])
+        unknown: dict[str, tuple[Desired, int]] = {}
+        unstorable: list[Fault] = []
+        for some in staged:
+            self._find_unknown(some, unknown)
+            read, wrong = self._with_json(some)
+            unstorable += wrong
+            if not unknown and not wrong:
+                unstorable += self._copy(read)
+        if faults := [self._unknown(*one) for one in unknown.items()] or unstorable:
+            raise RecordError(
+                f"dataset {self.parts.dataset.name} has records that are wrong", faults
+            )
+
+    def _find_unknown(
+        self, records: list[Desired], unknown: dict[str, tuple[Desired, int]]
+    ) -> None:
+        """Fields that the table cannot take: of each the first record that has it, and how many have."""
+        by_shape = {tuple(record.document) for record in records}
+        wrong = {
+            shape: [
+                name
+                for name in shape
+                if name not in self.parts.columns or self.parts.columns[name].generated
+            ]
+            for shape in by_shape
+        }
+        if not any(wrong.values()):
+            return
+        for record in records:
+            for name in wrong[tuple(record.document)]:
+                first, number = unknown.get(name, (record, 0))
+                unknown[name] = (first, number + 1)
+
+    def _unknown(self, field: str, found: tuple[Desired, int]) -> Fault:
+        record, number = found
+        problem = self._why_not(field) + _also(number)
+        return Fault(record.where, self.parts.label(record), field, problem)
+
+    def _with_json(self, records: list[Desired]) -> tuple[list[Desired], list[Fault]]:
+        """The records with JSON where the source has its text, as COPY reads it; and what is none."""
+        if not (names := read_as_json(self.parts)):
+            return records, []
+        found, faults = [], []
+        for record in records:
+            texts = {name: decode(record.document[name]) for name in names & record.document.keys()}
+            for name, text in texts.items():
+                try:
+                    strict_json.loosely((text or "null").encode())
+                except (DecodeError, RecursionError):
+                    faults.append(self._no_json(record, name, text))
+                else:
+                    faults += self._names_twice(record, name, (text or "null").encode())
+            raw = {name: Raw((text or "null").encode()) for name, text in texts.items()}
+            found.append(replace(record, document={**record.document, **raw}))
+        return found, faults
+
+    def _names_twice(self, record: Desired, name: str, text: bytes) -> list[Fault]:
+        paths = [f"{name}/{path}" for path in strict_json.twice_in(text)]
+        if paths and name in self.parts.dataset.secrets:
+            paths = [name]  # the names within a value are a part of it
+        return [
+            Fault(record.where, self.parts.label(record), path, strict_json.TWICE) for path in paths
+        ]
+
+    def _no_json(self, record: Desired, name: str, text: str) -> Fault:
+        shown = (
+            "another value, which is secret" if name in self.parts.dataset.secrets else quote(text)
+        )
+        type_ = self.parts.columns[name].type
+        problem = f"expected {type_}, found {shown}: is not valid JSON, in which a text has quotes"
+        return Fault(record.where, self.parts.label(record), name, problem)
+
+    def _why_not(self, field: str) -> str:
+        if field in self.parts.columns:
+            return f"table {self.parts.dataset.table} computes this column itself: remove it, or put it in ignore"
+        near = nearest(field, list(self.parts.columns))
+        return f"table {self.parts.dataset.table} has no such column{near}: correct it, or put it in ignore"
+
+    def _copy(self, records: list[Desired]) -> list[Fault]:
+        """Copy some of the desired records; what is wrong with them, and then none of them is copied."""
+        cursor = self.connection.cursor()
+        try:
+            with (
+                self.connection.transaction(),
+                cursor.copy("COPY pg_temp.raw FROM STDIN") as copy,
+            ):
+                for record in records:
+                    shape = self.shapes.setdefault(tuple(record.document), len(self.shapes))
+                    copy.write_row((record.position, shape, encode(record.document).decode()))
+            waits = [
+                (record.position, name, bytes(value).decode(), ours)
+                for record in records
+                for name, (value, ours) in (record.waits or {}).items()
+            ]
+            if waits:
+                with cursor.copy("COPY pg_temp.waits FROM STDIN") as copy:
+                    for row in waits:
+                        copy.write_row(row)
+        except psycopg.DataError as error:
+            return self._unstorable(records) or [unplaced(self.parts.dataset, error)]
+        return []
+
+    def _unstorable(self, desired: list[Desired]) -> list[Fault]:
+        """What is JSON and yet nothing that jsonb can hold, such as 1e200000; by field."""
+        texts = [encode(record.document).decode() for record in desired]
+        return [
+            Fault(
+                desired[n].where,
+                self.parts.label(desired[n]),
+                field,
+                reason(self.parts.dataset, error),
+            )
+            for n, _ in search(
+                self.connection,
+                list(range(len(texts))),
+                lambda some: self._hold([texts[n] for n in some]),
+            )
+            for field, raw in desired[n].document.items()
+            if (error := attempted(self.connection, partial(self._hold, [bytes(raw).decode()])))
+        ]
+
+    def _hold(self, texts: list[str]) -> None:
+        self.connection.execute(statements("table")["hold"], {"texts": texts})
+
+
+def read_as_json(parts: Parts) -> set[str]:
+    """Columns of JSON whose values stand in the source as text."""
+    json = {name for name, column in parts.columns.items() if column.base in {"json", "jsonb"}}
+    return json if parts.dataset.is_text else set()
+
+
+def _also(count: int) -> str:
+    return f"; {count} records have it" if count > 1 else ""

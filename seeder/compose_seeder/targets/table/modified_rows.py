@@ -1,0 +1,158 @@
+"""A table as a whole, without a comparison: is it empty, what does it hold, what was edited in it."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+
+import psycopg
+from psycopg import sql
+
+from compose_seeder.postgres import Name, as_is, statements
+from compose_seeder.reconcile.ledger import Applied, Connection, unpack
+from compose_seeder.reconcile.staging import Scalar
+from compose_seeder.targets.table.expressions import ALL, Parts
+
+SEPARATOR = "\x1f"
+"""Between the values of many keys in one text: ASCII's unit separator, which no key should hold."""
+
+GROUPS = 1 << 12
+"""In how many groups the records of a large table are compared; a power of two."""
+
+FEW = GROUPS // 4
+"""Of how many groups, at most, each record is looked at; where more differ, all of the table is."""
+
+SMALL = GROUPS * 4
+"""Below so many records, each is compared at once."""
+
+
+def never_filled(connection: Connection, parts: Parts) -> bool:
+    """Whether the table is empty, and rows stay in it as they are put there."""
+    query = statements("fill")["empty"]
+    row = connection.execute(query, {"table": parts.table}).fetchone()
+    return bool(row and row[0])
+
+
+def ids_of(connection: Connection, parts: Parts, keys: Sequence[Sequence[Scalar]]) -> array[int]:
+    """The ids of records; `keys` has a column for each field of the key."""
+    names = [sql.Identifier(f"k{n}") for n in range(len(keys))]
+    query = sql.SQL(statements("fill")["ids"]).format(
+        id=parts.id("t"),
+        typed=sql.SQL(", ").join(
+            sql.SQL("k.{}::{} AS {}").format(name, as_is(parts.columns[field].type), Name(field))
+            for name, field in zip(names, parts.dataset.key, strict=True)
+        ),
+        texts=sql.SQL(", ").join(
+            sql.SQL("string_to_array(%s, {})").format(sql.Literal(SEPARATOR)) for _ in keys
+        ),
+        names=sql.SQL(", ").join(names),
+    )
+    texts = [SEPARATOR.join(map(str, column)) for column in keys]
+    # A single empty text would be no key at all.
+    if any(not text or text.count(SEPARATOR) != len(keys[0]) - 1 for text in texts):
+        raise psycopg.DataError
+    row = connection.execute(query, texts, prepare=True).fetchone()
+    return unpack(row[0] if row else b"")
+
+
+def record_filled(
+    connection: Connection, parts: Parts, number: int, fields: list[str], count: int
+) -> None:
+    """Write the ledger of all rows of the table.
+
+    Raises:
+        psycopg.Error: two have the same key.
+    """
+    connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    follow_sequences(connection, parts, fields)
+    texts = parts.texts(fields)
+    query = sql.SQL(statements("fill")["ledger"]).format(
+        rows=parts.rows(texts),
+        id=parts.id("t"),
+        hashes=parts.hashes("t", fields, fields, texts),
+    )
+    anew = count > _recorded(connection)
+    if anew:
+        connection.execute(statements("fill")["without_index"])
+    if connection.execute(query, {"dataset": number}).rowcount != count:
+        raise psycopg.DataError
+    if anew:
+        connection.execute(statements("fill")["with_index"])
+
+
+def _recorded(connection: Connection) -> int:
+    row = connection.execute(statements("fill")["recorded"]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def edited(connection: Connection, parts: Parts, applied: Applied) -> set[int]:
+    """Ids of applied records that the table does not show as they were applied.
+
+    Of a large table, groups of records are compared first, and then those of groups that differ.
+    """
+    shown = [field for field in applied.fields if field in parts.columns]
+    texts = parts.texts(shown)
+    which, those = ALL, ALL
+    if shown and shown == applied.fields and _alike(connection, parts, applied):
+        numbers = _groups(connection, parts, applied, texts)
+        if not numbers:
+            return set()
+        if len(numbers) <= FEW:
+            group = sql.SQL("{} & {} = ANY ({})")
+            last, some = sql.Literal(GROUPS - 1), sql.Literal(numbers)
+            which = group.format(parts.id("t"), last, some)
+            those = group.format(sql.SQL("a.id"), last, some)
+    query = sql.SQL(statements("fill")["edited"]).format(
+        table=parts.identifier,
+        rows=parts.rows(texts, which),
+        id=parts.id("t"),
+        hashes=parts.hashes("t", applied.fields, shown, texts),
+        dataset=sql.Literal(applied.number),
+        applied=those,
+    )
+    row = connection.execute(query, {}).fetchone()
+    return set(row[0]) if row else set()
+
+
+def _groups(
+    connection: Connection, parts: Parts, applied: Applied, texts: Mapping[str, str]
+) -> list[int]:
+    """The numbers of groups that the table does not show as they were applied."""
+    desired = (sql.SQL("desired[{}]").format(n + 1) for n in range(len(applied.fields)))
+    query = sql.SQL(statements("fill")["groups"]).format(
+        rows=parts.rows(texts),
+        id=parts.id("t"),
+        hash=parts.hash("t", applied.fields, texts),
+        desired=sql.SQL(" # ").join(desired),
+        dataset=sql.Literal(applied.number),
+        last=sql.Literal(GROUPS - 1),
+    )
+    row = connection.execute(query, {}).fetchone()
+    return list(row[0]) if row else []
+
+
+def _alike(connection: Connection, parts: Parts, applied: Applied) -> bool:
+    """Whether it is worth it to compare groups first."""
+    if applied.records < SMALL:
+        return False
+    values = {
+        "table": parts.table,
+        "dataset": applied.number,
+        "records": applied.records,
+        "few": FEW,
+    }
+    row = connection.execute(statements("fill")["alike"], values).fetchone()
+    return bool(row and row[0])
+
+
+def follow_sequences(connection: Connection, parts: Parts, fields: Iterable[str]) -> None:
+    """Let identity and serial sequences go on after explicit ids."""
+    for field in sorted(set(fields)):
+        query = sql.SQL(statements("table")["follow"]).format(
+            column=Name(field), table=parts.identifier
+        )
+        found = connection.execute(
+            statements("table")["sequence"], {"table": parts.table, "column": field}
+        ).fetchone()
+        if found and found[0]:
+            connection.execute(query, {"sequence": found[0]})

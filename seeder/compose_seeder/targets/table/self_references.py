@@ -1,0 +1,167 @@
+"""References of records to others that the same run creates: trees.
+
+    pg_temp.waits ─▶ ids, by the default of the referred column ─▶ into parents and children ─▶ parents first
+
+The ids are drawn before anything is inserted, so that a child is inserted with its parent's: once, and a
+column that is NOT NULL can be filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from compose_seeder.errors import ManifestError
+from compose_seeder.manifest.models import Dataset, Ref
+from compose_seeder.postgres import Name, Text, as_is, statements
+from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.targets.table.columns import Column, regclass
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A reference that does not lead to one record.
+
+    Attributes:
+        position: of the record that refers.
+        value: the natural key.
+        count: how many records of the file have it.
+    """
+
+    position: int
+    name: str
+    value: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One dataset's references to its own table, as they lie in `pg_temp.waits`.
+
+    Attributes:
+        fields: in the order of the hashes.
+        salt: of the hashes.
+    """
+
+    connection: Connection
+    dataset: Dataset
+    columns: Mapping[str, Column]
+    fields: Sequence[str]
+    salt: int
+
+    def refs(self) -> dict[str, Ref]:
+        """Those that some record waits for."""
+        rows = self.connection.execute(statements("tree")["names"])
+        return {name: self.dataset.refs[name] for (name,) in rows}
+
+    def show(self) -> None:
+        """Let the comparison see values that nothing equals yet; as a plan shows them, by their natural key."""
+        for name in self.refs():
+            values = {"name": name, "n": self._place(name)}
+            self.connection.execute(statements("tree")["show"], values)
+
+    def orphans(self) -> list[Orphan]:
+        """References that would be written, and lead to no record or to several."""
+        return [
+            Orphan(position, name, value, count)
+            for name, ref in self.refs().items()
+            for position, value, count in self.connection.execute(
+                statements("tree")["orphans"], {"name": name, "match": ref.match}
+            )
+        ]
+
+    def plant(self, widen: Callable[[str], Mapping[int, int]]) -> None:
+        """Put ids into parents and children, before they are written.
+
+        Args:
+            widen: the numbers of the shapes, and of those with a field more.
+
+        Raises:
+            ManifestError: nobody can know the ids of rows that are about to be created.
+        """
+        for name, ref in self.refs().items():
+            self._draw(ref, widen)
+            query = sql.SQL(statements("tree")["plant"])
+            self.connection.execute(query, {"name": name, "match": ref.match, "take": ref.take})
+            column = self.columns[name]
+            hashes = sql.SQL(statements("tree")["hash"]).format(
+                name=Name(name),
+                type=as_is(column.type),
+                hash=column.hashed("p", self.salt),
+            )
+            self.connection.execute(hashes, {"name": name, "n": self._place(name)})
+            self.connection.execute(
+                statements("tree")["planned"], {"name": name, "n": self._place(name)}
+            )
+
+    def levels(self) -> list[list[int]]:
+        """The positions of records that are created, parents first; none where nothing waits.
+
+        Of a ring, whose members wait for each other, all are of the last level.
+        """
+        refs = self.refs()
+        if not refs:
+            return []
+        values = {"names": list(refs), "matches": [ref.match for ref in refs.values()]}
+        edges = self.connection.execute(statements("tree")["edges"], values).fetchall()
+        query, create = statements("table")["positions"], {"action": "create"}
+        positions = [row[0] for row in self.connection.execute(query, create)]
+        return _levels(positions, edges)
+
+    def _place(self, name: str) -> int:
+        return list(self.fields).index(name) + 1
+
+    def _draw(self, ref: Ref, widen: Callable[[str], Mapping[int, int]]) -> None:
+        """Ids for records that the file gives none."""
+        query, asked = statements("tree")["without_id"], {"match": ref.match, "take": ref.take}
+        found = self.connection.execute(query, asked).fetchall()
+        positions = [position for position, _ in found]
+        if not any(is_parent for _, is_parent in found):
+            return
+        place = {"table": regclass(self.dataset.table or ""), "column": ref.take}
+        row = self.connection.execute(statements("tree")["default"], place).fetchone()
+        if row is None or row[0] is None:
+            raise ManifestError(
+                f"dataset {self.dataset.name}: records refer to others of it by {ref.take}, which has no default, so"
+                f" that nobody can know it before they are created: give {ref.take} in the file"
+            )
+        draw = sql.SQL(statements("tree")["draw"]).format(
+            take=Text(ref.take), default=as_is(row[0])
+        )
+        shapes = widen(ref.take)
+        narrow, wide = list(shapes), list(shapes.values())
+        values = {"positions": positions, "narrow": narrow, "wide": wide}
+        self.connection.execute(draw, values)
+
+
+def _levels(positions: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Positions by how far they are from one that waits for none; `edges` lead from a child to its parent."""
+    there = set(positions)
+    children: dict[int, list[int]] = {}
+    waiting: dict[int, int] = {}
+    for child, parent in edges:
+        if child in there and parent in there:
+            children.setdefault(parent, []).append(child)
+            waiting[child] = waiting.get(child, 0) + 1
+    level = [position for position in positions if position not in waiting]
+    found: list[list[int]] = []
+    while level:
+        if len(found) < DEEP:
+            found.append(level)
+        else:
+            found[-1] += level
+        following = []
+        for parent in level:
+            for child in children.get(parent, ()):
+                waiting[child] -= 1
+                if not waiting[child]:
+                    del waiting[child]
+                    following.append(child)
+        level = sorted(following)
+    return [*found, sorted(waiting)] if waiting else found
+
+
+DEEP = 50
+"""How many levels are inserted one by one: PostgreSQL looks at references at the end of a statement."""

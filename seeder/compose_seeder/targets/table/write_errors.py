@@ -1,0 +1,150 @@
+"""The records that a table refuses, found by trying them, and said by the rule that each breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from msgspec.json import encode
+from psycopg import sql
+
+from compose_seeder.errors import SHOWN, Fault, quote
+from compose_seeder.manifest.models import Dataset
+from compose_seeder.postgres import statements
+from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.reconcile.staged_records import At
+from compose_seeder.reconcile.staging import Desired, label
+from compose_seeder.reconcile.target import Shape
+from compose_seeder.targets.table.bisect import search
+from compose_seeder.targets.table.columns import same
+from compose_seeder.targets.table.constraints import NOT_NULL, UNIQUE, Rule, null, rules
+from compose_seeder.targets.table.expressions import Parts
+
+Attempt = Callable[[list[int]], object]
+"""Writes some records: by position, or deletes by id."""
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """Of one dataset's plan.
+
+    Attributes:
+        at: the records at some positions.
+    """
+
+    connection: Connection
+    parts: Parts
+    at: At
+
+    def not_written(self, *tries: tuple[Sequence[int], Attempt]) -> list[Fault]:
+        """The records that the table refuses beside those that it takes; nothing of it stays.
+
+        Args:
+            tries: positions, in the order in which they are written, and what writes some of them.
+        """
+        found: list[tuple[int, psycopg.Error]] = []
+        for positions, write in tries:
+            found += search(self.connection, list(positions), write)
+        known = {rule.name: rule for rule in rules(self.connection, self.parts.table)}
+        records = self.at(position for position, _ in found)
+        # Looked for in the table and in the file: only for what a message has room for.
+        holders = self._holders(
+            [
+                (rule, records[position])
+                for position, error in found[:SHOWN]
+                if (rule := known.get(error.diag.constraint_name or "")) and rule.kind == UNIQUE
+            ]
+        )
+        return [
+            self._fault(records[position], error, known, holders.get(position, ""))
+            for position, error in found
+        ]
+
+    def not_deleted(self, delete: Attempt) -> list[Fault]:
+        """The records that are in use, or that a trigger keeps."""
+        keys = dict(self.connection.execute(statements("table")["deletes"]).fetchall())
+        found = search(self.connection, list(keys), delete)
+        return [
+            Fault(
+                self.parts.dataset.target,
+                label(self.parts.dataset.key, keys[id_]),
+                "",
+                f"has left the file and cannot be deleted: {reason(self.parts.dataset, error)}",
+            )
+            for id_, error in found
+        ]
+
+    def _fault(
+        self, record: Desired, error: psycopg.Error, known: Mapping[str, Rule], holder: str
+    ) -> Fault:
+        """What a record was refused for: by the rule that it breaks, or in PostgreSQL's own words."""
+        rule = known.get(error.diag.constraint_name or "")
+        field = error.diag.column_name or ""
+        if error.sqlstate == NOT_NULL and field:
+            problem = null(field, record.document)
+        elif rule:
+            field = ", ".join(rule.columns)
+            problem = rule.problem(record.document, self.parts.dataset.secrets) + holder
+        else:
+            problem = reason(self.parts.dataset, error)
+        return Fault(record.where, self.parts.label(record), field, problem)
+
+    def _holders(self, refused: list[tuple[Rule, Desired]]) -> dict[int, str]:
+        """By position: who has a record's unique values already, a row of the table or a record before it."""
+        found: dict[int, str] = {}
+        earlier: dict[int, int] = {}
+        for rule, record in refused:
+            if not rule.columns or not set(rule.columns) <= set(record.document):
+                continue
+            document = encode({name: record.document[name] for name in rule.columns}).decode()
+            values = {"document": document, "position": record.position}
+            row = self._asked("holder", rule.columns, values)
+            if row:
+                found[record.position] = f": the one with {label(self.parts.dataset.key, row[0])}"
+                continue
+            row = self._asked("holder_in_file", rule.columns, values)
+            if row and row[0] is not None:
+                earlier[record.position] = row[0]
+        records = self.at(earlier.values())
+        return found | {n: f": {records[at].where} of this file" for n, at in earlier.items()}
+
+    def _asked(self, name: str, fields: Shape, values: Mapping[str, object]) -> Any:
+        query = sql.SQL(statements("rules")[name]).format(
+            key=self.parts.key("t"),
+            table=self.parts.identifier,
+            typed=self.parts.typed(fields),
+            same=same("t", "p", fields),
+        )
+        return self.connection.execute(query, values).fetchone()
+
+
+def reason(dataset: Dataset, error: psycopg.Error) -> str:
+    """PostgreSQL's own words; without values where the dataset has secrets."""
+    if not dataset.secrets:
+        return _said(error)
+    # PostgreSQL's own words name a constraint; a trigger may raise the same state with words of its own.
+    own = error.diag.table_name or error.diag.datatype_name
+    if own and (error.sqlstate or "").startswith("23"):
+        return error.diag.message_primary or ""
+    return f"a value is not taken (SQLSTATE {error.sqlstate}); it may be secret and is not shown"
+
+
+def unplaced(dataset: Dataset, error: psycopg.Error) -> Fault:
+    """For what fails only together, such as two rows that exclude each other."""
+    return Fault(dataset.target, "", error.diag.column_name or "", reason(dataset, error))
+
+
+def is_limit(error: psycopg.Error) -> bool:
+    """Class 54, such as a value too long for its index."""
+    return (error.sqlstate or "").startswith("54")
+
+
+def _said(error: psycopg.Error) -> str:
+    """PostgreSQL's own words, without the row itself: it may hold a secret."""
+    detail = error.diag.message_detail or ""
+    if detail.startswith("Failing row contains"):
+        detail = ""
+    said = " ".join(str(error.diag.message_primary or error).split())
+    return f"{said}: {quote(detail)}" if detail else said

@@ -1,0 +1,238 @@
+"""What can be found wrong without a database or an API: for CI, and after an edit.
+
+manifest ─▶ each source ─▶ its JSON Schema ─▶ stage ─▶ names that nothing has
+                                                └─▶ references between datasets
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from compose_seeder.documents.children import with_children
+from compose_seeder.documents.json_document import Arrays, RawRecord
+from compose_seeder.documents.json_schema import RecordSchema, schema_of
+from compose_seeder.documents.reading import read
+from compose_seeder.errors import (
+    SHOWN,
+    Fault,
+    ManifestError,
+    RecordError,
+    SeedError,
+    nearest,
+    quote,
+)
+from compose_seeder.manifest.models import Dataset, Ref
+from compose_seeder.pipeline import inputs, load, schemas
+from compose_seeder.reconcile.staging import PENDING, Desired, Scalar, scalar, stage
+from compose_seeder.sources.location import Sources
+
+FIELD = re.compile(r"\{(?!live\.)([^{}]+)\}")
+"""A field of the record, in a request's path."""
+
+Doubt = Callable[[str], None]
+"""Told what looks wrong and may be right."""
+
+
+@dataclass
+class _Checked:
+    """What was found in one dataset."""
+
+    dataset: Dataset
+    raw: list[RawRecord] = field(default_factory=list)
+    desired: list[Desired] = field(default_factory=list)
+    wanted: dict[str, list[Scalar]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    errors: list[SeedError] = field(default_factory=list)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are records, so that what none of them has can be told."""
+        return bool(self.raw) and not self.faults and not self.errors
+
+
+def check(location: str, sources: Sources, doubt: Doubt = lambda _: None) -> dict[str, int]:
+    """What can be found wrong without a database: records by dataset where nothing is.
+
+    Args:
+        location: the manifest's path or URL.
+        sources: how to read.
+        doubt: told what looks wrong, and is right where the database holds more than the files say.
+
+    Raises:
+        SeedError: the faults of every dataset.
+    """
+    manifest, _ = load(location, sources)
+    where, rules = inputs(location, manifest), schemas(location, manifest)
+    found = []
+    for dataset in manifest.datasets:
+        checked = _Checked(dataset)
+        try:
+            document, _ = read(dataset, where[dataset.name], sources)
+            schema = schema_of(dataset, rules.get(dataset.name), sources)
+        except SeedError as error:
+            checked.errors.append(error)
+        else:
+            _check_records(checked, document, schema)
+        found.append(checked)
+    for checked in found:
+        if checked.is_known:
+            _check_templates(checked)
+            _doubt_names(checked, doubt)
+    _check_references(found, doubt)
+    _raise(found)
+    return {checked.dataset.name: len(checked.desired) for checked in found}
+
+
+def _check_records(checked: _Checked, document: Arrays, schema: RecordSchema | None) -> None:
+    """Everything that the records alone can have wrong, whatever else they have."""
+    dataset = checked.dataset
+
+    def lookup(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:
+        name = next(name for name, one in dataset.refs.items() if one is ref)
+        checked.wanted[name] = values
+        return {value: [PENDING] for value in values}
+
+    try:
+        checked.raw = document.array(dataset.records)
+        if schema:
+            checked.faults += schema.faults(document)
+        raw = checked.raw
+        try:
+            raw = with_children(dataset, document).array(dataset.records)
+        except RecordError as error:
+            checked.errors.append(error)
+        checked.desired = stage(dataset, raw, lookup)
+    except SeedError as error:
+        checked.errors.append(error)
+
+
+def _check_templates(checked: _Checked) -> None:
+    """A request that names what no record has can be sent for none of them."""
+    dataset, http = checked.dataset, checked.dataset.http
+    if dataset.table:
+        return
+    has = _names(record.document for record in checked.desired)
+    templates = {
+        "create": http.create,
+        "get": http.get,
+        "update": http.update,
+        "delete": http.delete,
+    }
+    named = [(name, request) for name, request in templates.items() if request]
+    named += [("confirm", confirm.request) for confirm in http.confirm]
+    for name, request in named:
+        for one in FIELD.findall(request):
+            if one not in has:
+                problem = f"http.{name} names {{{one}}}, and no record has that field"
+                checked.errors.append(
+                    ManifestError(f"dataset {dataset.name}: {problem}{nearest(one, has)}")
+                )
+
+
+def _doubt_names(checked: _Checked, doubt: Doubt) -> None:
+    """Names in the manifest that no record has: right where the next file has them, or misspelt."""
+    dataset = checked.dataset
+    raw = _names(record.fields for record in checked.raw)
+    desired = _names(record.document for record in checked.desired)
+    named = [
+        *(("ignore", name, raw) for name in dataset.ignore),
+        *((f"refs.{name}.from", ref.from_, raw) for name, ref in dataset.refs.items()),
+        *((f"fields.{name}", name, desired) for name in dataset.fields),
+    ]
+    for key, name, has in named:
+        if name not in has:
+            near = nearest(name, has)
+            doubt(f"dataset {dataset.name}: {key} names {name}, and no record has that field{near}")
+
+
+def _check_references(found: list[_Checked], doubt: Doubt) -> None:
+    """References to what an earlier dataset does not make: a fault where a later one makes it."""
+    for place, checked in enumerate(found):
+        for name, ref in checked.dataset.refs.items():
+            earlier = list(_filling(found[: place + 1], ref))
+            later = list(_filling(found[place + 1 :], ref))
+            missing = _not_among(checked.wanted.get(name, []), earlier, ref)
+            late = [value for value in missing if value not in _not_among(missing, later, ref)]
+            if late:
+                checked.faults += _too_early(checked, ref, late, later)
+            elif missing and earlier and all(one.is_known for one in earlier):
+                doubt(_not_there(checked, ref, missing, earlier))
+
+
+def _filling(some: list[_Checked], ref: Ref) -> Iterator[_Checked]:
+    for one in some:
+        if one.dataset.is_referred_to(ref):
+            yield one
+
+
+def _not_among(values: list[Scalar], makers: list[_Checked], ref: Ref) -> list[Scalar]:
+    made = {
+        scalar(record.document[ref.match])
+        for maker in makers
+        for record in maker.desired
+        if ref.match in record.document
+    }
+    return [value for value in values if value not in made]
+
+
+def _too_early(
+    checked: _Checked, ref: Ref, late: list[Scalar], later: list[_Checked]
+) -> Iterator[Fault]:
+    values = set(late)
+    (first, *_) = [maker.dataset.name for maker in later]
+    for record in checked.raw:
+        value = scalar(record.fields[ref.from_]) if ref.from_ in record.fields else None
+        if value is not None and value in values:
+            problem = (
+                f"refers to {ref.table}.{ref.match} {quote(value)}, which only the later dataset {first}"
+                f" makes: put {first} before {checked.dataset.name} in the manifest"
+            )
+            yield Fault(record.where, "", ref.from_, problem)
+
+
+def _not_there(checked: _Checked, ref: Ref, missing: list[Scalar], earlier: list[_Checked]) -> str:
+    shown = ", ".join(quote(value) for value in missing[:SHOWN])
+    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    made = [
+        str(scalar(record.document[ref.match]))
+        for maker in earlier
+        for record in maker.desired
+        if ref.match in record.document
+    ]
+    near = nearest(str(missing[0]), made) if len(missing) == 1 else ""
+    names = " and ".join(maker.dataset.name for maker in earlier)
+    return (
+        f"dataset {checked.dataset.name}: {ref.from_} refers to {ref.table}.{ref.match} {shown}{more}{near}, which"
+        f" dataset {names} does not make: such rows must be there already"
+    )
+
+
+def _names(documents: Iterable[Mapping[str, object]]) -> list[str]:
+    return list(dict.fromkeys(name for document in documents for name in document))
+
+
+def _raise(found: list[_Checked]) -> None:
+    """One error for all datasets: their records together, or all that is said."""
+    errors = [error for checked in found for error in _errors(checked)]
+    if len(errors) == 1:
+        raise errors[0]
+    records = [error for error in errors if isinstance(error, RecordError)]
+    if len(records) < len(errors):
+        first = next(error for error in errors if not isinstance(error, RecordError))
+        raise type(first)("\n".join(str(error) for error in errors))
+    if records:
+        raise RecordError(
+            "seed files are wrong", [fault for error in records for fault in error.faults]
+        )
+
+
+def _errors(checked: _Checked) -> list[SeedError]:
+    """A dataset's: those of its records as one."""
+    records = [error for error in checked.errors if isinstance(error, RecordError)]
+    if checked.faults or len(records) > 1:
+        faults = [*(fault for error in records for fault in error.faults), *checked.faults]
+        what = f"dataset {checked.dataset.name} has records that are wrong"
+        records = [RecordError(what, faults)]
+    return [*(error for error in checked.errors if not isinstance(error, RecordError)), *records]

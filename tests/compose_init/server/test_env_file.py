@@ -1,0 +1,241 @@
+"""A server's `.env`: every fault at once, by line; and nothing wrong where nothing is."""
+
+from __future__ import annotations
+
+import re
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from compose_init.errors import SettingsError
+from compose_init.server.env_file import STACK, check, variables
+from hypothesis import given
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = """
+services:
+  api:
+    image: ${REGISTRY:?set it in .env}/api:${API_TAG:-latest}  # not ${COMMENTED}
+    environment:
+      HOST: ${REGISTRY}
+      TZ:
+      PASSWORD: $$NOT_ONE
+      BOTH: ${OUTER:-${INNER}}
+      LOG_LEVEL: ${LOG_LEVEL:-INFO}
+      INIT_LOCK_TIMEOUT: ${INIT_LOCK_TIMEOUT:-300}
+"""
+RIGHT = "COMPOSE_FILE=compose.yml:release.yml\nREGISTRY=ghcr.io/me\n"
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    (tmp_path / "compose.yml").write_text(COMPOSE, encoding="utf-8")
+    return tmp_path
+
+
+def faults(folder: Path, text: str | bytes, mode: int = 0o600) -> list[str]:
+    """What `check` finds, a line each."""
+    path = folder / ".env"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    path.chmod(mode)
+    try:
+        check(path, [folder / "compose.yml"])
+    except SettingsError as error:
+        return str(error).splitlines()[1:] or [str(error)]
+    return []
+
+
+def test_what_a_compose_file_names() -> None:
+    """By Compose's rules, comments left out."""
+    assert variables(COMPOSE) == {
+        **dict.fromkeys(("API_TAG", "TZ", "OUTER", "INNER", "LOG_LEVEL"), False),
+        "INIT_LOCK_TIMEOUT": False,
+        "REGISTRY": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RIGHT,
+        RIGHT + "# a comment\n\nAPI_TAG=1.2.0 # with words after it\n",
+        RIGHT + "export API_TAG='1 2'\nTZ=\"Europe/Berlin\"  # quoted\n",
+        RIGHT + "DOCKER_HOST=unix:///x\nSTACK_KEEP=3\nOUTER=\nLOG_LEVEL=debug\n",
+    ],
+)
+def test_nothing_wrong(folder: Path, text: str) -> None:
+    """Nothing is said."""
+    assert faults(folder, text) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("API_TAG", "line 3: must look like NAME=value"),
+        ("API_TAG = 1", "line 3: API_TAG: no spaces around ="),
+        ("1TAG=1", "line 3: what stands before = is no name"),
+        ("API_TAG='1", "line 3: API_TAG: the quote is not closed"),
+        ('API_TAG="1" 2', "line 3: API_TAG: the quote is not closed, or more follows"),
+        ("REGISTRY=other", "line 3: REGISTRY: is there already, in line 2"),
+        ("APY_TAG=1", "line 3: APY_TAG: nothing reads it; did you mean API_TAG?"),
+        ("STACK_KEPT=3", "line 3: STACK_KEPT: nothing reads it; did you mean STACK_KEEP?"),
+        ("COMMENTED=1", "line 3: COMMENTED: nothing reads it; no compose file names it"),
+        ("API_TAG=changeme", "line 3: API_TAG: is still a placeholder"),
+        ("API_TAG=<tag>", "line 3: API_TAG: is still a placeholder"),
+        ("TZ=registry.example.com", "line 3: TZ: is still a placeholder"),
+        ("STACK_KEEP=1", "line 3: STACK_KEEP: must be a whole number from 2 on, found '1'"),
+        ("STACK_BACKUP=maybe", "line 3: STACK_BACKUP: must be true or false, found 'maybe'"),
+        ("STACK_PROBE_URL=localhost", "line 3: STACK_PROBE_URL: must look like http://"),
+        ("STACK_SERVICES=api;rm", "line 3: STACK_SERVICES: must be names of services"),
+        ("STACK_PROBE_URL=http://${BIND}/", "line 3: STACK_PROBE_URL: is read as it stands"),
+        ("COMPOSE_PATH_SEPARATOR=,", "COMPOSE_PATH_SEPARATOR: must be left away"),
+        ("INIT_LOCK_TIMEOUT=soon", "line 3: INIT_LOCK_TIMEOUT: must be a number of seconds"),
+        ("LOG_LEVEL=LOUD", "line 3: LOG_LEVEL: must be one of"),
+        ("POSTGRES_PASSWORD=s3cret", "line 3: POSTGRES_PASSWORD: is a secret"),
+    ],
+)
+def test_a_fault_is_named(folder: Path, line: str, words: str) -> None:
+    """By line, with what to do; a secret is not shown."""
+    found = faults(folder, f"{RIGHT}{line}\n")
+    assert any(words in each for each in found), found
+    assert "s3cret" not in str(found)
+
+
+def test_all_at_once(folder: Path) -> None:
+    """Missing, empty, release.yml, line ends, mark, mode."""
+    found = faults(folder, b"\xef\xbb\xbfREGISTRY=\r\nCOMPOSE_FILE=compose.yml\r\n", 0o644)
+    said = "\n".join(found)
+    assert "byte order mark" in said
+    assert "line ends of Windows" in said
+    assert "REGISTRY: is empty; the compose files need it" in said
+    assert "COMPOSE_FILE: must end with :release.yml" in said
+    assert "chmod 600 .env" in said
+    assert "REGISTRY: is missing" in "\n".join(faults(folder, "COMPOSE_FILE=a:release.yml\n"))
+
+
+def test_what_cannot_be_read(folder: Path) -> None:
+    """A file that is no text, or is not there."""
+    assert "is not UTF-8 text" in faults(folder, b"A=\xff")[0]
+    with pytest.raises(SettingsError, match="nowhere is not there"):
+        check(folder / "nowhere", [])
+
+
+def test_secrets_beside_it(folder: Path) -> None:
+    """The folder's mode; files that are missing, empty or not filled in."""
+    compose = folder / "compose.yml"
+    compose.write_text(
+        COMPOSE + "secrets:\n  a:\n    file: ./secrets/a\n  b:\n    file: ./secrets/b\n"
+    )
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    secrets.chmod(0o755)
+    (secrets / "a").write_text("changeme\n")
+    (secrets / "c").write_text("\n")
+    found = "\n".join(faults(folder, RIGHT))
+    assert "chmod 700 secrets" in found
+    assert "secrets/b: is missing; the compose files name it" in found
+    assert "secrets/a: is still a placeholder" in found
+    assert "secrets/c: is empty" in found
+    secrets.chmod(0o700)
+    for name in "abc":
+        (secrets / name).write_text("a good one")
+    assert faults(folder, RIGHT) == []
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["API_TAG", "TZ", "OUTER", "INNER"]),
+        st.text(string.ascii_letters + string.digits + " #=$\\'\"_-.", max_size=20),
+    )
+)
+def test_a_value_is_never_said(values: dict[str, str]) -> None:
+    """What could be a secret stays out of a message, whatever is wrong with it."""
+    import tempfile
+
+    marked = {name: f"zq{value}zq" for name, value in values.items()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "compose.yml").write_text(COMPOSE, encoding="utf-8")
+        lines = "".join(f"{name}={value}\n" for name, value in marked.items())
+        assert "zq" not in str(faults(folder, RIGHT + lines + "BROKEN\n"))
+
+
+def test_a_file_that_gets_everything(folder: Path) -> None:
+    """With `env_file: .env` only the kit's own names can be judged."""
+    compose = folder / "compose.yml"
+    compose.write_text(COMPOSE + "    env_file: .env\n")
+    found = faults(folder, RIGHT + "ANYTHING=1\nSTACK_KEPT=1\n")
+    assert [each.partition(":")[2].partition(":")[0].strip() for each in found] == ["STACK_KEPT"]
+
+
+def test_the_example_documents_every_variable(tmp_path: Path) -> None:
+    """Each that the compose files or the script read, and no other; its only fault is to be an example."""
+    text = (ROOT / "deploy" / ".env.example").read_text(encoding="utf-8")
+    named = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", text, re.MULTILINE))
+    files = [ROOT / "compose.prod.example.yml", *sorted((ROOT / "deploy").glob("compose.*.yml"))]
+    read = set().union(*(variables(file.read_text(encoding="utf-8")) for file in files))
+    assert named == read | set(STACK) | {"COMPOSE_FILE"}
+    path = tmp_path / ".env"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    (tmp_path / "secrets").mkdir(mode=0o700)
+    (tmp_path / "roles.sh").write_text("#!/bin/sh\n")
+    for name in ("postgres_password", "application_password", "bot_token"):
+        (tmp_path / "secrets" / name).write_text("a good one")
+    with pytest.raises(SettingsError) as caught:
+        check(path, files)
+    [fault] = str(caught.value).splitlines()[1:]
+    assert "REGISTRY: is still a placeholder" in fault
+    path.write_text(
+        re.sub(
+            r"^#(?=[A-Z]+_?[A-Z_]*=)",
+            "",
+            text.replace("example.com", "mine.net"),
+            flags=re.MULTILINE,
+        )
+    )
+    with pytest.raises(SettingsError) as caught:
+        check(path, files)
+    assert set(re.findall(r"line \d+: (\w+): (.*)", str(caught.value))) == {
+        ("COMPOSE_FILE", "is there already, in line 6")
+    }
+
+
+def test_the_command(folder: Path) -> None:
+    """Exit code 78 and the faults, or 0 and a line."""
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "compose_init", "check", *words],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PYTHONPATH": str(ROOT), "LOG_JSON": "false"},
+        )
+
+    path = folder / ".env"
+    path.write_text(RIGHT)
+    path.chmod(0o600)
+    assert call("--env-file", ".env").stdout == ".env: 2 variables, nothing wrong\n"
+    path.write_text("REGISTRY\n")
+    wrong = call("--env-file", ".env", "--compose-file", "compose.yml")
+    assert wrong.returncode == 78
+    assert "line 1: must look like NAME=value" in wrong.stderr
+
+
+def test_a_way_to_be_told_that_would_fail(folder: Path) -> None:
+    """A webhook that is no address, a bot without a chat; a secret is not shown."""
+    secrets = folder / "secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / "alert_webhook").write_text("hooks.s3cret\n")
+    (secrets / "alert_telegram_token").write_text("12:ab\n")
+    found = "\n".join(faults(folder, RIGHT))
+    assert "secrets/alert_webhook: must look like http://" in found
+    assert "STACK_TELEGRAM_CHAT: is missing" in found
+    assert "s3cret" not in found
+    (secrets / "alert_webhook").write_text("https://hooks/s3cret\n")
+    assert faults(folder, f"{RIGHT}STACK_TELEGRAM_CHAT=-42\n") == []

@@ -1,0 +1,38 @@
+"""What the tests of the engine share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.endpoint_seeds import Through
+from tests.support.seed_folder import Connection, Seeds
+from tests.support.small_api import Api, serving
+
+
+@pytest.fixture
+def seeds(tmp_path: Path, connection: Connection) -> Seeds:
+    """A folder for seeds, and an empty database."""
+    return Seeds(tmp_path, connection)
+
+
+@pytest.fixture
+def api() -> Api:
+    """A small API."""
+    return Api()
+
+
+@pytest.fixture
+def client(api: Api) -> Iterator[httpx.Client]:
+    """A client of it."""
+    with serving(api) as opened:
+        yield opened
+
+
+@pytest.fixture
+def through(seeds: Seeds, client: httpx.Client) -> Through:
+    """Seeds through it."""
+    return Through(seeds, client)

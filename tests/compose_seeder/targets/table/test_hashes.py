@@ -1,0 +1,99 @@
+"""A hash is equal where values are equal, and differs where they differ, for each type on its own."""
+
+from __future__ import annotations
+
+import pytest
+from compose_seeder.reconcile.diff import prepare
+from compose_seeder.reconcile.ledger import Ledger
+from compose_seeder.targets.table.columns import columns
+from psycopg import sql
+
+from tests.support.seed_folder import Seeds
+
+DIFFERENT = {
+    "int": ["1", "-1", "0", "2"],
+    "bigint": ["1", "4294967296", "-1", "8589934593"],
+    "numeric": ["3", "-3", "30", "0.3", "NaN", "Infinity", "-Infinity", "1e30"],
+    "float8": ["1", "-1", "1.5", "NaN", "0"],
+    "boolean": ["true", "false"],
+    "text": ["", "a", "A", " a", "null"],
+    "timestamptz": ["2026-01-01", "2026-01-01 00:00:00.000001", "2026-02-01", "infinity"],
+    "date": ["2026-01-01", "2026-01-02"],
+    "interval": ["1 mon", "30 days", "-1 mon"],
+    "jsonb": [
+        "1",
+        "-1",
+        '"1"',
+        '"1.0"',
+        "null",
+        "[]",
+        "{}",
+        "[1, 2]",
+        "[2, 1]",
+        '{"a": -1}',
+        '{"a": 1}',
+        "[[1], 2]",
+        "[1, [2]]",
+        "[1, 1]",
+        "[1, 1, 1]",
+        '{"a": "1.50"}',
+        '{"a": "1.5"}',
+        '{"a": "\\"1.50"}',
+        '{"a": "\\"1.5"}',
+        '["1.0", 1.05]',
+        '["1", 1.050, 1]',
+        str([10, *range(31), 1]),
+        str([1, *range(31), 10]),
+        '{"a": 10}',
+    ],
+    "int[]": ["{}", "{1}", "{1,2}", "{2,1}", "{-1}", "{NULL}", "{{1,2}}"],
+    "int4range": ["[1,2)", "[1,3)", "empty"],
+    "bytea": ["\\\\x00", "\\\\x01", ""],
+    "inet": ["10.0.0.1", "10.0.0.1/8"],
+    "uuid": ["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"],
+}
+EQUAL = {
+    "numeric": ["1", "1.0", "1.00", "1e0"],
+    "float8": ["0", "-0"],
+    "jsonb": [
+        '{"a": 1.50, "b": [2, 100, 0.050, "\\"1.0"]}',
+        '{"b": [2.0, 100.000, 0.05, "\\"1.0"], "a": 1.5}',
+    ],
+    "timestamptz": ["2026-01-01 01:00+01", "2026-01-01 00:00Z"],
+    "uuid": ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "{a0eebc999c0b4ef8bb6d6bb9bd380a11}"],
+}
+
+
+def hashes(seeds: Seeds, type_: str, values: list[str]) -> list[int]:
+    """As the comparison sees them."""
+    prepare(seeds.connection, Ledger(seeds.connection, present=False, salt=7))
+    seeds.do(f"SET TimeZone = 'UTC'; CREATE TABLE t (n serial, v {type_})")
+    for value in values:
+        seeds.connection.execute(f"INSERT INTO t (v) VALUES (%s::text::{type_})", [value])
+    hashed = columns(seeds.connection, "t")["v"].hashed("t", 7)
+    query = sql.SQL("SELECT {} FROM t ORDER BY n").format(hashed)
+    return [row[0] for row in seeds.connection.execute(query)]
+
+
+@pytest.mark.parametrize("type_", DIFFERENT)
+def test_different_values_have_different_hashes(seeds: Seeds, type_: str) -> None:
+    """Null included."""
+    found = hashes(seeds, type_, DIFFERENT[type_])
+    assert len({*found, 1}) == len(DIFFERENT[type_]) + 1
+
+
+@pytest.mark.parametrize("type_", EQUAL)
+def test_equal_values_have_one_hash(seeds: Seeds, type_: str) -> None:
+    """However they are written."""
+    assert len(set(hashes(seeds, type_, EQUAL[type_]))) == 1
+
+
+def test_json_is_hashed_the_same_for_an_endpoint(seeds: Seeds) -> None:
+    """The sign of a number counts, its trailing zeros do not."""
+    prepare(seeds.connection, Ledger(seeds.connection, present=False, salt=7))
+    values = ["1", "1.0", "-1", '"1.0"', '"1"', '{"a": [1.20]}', '{"a": [1.2]}', '{"a": [-1.2]}']
+    query = "SELECT pg_temp.hash(v::jsonb) FROM unnest(%s::text[]) WITH ORDINALITY AS t (v, n) ORDER BY n"
+    found = [row[0] for row in seeds.rows(query, values)]
+    assert found[0] == found[1]
+    assert found[5] == found[6]
+    assert len(set(found)) == 6

@@ -1,0 +1,117 @@
+"""Names that a schema may have: quoted ones, SQL's own, and those that this program's statements use."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from compose_seeder.errors import ManifestError, RecordError
+
+from tests.support.seed_folder import Seeds, counts
+
+NAMES = [
+    "position", "id", "key", "t", "p", "d", "w", "r", "n", "new", "fields", "document", "hashes", "desired", "live",
+    "referred", "user", "select", "Upper Case", "it's", "a.b", "{x}", "100%", "a%sb", "%(positions)s",
+    'we"ird', "back\\slash", "two\nlines", "tab\t",
+]  # fmt: skip
+TABLES = ["plan", "raw", "live", "desired", "applied", "open", "Upper", "user", "100%", "%s", "{x}"]
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def manifest(table: str, key: str = "slug") -> str:
+    lines = ["[[dataset]]", 'name = "x"', 'source = "x.json"']
+    return "\n".join([*lines, f"table = {json.dumps(table)}", f"key = {json.dumps([key])}"])
+
+
+def follow(seeds: Seeds, key: str, field: str) -> None:
+    """Seeded, verified, edited and at fault."""
+    records = [{key: "a", field: 1}, {key: "b", field: 2}]
+    seeds.source("x", records)
+    assert counts(seeds.plan()) == {"create": 2}
+    assert counts(seeds.run()) == {"create": 2}
+    assert counts(seeds.run(verify=True)) == {"unchanged": 2}
+    seeds.source("x", [{key: "a", field: 3}, records[1], {key: "c", field: 4}])
+    assert counts(seeds.run()) == {"create": 1, "update": 1, "unchanged": 1}
+    assert counts(seeds.run(verify=True)) == {"unchanged": 3}
+    seeds.source("x", [{key: "a", field: "none"}])
+    with pytest.raises(RecordError) as raised:
+        seeds.run()
+    assert [fault.field for fault in raised.value.faults] == [field]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_column_may_have_any_name(seeds: Seeds, name: str) -> None:
+    """A field, or the key, with a rule of its own."""
+    column = quoted(name)
+    seeds.do(
+        f"CREATE TABLE x (slug text, {column} int CHECK ({column} > -5));"
+        f"CREATE TABLE y ({column} text, hp int)"
+    )
+    seeds.write(manifest("x"))
+    follow(seeds, "slug", name)
+    seeds.write(manifest("y", name))
+    follow(seeds, name, "hp")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_within_a_value_may_be_any(seeds: Seeds, name: str) -> None:
+    """In records of one shape too, and a reference may be from it."""
+    seeds.do("CREATE TABLE x (slug text, v jsonb, ref int); CREATE TABLE p (slug text, id int)")
+    seeds.do("INSERT INTO p VALUES ('a', 5)")
+    refs = {"from": name, "table": "p", "match": "slug", "take": "id"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in refs.items()]
+    records = [{"slug": str(n), "v": {name: n, "b": 1}, name: "a"} for n in range(3)]
+    seeds.write("\n".join([manifest("x"), "[dataset.refs.ref]", *lines]), x=records)
+    assert counts(seeds.run()) == {"create": 3}
+    assert seeds.rows("SELECT v, ref FROM x ORDER BY slug LIMIT 1") == [({name: 0, "b": 1}, 5)]
+    assert counts(seeds.run(verify=True)) == {"unchanged": 3}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_may_have_any_name(seeds: Seeds, name: str) -> None:
+    """Those of this program's temporary tables as well."""
+    table = quoted(name)
+    seeds.do(f"CREATE TABLE {table} (slug text, v int CHECK (v > -5), id serial PRIMARY KEY)")
+    seeds.write(manifest(name))
+    follow(seeds, "slug", "v")
+
+
+@pytest.mark.parametrize("name", ['"a.b"', '"we""ird"', "S.T", 'S."T.x"', '"S.x"."T"'])
+def test_a_table_is_named_as_sql_has_it(seeds: Seeds, name: str) -> None:
+    """What has a dot or a quote in it stands in double quotes; letters stay as they are."""
+    sql = {"S.T": '"S"."T"', 'S."T.x"': '"S"."T.x"'}.get(name, name)
+    seeds.do(f'CREATE SCHEMA "S"; CREATE SCHEMA "S.x"; CREATE TABLE {sql} (slug text, v int)')
+    seeds.write(manifest(name))
+    follow(seeds, "slug", "v")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x.y.z", "table is written name or schema.name"),
+        ('a"b', "table is written name or schema.name"),
+        ('"x"; DROP TABLE x', "table is written name or schema.name"),
+        ("shown", "shown is no table: name the one that it shows"),
+        ("none", "there is no table none; does a migration create it?"),
+        ("a.b", 'there is no table a.b (did you mean "a.b"?); does a migration create it?'),
+    ],
+)
+def test_a_name_that_is_no_table(seeds: Seeds, name: str, said: str) -> None:
+    seeds.do('CREATE TABLE x (slug text); CREATE VIEW shown AS TABLE x; CREATE TABLE "a.b" ()')
+    seeds.write(manifest(name), x=[])
+    with pytest.raises(ManifestError) as raised:
+        seeds.run()
+    assert said in str(raised.value)
+
+
+def test_a_key_may_be_empty(seeds: Seeds) -> None:
+    """The only record of a first run as well."""
+    seeds.do("CREATE TABLE x (slug text, v int)")
+    seeds.write(manifest("x"))
+    for records in ([{"slug": "", "v": 1}], [{"slug": "", "v": 2}, {"slug": "b", "v": 1}]):
+        seeds.source("x", records)
+        seeds.run()
+        assert counts(seeds.run(verify=True)) == {"unchanged": len(records)}

@@ -1,0 +1,183 @@
+"""`kill -9` at random moments, then a run: what is there is what the file says, once, hand edits kept."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from compose_seeder import Options, seed
+from compose_seeder.sources.location import Sources
+from compose_seeder.targets.endpoint import reconciler
+
+from tests.support.seed_folder import Seeds
+from tests.support.small_api import Api, serving
+
+KILLS = 200
+RECORDS = 30
+
+MANIFEST = """
+[defaults]
+key = ["slug"]
+prune = true
+max_prune = 0.2
+
+[[dataset]]
+name = "table"
+source = "things.json"
+table = "things"
+
+[[dataset]]
+name = "endpoint"
+source = "things.json"
+endpoint = "/things"
+[dataset.http]
+create = "POST /things"
+update = "PUT /things/{live.id}"
+delete = "DELETE /things/{live.id}"
+list = "GET /things"
+"""
+
+
+@dataclass
+class World:
+    """What the file says, what hands did, and what both targets must then hold."""
+
+    chance: random.Random
+    wanted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    by_hand: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def edit_file(self, number: int) -> None:
+        """A third gets another value, one or two come, one goes."""
+        self.edit_values(number)
+        for part in ("", "b")[: 1 + (len(self.wanted) < RECORDS)]:
+            self.wanted[f"s{number}{part}"] = {"value": number, "note": "as seeded"}
+        if len(self.wanted) > RECORDS:
+            slug = self.chance.choice(sorted(self.wanted))
+            row = self.wanted.pop(slug)
+            if slug in self.by_hand:
+                self.kept[slug] = {**row, "note": self.by_hand.pop(slug)}
+
+    def edit_values(self, number: int) -> None:
+        """A third gets another value."""
+        for slug in self.chance.sample(sorted(self.wanted), len(self.wanted) // 3):
+            self.wanted[slug]["value"] = number
+
+    def expected(self) -> dict[str, dict[str, Any]]:
+        """By slug, what must be there."""
+        ours = {
+            slug: {**row, "note": self.by_hand.get(slug, row["note"])}
+            for slug, row in self.wanted.items()
+        }
+        return {**ours, **{slug: {"note": row["note"]} for slug, row in self.kept.items()}}
+
+
+@pytest.fixture
+def runner() -> Iterator[subprocess.Popen[str]]:
+    """Starts runs that can be killed."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.seed_worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def test_killed_at_any_moment(
+    seeds: Seeds,
+    database: str,
+    runner: subprocess.Popen[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """200 kills over a table and an endpoint that has no unique key."""
+    monkeypatch.setattr(reconciler, "SETTLING", 0.1)  # this API takes 2 ms
+    api = Api()
+    api.habit = slowly
+    seeds.do("CREATE TABLE things (id serial PRIMARY KEY, slug text, value int, note text)")
+    seeds.write(MANIFEST)
+    world = World(random.Random(20))  # noqa: S311
+    hit = 0
+    with serving(api) as client:
+        longest = 0.2
+        for number in range(KILLS):
+            world.edit_file(number)
+            write(world, seeds)
+            edit_by_hand(world, seeds, api, number)
+            address = f"{seeds.manifest} {database} {client.base_url}"
+            hit += kill(runner, address, world.chance.uniform(0, longest))
+            if number % 3 == 0:  # the run that follows finds another file than the killed one
+                world.edit_values(-number)
+                write(world, seeds)
+            started = time.monotonic()
+            run(seeds, str(client.base_url))
+            longest = max(0.05, 0.9 * longest + 0.1 * (time.monotonic() - started))
+            check(world, seeds, api)
+    assert hit > KILLS // 2, "most runs came to their end before they were killed"
+
+
+def write(world: World, seeds: Seeds) -> None:
+    """The file, as the world wants it."""
+    seeds.source("things", [{"slug": slug, **row} for slug, row in world.wanted.items()])
+
+
+def slowly(record: dict[str, Any]) -> dict[str, Any]:
+    """What the API keeps: all, after a moment in which somebody can be killed."""
+    time.sleep(0.002)
+    return record
+
+
+def edit_by_hand(world: World, seeds: Seeds, api: Api, number: int) -> None:
+    """Every fourth time, somebody edits a note that is in both targets already."""
+    there = sorted(row["slug"] for row in api.rows.values() if row["slug"] in world.wanted)
+    if number % 4 == 0 and there:
+        slug = world.chance.choice(there)
+        world.by_hand[slug] = f"edited {number}"
+        api.find(slug)["note"] = world.by_hand[slug]
+        seeds.do("UPDATE things SET note = %s WHERE slug = %s", world.by_hand[slug], slug)
+
+
+def kill(runner: subprocess.Popen[str], address: str, after: float) -> bool:
+    """Start a run and kill it so many seconds later; whether it was still running."""
+    assert runner.stdin is not None
+    assert runner.stdout is not None
+    print(address, file=runner.stdin, flush=True)
+    child = int(runner.stdout.readline())
+    time.sleep(after)
+    with suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    code = int(runner.stdout.readline())
+    assert code in {0, -signal.SIGKILL}
+    return code != 0
+
+
+def run(seeds: Seeds, api: str) -> None:
+    """To its end."""
+    with httpx.Client(base_url=api) as client:
+        seed(seeds.connection, seeds.manifest, Sources(), Options(api=lambda: client))
+
+
+def check(world: World, seeds: Seeds, api: Api) -> None:
+    """Both targets hold each record once, as the file and the hands say."""
+    table = seeds.rows("SELECT slug, value, note FROM things ORDER BY slug")
+    things = sorted((row["slug"], row["value"], row["note"]) for row in api.rows.values())
+    expected = world.expected()
+    for target, rows in (("table", table), ("endpoint", things)):
+        assert [slug for slug, _, _ in rows] == sorted(expected)
+        for slug, value, note in rows:
+            assert note == expected[slug]["note"], (target, slug)
+            assert value == expected[slug].get("value", value), (target, slug)

@@ -1,0 +1,273 @@
+"""Any sequence of seed edits, hand edits and crashes, against a plain Python model of one target."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from compose_seeder.targets.endpoint import reconciler
+from compose_seeder.targets.table import modified_rows
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from examples.postgres import Server
+from tests.support.seed_folder import Seeds, table
+from tests.support.small_api import Api, serving
+
+SLUGS = ["a", "b", "c"]
+VALUES = st.one_of(st.none(), st.integers(0, 2))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("seed"), st.sampled_from(SLUGS), st.sampled_from("xy"), VALUES),
+        st.tuples(st.just("hand"), st.sampled_from(SLUGS), st.sampled_from("xy"), VALUES),
+        st.tuples(st.just("unseed"), st.sampled_from(SLUGS)),
+        st.tuples(st.just("delete"), st.sampled_from(SLUGS)),
+        st.tuples(st.just("run")),
+        st.tuples(st.just("crash"), st.integers(1, 60)),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+@dataclass
+class Model:
+    """What the design's table of outcomes says, record by record."""
+
+    overwrite: bool
+    prune: bool = False
+    desired: dict[str, dict[str, Any]] = field(default_factory=dict)
+    applied: dict[str, dict[str, Any]] = field(default_factory=dict)
+    live: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        for slug in [slug for slug in self.applied if slug not in self.desired]:
+            if self.prune and self.live.get(slug) == self.applied[slug]:
+                del self.live[slug]
+            del self.applied[slug]
+        for slug, wanted in self.desired.items():
+            if slug in self.live:
+                self._compare(slug, wanted)
+            elif self.overwrite or slug not in self.applied:
+                self.live[slug] = dict(wanted)
+                self.applied[slug] = dict(wanted)
+
+    def _compare(self, slug: str, wanted: dict[str, Any]) -> None:
+        live, applied = self.live[slug], self.applied.setdefault(slug, {})
+        for name, value in wanted.items():
+            ours = name in applied and applied[name] == live[name]
+            if live[name] == value or ours or self.overwrite:
+                live[name] = applied[name] = value
+            else:
+                applied.setdefault(name, FOREIGN)
+
+
+FOREIGN = object()
+
+
+@pytest.fixture(scope="module")
+def shared(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeds]:
+    """One database for all examples; each begins with an empty target and ledger."""
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        admin.execute("DROP DATABASE IF EXISTS properties")
+        admin.execute("CREATE DATABASE properties")
+    folder: Path = tmp_path_factory.mktemp("properties")
+    with psycopg.connect(server.url("properties"), autocommit=True) as connection:
+        seeds = Seeds(folder, connection)
+        seeds.do("CREATE TABLE creatures (slug text, x int, y int)")
+        yield seeds
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a crashed run is under way any more; and every table is large."""
+    monkeypatch.setattr(reconciler, "SETTLING", 0.0)
+    monkeypatch.setattr(modified_rows, "SMALL", 0)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[tuple[Api, httpx.Client]]:
+    """One API for all examples."""
+    kept = Api()
+    with serving(kept) as client:
+        yield kept, client
+
+
+@dataclass
+class Table:
+    """The target, as hands and eyes see it."""
+
+    seeds: Seeds
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def manifest(self, **more: Any) -> str:
+        return table(**more)
+
+    def clear(self) -> None:
+        self.seeds.do("TRUNCATE creatures")
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        found = self.seeds.rows("SELECT slug, x, y FROM creatures")
+        rows = {slug: {"x": x, "y": y} for slug, x, y in found}
+        assert len(rows) == len(found), "a record is there twice"
+        return rows
+
+    def put(self, slug: str, row: dict[str, Any]) -> None:
+        self.delete(slug)
+        self.seeds.do("INSERT INTO creatures VALUES (%s, %s, %s)", slug, row["x"], row["y"])
+
+    def delete(self, slug: str) -> None:
+        self.seeds.do("DELETE FROM creatures WHERE slug = %s", slug)
+
+
+@dataclass
+class Endpoint:
+    """The same behind HTTP."""
+
+    api: Api
+    options: dict[str, Any]
+
+    def manifest(self, **more: Any) -> str:
+        text = table(**more).replace('table = "creatures"', 'endpoint = "/things"')
+        return text + HTTP
+
+    def clear(self) -> None:
+        self.api.rows.clear()
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        rows = {row["slug"]: {"x": row["x"], "y": row["y"]} for row in self.api.rows.values()}
+        assert len(rows) == len(self.api.rows), "a record is there twice"
+        return rows
+
+    def put(self, slug: str, row: dict[str, Any]) -> None:
+        if slug in self.rows():
+            self.api.find(slug).update(row)
+        else:
+            self.api.add(slug=slug, **row)
+
+    def delete(self, slug: str) -> None:
+        kept = {n: row for n, row in self.api.rows.items() if row["slug"] != slug}
+        self.api.rows.clear()
+        self.api.rows.update(kept)
+
+
+HTTP = """
+[dataset.http]
+create = "POST /things"
+update = "PUT /things/{live.id}"
+delete = "DELETE /things/{live.id}"
+list = "GET /things"
+"""
+
+POLICIES = pytest.mark.parametrize(
+    ("on_drift", "prune"), [("keep", False), ("keep", True), ("overwrite", True)]
+)
+EXAMPLES = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@POLICIES
+@EXAMPLES
+@given(steps=STEPS)
+def test_a_table_is_what_the_model_says(
+    shared: Seeds,
+    on_drift: str,
+    prune: bool,
+    steps: list[Any],
+) -> None:
+    """No edit lost, nothing doubled; a plan is what the run does; a second run does nothing."""
+    follow(shared, Table(shared), on_drift, steps, prune=prune)
+
+
+@POLICIES
+@EXAMPLES
+@given(steps=STEPS)
+def test_an_endpoint_is_what_the_model_says(
+    shared: Seeds,
+    api: tuple[Api, httpx.Client],
+    on_drift: str,
+    prune: bool,
+    steps: list[Any],
+) -> None:
+    """The same through HTTP."""
+    kept, client = api
+    target = Endpoint(kept, {"api": lambda: client})
+    follow(shared, target, on_drift, steps, prune=prune)
+
+
+class CrashError(Exception):
+    """What nobody reckons with."""
+
+
+def crash(seeds: Seeds, after: int, options: dict[str, Any]) -> None:
+    """A run that ends in the middle: before so many statements are executed, if it has as many."""
+    execute, left = psycopg.Cursor.execute, after
+
+    def counted(cursor: Any, *words: Any, **more: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            raise CrashError
+        return execute(cursor, *words, **more)
+
+    with pytest.MonkeyPatch.context() as patched, suppress(CrashError):
+        patched.setattr(psycopg.Cursor, "execute", counted)
+        seeds.run(verify=True, **options)
+    seeds.do("DISCARD TEMP")  # as its session ends
+    # Requests that were under way have come to their end by the time of the next run.
+    time.sleep(0.02 if options else 0)
+
+
+def follow(
+    seeds: Seeds, target: Table | Endpoint, on_drift: str, steps: list[Any], *, prune: bool
+) -> None:
+    """All steps, on the target and on the model, and a run at the end."""
+    seeds.do("DROP SCHEMA IF EXISTS compose_init CASCADE")
+    target.clear()
+    seeds.write(target.manifest(on_drift=on_drift, prune=prune, max_prune=1.0))
+    model = Model(overwrite=on_drift == "overwrite", prune=prune)
+    for step in [*steps, ("run",)]:
+        take(seeds, target, model, *step)
+        assert target.rows() == model.live
+
+
+def take(
+    seeds: Seeds,
+    target: Table | Endpoint,
+    model: Model,
+    kind: str,
+    slug: Any = "",
+    name: str = "",
+    value: Any = None,
+) -> None:
+    """One step, on the target and on the model."""
+    if kind == "seed":
+        model.desired.setdefault(slug, {"x": 0, "y": 0})[name] = value
+    elif kind == "unseed":
+        model.desired.pop(slug, None)
+    elif kind == "delete":
+        target.delete(slug)
+        model.live.pop(slug, None)
+    elif kind == "hand":
+        model.live.setdefault(slug, {"x": 0, "y": 0})[name] = value
+        target.put(slug, model.live[slug])
+    else:
+        if kind == "crash":
+            seeds.source("creatures", [{"slug": s, **row} for s, row in model.desired.items()])
+            crash(seeds, slug, target.options)
+        seeds.source("creatures", [{"slug": slug, **row} for slug, row in model.desired.items()])
+        planned = seeds.plan(verify=True, **target.options)
+        done = seeds.run(verify=True, **target.options)
+        model.run()
+        counts = (done.create, done.update, done.delete)
+        assert (planned.create, planned.update, planned.delete) == counts
+        again = seeds.run(verify=True, **target.options)
+        assert (again.create, again.update, again.delete) == (0, 0, 0)

