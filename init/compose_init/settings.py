@@ -7,11 +7,13 @@ than the rest of our own code together (see docs/architecture.md).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from compose_seeder.http_client.header import FIELD_NAME, VALUE_FAULTS, fits_header
+from compose_seeder.sources.variables import read_variable
 
 from compose_init.database.url import Database, from_parameters, from_url, password_of, port
 from compose_init.errors import SettingsError
@@ -81,9 +83,6 @@ FLAGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
-FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""A header's name, after RFC 9110."""
-HEADER = "line ends, blanks around it, or characters beyond ASCII"
 MANIFEST = "/seeds/seeds.toml"
 LOOPBACK = "http://127.0.0.1:8000"
 
@@ -202,19 +201,6 @@ def _may_be_there(path: Path) -> bool:
     return True
 
 
-def _is_unicode(text: str) -> bool:
-    """Python keeps other bytes of the environment as surrogates, which nothing can write again."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _fits_header(text: str) -> bool:
-    return text.isascii() and text.isprintable() and text == text.strip()
-
-
 class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._faults: list[str] = []
@@ -256,25 +242,13 @@ class _Reader:
         self._faults.append(f"{name}: {problem}")
 
     def _value(self, name: str) -> str:
-        """A variable's value, or that of the file that `NAME_FILE` names."""
-        value, path = self._environ.get(name, ""), self._environ.get(f"{name}_FILE", "")
-        if value and path:
-            self._fault(name, f"is set, and {name}_FILE as well; remove one of them")
-        for named, text in ((name, value), (f"{name}_FILE", path)):
-            if not _is_unicode(text):
-                self._fault(named, "holds bytes that are not UTF-8 text")
-                return ""
-        if value or not path:
-            return value
-        try:
-            self._plain[name] = Path(path).read_text(encoding="utf-8-sig").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            self._fault(f"{name}_FILE", f"{path} cannot be read: {reason}")
-            return ""
-        if not self._plain[name]:
-            self._fault(f"{name}_FILE", f"{path} is empty")
-        return self._plain[name]
+        """Return a variable's value, or that of the file that `NAME_FILE` names."""
+        found = read_variable(self._environ, name)
+        for fault in found.faults:
+            self._fault(fault.name, fault.problem)
+        if found.from_file:
+            self._plain[name] = found.text
+        return found.text
 
     def _unknown_names(self) -> None:
         known = {*KNOWN, *(f"{name}_FILE" for name in KNOWN)}
@@ -432,8 +406,8 @@ class _Reader:
     def _token(self, name: str) -> str:
         """One that is sent as a header, where it is set."""
         token = self._values.get(name, "")
-        if not _fits_header(token):
-            self._fault(name, f"holds what no header may: {HEADER}")
+        if not fits_header(token):
+            self._fault(name, f"holds what no header may: {VALUE_FAULTS}")
         return token
 
     def _command(self) -> tuple[str, ...]:
@@ -451,8 +425,10 @@ class _Reader:
             name, colon, value = line.partition(":")
             if line.strip() and not (colon and FIELD_NAME.fullmatch(name.strip())):
                 self._fault("API_HEADERS", f"line {number} must look like Name: value")
-            elif not _fits_header(value.strip()):
-                self._fault("API_HEADERS", f"line {number} holds what no header may: {HEADER}")
+            elif not fits_header(value.strip()):
+                self._fault(
+                    "API_HEADERS", f"line {number} holds what no header may: {VALUE_FAULTS}"
+                )
             elif line.strip():
                 headers[name.strip()] = value.strip()
         both = {"API_TOKEN", "API_OAUTH_TOKEN_URL"} & self._values.keys()

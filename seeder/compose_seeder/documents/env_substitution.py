@@ -10,13 +10,13 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from msgspec import Raw
 from msgspec.json import encode
 
 from compose_seeder.documents.json_document import Arrays, Batch, RawRecord
 from compose_seeder.errors import Fault, ManifestError, RecordError
+from compose_seeder.sources.variables import FaultKind, read_variable
 
 NAMED = re.compile(rb'(\$?)\$\{env:([^}"\\]*)\}')
 
@@ -26,25 +26,25 @@ IN_NAME = re.compile(rb'"(?:[^"\\]|\\.)*\$\{env:[^"]*"\s*:')
 
 
 def value(variables: Mapping[str, str], name: str) -> str | None:
-    """A variable's value, or what stands in the file that NAME_FILE names; None where it is empty.
+    """Return a variable's value, or that of the file which NAME_FILE names; None where it is empty.
 
     Raises:
-        ManifestError: the file cannot be read.
+        ManifestError: the file cannot be read, or the value is not UTF-8 text.
     """
-    path = variables.get(f"{name}_FILE")
-    if variables.get(name) or not path:
-        return variables.get(name) or None
-    try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n") or None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{name}_FILE: {path} cannot be read: {error}") from None
+    found = read_variable(variables, name)
+    for fault in found.faults:
+        if fault.kind is FaultKind.UNREADABLE:
+            raise ManifestError(f"{fault.name}: {fault.problem}")
+        if fault.kind is FaultKind.NOT_TEXT:
+            raise ManifestError(f"env: {fault.name} {fault.problem}")
+    return found.text or None
 
 
 def values(variables: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
     """The values of the variables that a dataset lists.
 
     Raises:
-        ManifestError: some are not set; all of them.
+        ManifestError: some are not set, with the names of all of them; or one of them is no text.
     """
     found = {name: value(variables, name) for name in names}
     missing = [name for name, text in found.items() if text is None]
@@ -53,11 +53,6 @@ def values(variables: Mapping[str, str], names: Sequence[str]) -> dict[str, str]
             f"env names {', '.join(missing)}, which the environment does not have;"
             " set it, or NAME_FILE with a file that holds it"
         )
-    for name, text in found.items():
-        try:
-            (text or "").encode()
-        except UnicodeEncodeError:
-            raise ManifestError(f"env: {name} holds bytes that are not UTF-8 text") from None
     return {name: text for name, text in found.items() if text is not None}
 
 

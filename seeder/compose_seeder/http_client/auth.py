@@ -20,7 +20,9 @@ from msgspec import DecodeError
 
 from compose_seeder.errors import CredentialsError, quote
 from compose_seeder.exact_json import decode
+from compose_seeder.http_client.header import fits_header
 from compose_seeder.http_client.redact import ANSWER, masked, of_headers
+from compose_seeder.sources.variables import VariableFileError, read_value_file
 
 EARLY = 30.0
 """Seconds before its end at which a token is renewed, or a tenth of its time where that is less."""
@@ -33,7 +35,7 @@ class BearerToken(httpx.Auth):
 
     Args:
         token: as it was when the settings were read.
-        path: of the file; line ends at its end are dropped.
+        path: of the file; a content that no header may hold, or none, is not taken.
     """
 
     def __init__(self, token: str, path: Path | None = None) -> None:
@@ -54,9 +56,10 @@ class BearerToken(httpx.Auth):
         if self._path is None:
             return self._token
         try:
-            return self._path.read_text(encoding="utf-8").rstrip("\r\n") or self._token
-        except (OSError, UnicodeDecodeError):
+            found = read_value_file(self._path)
+        except VariableFileError:
             return self._token
+        return found if found and fits_header(found) else self._token
 
 
 @dataclass(frozen=True)

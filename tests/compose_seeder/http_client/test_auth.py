@@ -235,6 +235,31 @@ def test_a_token_file_is_read_again(
         through.run(verify=True)
 
 
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfsecond\r\n", "\ufeffsecond".encode()])
+def test_a_token_file_may_begin_with_a_byte_order_mark(
+    through: Through, client: httpx.Client, api: Api, tmp_path: Path, content: bytes
+) -> None:
+    """As some editors write it; no header can hold the mark."""
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    client.auth = BearerToken("first", path)
+    api.tokens = {"second"}
+    assert counts(through.run()) == {"create": 3}
+
+
+@pytest.mark.parametrize("content", ["sécond", "sec\nond", " second", "\n", "sec\x00ond"])
+def test_a_token_that_no_header_may_hold_is_not_sent(
+    through: Through, client: httpx.Client, api: Api, tmp_path: Path, content: str
+) -> None:
+    """The API's refusal of the first token is the answer then, and not a traceback."""
+    path = tmp_path / "token"
+    path.write_text(content, encoding="utf-8")
+    client.auth = BearerToken("first", path)
+    api.tokens = {"second"}
+    with pytest.raises(CredentialsError, match="401"):
+        through.run()
+
+
 # what is quoted
 
 
