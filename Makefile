@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # This checkout into .venv, so that `compose-init` is there as it is for users.
 EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
+# A worker starts a PostgreSQL of its own: more than four of them cost more than they save.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
 
@@ -19,12 +21,15 @@ demo: $(VENV)/.demo ## the main job on an embedded PostgreSQL with the example A
 	@$(BIN)/python -m examples.demo
 
 test: $(VENV)/.dev ## all tests; end-to-end ones where a Docker engine answers
-	@$(BIN)/python -m pytest
+	@echo "all tests, one worker for each core"
+	@$(PYTEST)
 
 unit: $(VENV)/.dev ## the tests that need no Docker engine
-	@$(BIN)/python -m pytest -m "not e2e"
+	@echo "the tests that need no Docker engine, one worker for each core"
+	@$(PYTEST) -m "not e2e"
 
 e2e: $(VENV)/.dev ## the tests that do; of the images in E2E_REGISTRY, where that is set
+	@echo "the tests that need a Docker engine"
 	@$(BIN)/python -m pytest -m e2e
 
 lint: $(VENV)/.dev ## format, lint and types; scripts, Dockerfiles and workflows

@@ -8,11 +8,25 @@ from itertools import count
 
 import psycopg
 import pytest
+from xdist.remote import Producer
 
 from examples.postgres import Server
 from tests.support.postgres import CURRENT, FAST, binaries
+from tests.support.scheduling import FileScheduling, begin_with_the_longest
 
 numbers = count(1)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    """Distribute the tests by file, whatever `--dist` says."""
+    config.option.loadscopereorder = False
+    return FileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the longest tests in a worker of xdist; elsewhere, keep the order of the files."""
+    if hasattr(config, "workerinput"):
+        begin_with_the_longest(items)
 
 
 @pytest.fixture(scope="session")

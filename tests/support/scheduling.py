@@ -1,0 +1,34 @@
+"""The order and the distribution of the tests over xdist's workers (`pytest -n`).
+
+Each file of tests runs in one worker, so that its module fixtures are set up once. The end-to-end tests
+share a Docker engine, images and ports, and follow one another in one worker. Whatever takes long
+begins first, so that no worker is left alone with it at the end.
+"""
+
+from __future__ import annotations
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+END_TO_END = ("tests/e2e/", "tests/testcontainers/")
+
+
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc] # its wheel has no types
+    """Scheduling by file, in the order of collection.
+
+    The marker `xdist_group` would do, but xdist 3.8 passes it on in an attribute that pytest 9.2 no longer
+    reads, and end-to-end tests then meet each other.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "end to end" if nodeid.startswith(END_TO_END) else nodeid.partition("::")[0]
+
+
+def begin_with_the_longest(items: list[pytest.Item]) -> None:
+    """Sort the tests: end-to-end tests, files with a slow test, and all other files."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+
+    def order(item: pytest.Item) -> int:
+        return 0 if item.get_closest_marker("e2e") else 1 if item.path in slow else 2
+
+    items.sort(key=order)
