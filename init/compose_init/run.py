@@ -29,7 +29,7 @@ from compose_init.settings import Settings
 if TYPE_CHECKING:
     import httpx
     from compose_seeder import Options
-    from compose_seeder.reconcile.diff import Plan
+    from compose_seeder.reconcile.plan import Plan
     from compose_seeder.sources.location import Sources
 
     from compose_init.database.application_role import Fault

@@ -27,15 +27,9 @@ from compose_seeder.errors import CredentialsError, InterruptedTargetError, Mani
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.options import Options
 from compose_seeder.postgres import statements
-from compose_seeder.reconcile.diff import (
-    Change,
-    Plan,
-    check_prune,
-    compare,
-    no_key_twice_in_file,
-    prepare,
-)
+from compose_seeder.reconcile.diff import check_prune, compare, no_key_twice_in_file, prepare
 from compose_seeder.reconcile.ledger import Applied, Connection, Ledger, unpack
+from compose_seeder.reconcile.plan import Change, Counts, Plan
 from compose_seeder.reconcile.staged_records import Batches, Staged
 from compose_seeder.reconcile.staging import PENDING, Lookup, Scalar
 from compose_seeder.reconcile.target import Shape, Target
@@ -80,7 +74,7 @@ class Seeding:
         if applied and not self.options.verify:
             now = sources.fingerprint(location)
             if applied.fingerprint == self._fingerprint(now, sources):
-                return Plan(self.dataset.name, self.dataset.target, unchanged=applied.records), now
+                return self._unchanged(applied.records), now
         document, source = read(self.dataset, location, sources)
         fingerprint = self._fingerprint(source, sources)
         if not self.options.plan:
@@ -111,7 +105,8 @@ class Seeding:
         if self.options.schema_behind and self._needs_migrating():
             new = Staged(self.dataset, self._whole(document), document, anything)
             count = sum(map(len, new)) + new.waiting
-            return Plan(self.dataset.name, self.dataset.target, create=count, after_migration=True)
+            counts = Counts(created=count)
+            return Plan(self.dataset.name, self.dataset.target, counts, after_migration=True)
         applied = self._owned(applied)
         if self.dataset.table:
             return self._in_one_transaction(document, fingerprint, applied)
@@ -124,6 +119,9 @@ class Seeding:
     def _needs_migrating(self) -> bool:
         """An endpoint needs the API, and the API the schema."""
         return self.dataset.table is None or not columns(self.connection, self.dataset.table)
+
+    def _unchanged(self, records: int) -> Plan:
+        return Plan(self.dataset.name, self.dataset.target, Counts(unchanged=records))
 
     # a table
 
@@ -208,7 +206,7 @@ class Seeding:
             Change(n, "create", dict(zip(self.dataset.key, key, strict=True)), {})
             for n, key in enumerate(keys)
         )
-        return Plan(self.dataset.name, self.dataset.target, create=len(ids), records=created)
+        return Plan(self.dataset.name, self.dataset.target, Counts(created=len(ids)), created)
 
     def _look(
         self,
@@ -224,7 +222,7 @@ class Seeding:
         if applied is not None and salt:
             sifted = self._sift(target, document, salt, applied)
             if sifted.is_empty and self._is_recorded(applied, fingerprint, sifted):
-                return Plan(self.dataset.name, self.dataset.target, unchanged=sifted.count)
+                return self._unchanged(sifted.count)
             batches = partial(sifted.batches, document, self.dataset.records)
         staged = Staged(self.dataset, batches, document, self._known(references))
         plan, names = self._compare(target, staged, applied, sifted)
@@ -323,22 +321,23 @@ class Seeding:
             no_key_twice_in_file(self.connection, self.dataset, staged.at, applied.number)
         beside = self.beside if applied and self.dataset.prune else ()
         plan = compare(self.connection, self.dataset, staged.at, names, self.options.limit, beside)
-        if applied and plan.delete:
+        if applied and plan.counts.deleted:
             check_prune(self.dataset, plan, max(applied.records, self.ledger.owned(applied.number)))
         matched = sifted.count - len(sifted.places) if sifted else 0
-        create, unchanged = plan.create + staged.waiting, plan.unchanged + matched
-        return replace(plan, create=create, unchanged=unchanged), names
+        counts = plan.counts + Counts(created=staged.waiting, unchanged=matched)
+        return replace(plan, counts=counts), names
 
     def _apply(self, target: Target, plan: Plan, number: int) -> Plan:
         if self._is_whole(plan):
             return target.apply(plan, self.ledger, number, self._progress)
         self.connection.execute(statements("diff")["postpone"])
-        done = target.apply(replace(plan, delete=0), self.ledger, number, self._progress)
-        return replace(done, delete=plan.delete)
+        now = plan.with_counts(deleted=0)
+        done = target.apply(now, self.ledger, number, self._progress)
+        return done.with_counts(deleted=plan.counts.deleted)
 
     def _is_whole(self, plan: Plan) -> bool:
         """Whether nothing of a plan is left for later."""
-        return self.deletes or not plan.delete
+        return self.deletes or not plan.counts.deleted
 
     def _begin(self, applied: Applied | None, names: list[str]) -> int:
         # From here on the target is not what the ledger's fingerprint says, should we fail.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compose_seeder.errors import ManifestError
-from compose_seeder.reconcile.diff import Plan
+from compose_seeder.reconcile.plan import Plan
 
 if TYPE_CHECKING:
     import httpx

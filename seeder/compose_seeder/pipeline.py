@@ -10,8 +10,8 @@ from compose_seeder.documents.reading import variables_of
 from compose_seeder.errors import InterruptedTargetError, ManifestError, SourceError, nearest
 from compose_seeder.manifest.models import Dataset, Manifest, parse
 from compose_seeder.options import Options, no_api
-from compose_seeder.reconcile.diff import Plan
 from compose_seeder.reconcile.ledger import Connection, Ledger
+from compose_seeder.reconcile.plan import Plan
 from compose_seeder.reconcile.staging import Scalar
 from compose_seeder.sources.content import Content
 from compose_seeder.sources.location import Sources, bare, resolve
@@ -169,7 +169,7 @@ def seed(
         fingerprints[where[dataset.name]] = fingerprint
         fingerprints |= {place: sources.fingerprint(place) for place in variables_of(dataset)}
         plans[dataset.name] = plan
-        if later and plan.delete:
+        if later and plan.counts.deleted:
             postponed.append(replace(seeding, deletes=True))
         else:
             options.finished(plan)
@@ -177,8 +177,8 @@ def seed(
     for seeding in reversed(postponed):
         name = seeding.dataset.name
         done, _ = seeding.run(where[name], sources)
-        left = plans[name].left + done.left
-        plans[name] = replace(plans[name], delete=done.delete, left=left)
+        released = plans[name].counts.released + done.counts.released
+        plans[name] = plans[name].with_counts(deleted=done.counts.deleted, released=released)
         options.finished(plans[name])
     return list(plans.values()), fingerprints
 

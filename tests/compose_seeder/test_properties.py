@@ -267,7 +267,7 @@ def take(
         planned = seeds.plan(verify=True, **target.options)
         done = seeds.run(verify=True, **target.options)
         model.run()
-        counts = (done.create, done.update, done.delete)
-        assert (planned.create, planned.update, planned.delete) == counts
+        counts = (done.counts.created, done.counts.updated, done.counts.deleted)
+        assert (planned.counts.created, planned.counts.updated, planned.counts.deleted) == counts
         again = seeds.run(verify=True, **target.options)
-        assert (again.create, again.update, again.delete) == (0, 0, 0)
+        assert (again.counts.created, again.counts.updated, again.counts.deleted) == (0, 0, 0)

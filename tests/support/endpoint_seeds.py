@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from compose_seeder.reconcile.diff import Plan
+from compose_seeder.reconcile.plan import Plan
 
 from tests.support.seed_folder import Seeds
 

@@ -9,13 +9,11 @@ from typing import Any
 
 import psycopg
 from compose_seeder import Options, seed
-from compose_seeder.reconcile.diff import Plan
+from compose_seeder.reconcile.plan import Plan
 from compose_seeder.sources.location import Sources
 
 Connection = psycopg.Connection[Any]
 Rows = list[dict[str, Any]]
-
-COUNTS = ("create", "update", "unchanged", "drift", "conflict", "unconfirmed", "left")
 
 
 @dataclass
@@ -64,8 +62,10 @@ class Seeds:
 
 
 def counts(plan: Plan) -> dict[str, int]:
-    """The counts of a plan that are not 0."""
-    return {name: getattr(plan, name) for name in COUNTS if getattr(plan, name)}
+    """The counts of a plan that are not 0, but for the deleted records."""
+    return {
+        name: count for name, count in plan.counts.to_dict().items() if count and name != "deleted"
+    }
 
 
 def outcomes(plan: Plan) -> dict[str, dict[str, str]]:

@@ -11,7 +11,7 @@ from compose_init.logs import event
 from compose_init.output.report import SHOWN
 
 if TYPE_CHECKING:
-    from compose_seeder.reconcile.diff import Plan
+    from compose_seeder.reconcile.plan import Plan
 
     from compose_init.migrations.revision_graph import Revision
     from compose_init.output.live_screen import Screen
@@ -83,14 +83,14 @@ class Lines:
     def seeded(self, plan: Plan) -> None:
         """A dataset is done."""
         counts = {
-            "created": plan.create,
-            "updated": plan.update,
-            "deleted": plan.delete,
-            "unchanged": plan.unchanged,
-            "drifted": plan.drift,
-            "conflicts": plan.conflict,
-            "unconfirmed": plan.unconfirmed,
-            "left": plan.left,
+            "created": plan.counts.created,
+            "updated": plan.counts.updated,
+            "deleted": plan.counts.deleted,
+            "unchanged": plan.counts.unchanged,
+            "drifted": plan.counts.drifted,
+            "conflicts": plan.counts.conflicts,
+            "unconfirmed": plan.counts.unconfirmed,
+            "left": plan.counts.released,
         }
         shown = {name: count for name, count in counts.items() if count or name == "created"}
         event("dataset seeded", dataset=plan.name, target=plan.target, **shown)
@@ -149,16 +149,16 @@ class Live:
     def seeded(self, plan: Plan) -> None:
         """A dataset is done."""
         calm = {
-            "created": plan.create,
-            "updated": plan.update,
-            "deleted": plan.delete,
-            "unchanged": plan.unchanged,
+            "created": plan.counts.created,
+            "updated": plan.counts.updated,
+            "deleted": plan.counts.deleted,
+            "unchanged": plan.counts.unchanged,
         }
         odd = {
-            "edited by hand": plan.drift,
-            "in conflict": plan.conflict,
-            "not kept by the API": plan.unconfirmed,
-            "no longer in the file": plan.left,
+            "edited by hand": plan.counts.drifted,
+            "in conflict": plan.counts.conflicts,
+            "not kept by the API": plan.counts.unconfirmed,
+            "no longer in the file": plan.counts.released,
         }
         said = ", ".join(f"{count:,} {name}" for name, count in calm.items() if count)
         self._screen.done("seed", plan.name, said or "empty")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compose_seeder.reconcile.diff import Change, Plan
+    from compose_seeder.reconcile.plan import Change, Plan
 
     from compose_init.database.application_role import Fault
     from compose_init.migrations.revision_graph import Recorded, Revision
@@ -68,8 +68,8 @@ class Report:
             what = number(len(self.migrations), "revision")
             said.append(f"{what} applied, now at {self.migrations[-1].revision}")
         counts = {
-            "created": sum(plan.create for plan in self.datasets),
-            "updated": sum(plan.update for plan in self.datasets),
+            "created": sum(plan.counts.created for plan in self.datasets),
+            "updated": sum(plan.counts.updated for plan in self.datasets),
         }
         said += [f"{number(count, 'record')} {verb}" for verb, count in counts.items() if count]
         if self.outcome == DONE and self.datasets and not said:
@@ -213,14 +213,14 @@ def _applied(plan: Plan) -> dict[str, Any]:
     return {
         "name": plan.name,
         "target": plan.target,
-        "created": plan.create,
-        "updated": plan.update,
-        "deleted": plan.delete,
-        "unchanged": plan.unchanged,
-        "drifted": plan.drift,
-        "conflicts": plan.conflict,
-        "unconfirmed": plan.unconfirmed,
-        "left": plan.left,
+        "created": plan.counts.created,
+        "updated": plan.counts.updated,
+        "deleted": plan.counts.deleted,
+        "unchanged": plan.counts.unchanged,
+        "drifted": plan.counts.drifted,
+        "conflicts": plan.counts.conflicts,
+        "unconfirmed": plan.counts.unconfirmed,
+        "left": plan.counts.released,
         **({"not_kept": list(plan.not_kept)} if plan.not_kept else {}),
     }
 
@@ -233,14 +233,14 @@ def _planned(plan: Plan) -> dict[str, Any]:
     return {
         "name": plan.name,
         "target": plan.target,
-        "create": plan.create,
-        "update": plan.update,
-        "delete": plan.delete,
-        "unchanged": plan.unchanged,
-        "drift": plan.drift,
-        "conflict": plan.conflict,
-        "unconfirmed": plan.unconfirmed,
-        "left": plan.left,
+        "create": plan.counts.created,
+        "update": plan.counts.updated,
+        "delete": plan.counts.deleted,
+        "unchanged": plan.counts.unchanged,
+        "drift": plan.counts.drifted,
+        "conflict": plan.counts.conflicts,
+        "unconfirmed": plan.counts.unconfirmed,
+        "left": plan.counts.released,
         "after_migration": plan.after_migration,
         "records": [
             {"action": change.action, "key": change.key, "fields": change.fields}
@@ -288,13 +288,13 @@ def number(count: int, thing: str) -> str:
 
 def _plan_lines(plan: Plan, limit: int | None) -> list[str]:
     counts = {
-        "create": plan.create,
-        "update": plan.update,
-        "delete": plan.delete,
-        "edited by hand": plan.drift,
-        "in conflict": plan.conflict,
-        "unconfirmed": plan.unconfirmed,
-        "left": plan.left,
+        "create": plan.counts.created,
+        "update": plan.counts.updated,
+        "delete": plan.counts.deleted,
+        "edited by hand": plan.counts.drifted,
+        "in conflict": plan.counts.conflicts,
+        "unconfirmed": plan.counts.unconfirmed,
+        "left": plan.counts.released,
     }
     said = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     after = " (once the migrations are applied)" if plan.after_migration else ""
@@ -302,7 +302,8 @@ def _plan_lines(plan: Plan, limit: int | None) -> list[str]:
     for change in plan.records[:limit]:
         lines += _change_lines(change)
     if limit is not None and len(plan.records) > limit:
-        omitted = plan.create + plan.update + plan.delete + plan.drift + plan.conflict - limit
+        noticed = plan.counts.written + plan.counts.drifted + plan.counts.conflicts
+        omitted = noticed - limit
         lines.append(f"    … and {omitted:,} more; --limit all shows them")
     return lines
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, LiteralString
 
 from psycopg import sql
@@ -13,6 +12,7 @@ from compose_seeder.errors import SHOWN, Fault, ManifestError, RecordError, Refu
 from compose_seeder.manifest.models import Dataset, FieldRules
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile.ledger import Connection, Ledger
+from compose_seeder.reconcile.plan import Change, Counts, Plan
 from compose_seeder.reconcile.staged_records import At
 from compose_seeder.reconcile.staging import label, twice
 
@@ -28,63 +28,6 @@ jsonb's own hash knows no sign of a number, and takes elements that are 32 place
 
 SECRET = "(secret)"  # noqa: S105
 """Stands for a value that is not shown."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One record of a plan.
-
-    Attributes:
-        action: create, update, delete, deleted (by hand, and left so), kept (gone from the file,
-            edited by hand and so not deleted) or none (drift that is left).
-        key: key field -> value.
-        fields: field -> {"live": …, "desired": …, "outcome": update | drift | conflict | unconfirmed};
-            with "write" where a run writes it. Empty for a create. A secret field has no values.
-    """
-
-    position: int | None
-    action: str
-    key: dict[str, Any]
-    fields: dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do, or has done, to one dataset, in records.
-
-    Attributes:
-        unchanged: nothing is written; drifted and conflicting ones that are kept included.
-        drift: edited or deleted by hand, and the seed has not changed since.
-        conflict: edited by hand, and the seed has changed as well.
-        unconfirmed: the target does not show what was written to it.
-        left: no longer in the file; left in the target and no longer owned.
-        after_migration: compared with nothing, since the schema is not there yet.
-        not_kept: of records written just now, what the target does not show: key and fields.
-    """
-
-    name: str
-    target: str
-    create: int = 0
-    update: int = 0
-    delete: int = 0
-    unchanged: int = 0
-    drift: int = 0
-    conflict: int = 0
-    unconfirmed: int = 0
-    left: int = 0
-    records: tuple[Change, ...] = field(default=(), repr=False)
-    after_migration: bool = False
-    not_kept: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def changes(self) -> bool:
-        """Whether a run writes anything to the target."""
-        return bool(self.create or self.update or self.delete or self.after_migration)
-
-    def with_unconfirmed(self, not_kept: list[str]) -> Plan:
-        """The same, after these of its writes were not confirmed."""
-        count = self.unconfirmed + len(not_kept)
-        return replace(self, unconfirmed=count, not_kept=tuple(not_kept))
 
 
 def prepare(connection: Connection, ledger: Ledger) -> None:
@@ -134,22 +77,15 @@ def compare(
     if beside:
         connection.execute(texts["spare"], {"beside": list(beside), "target": dataset.target})
     with connection.cursor(row_factory=dict_row) as cursor:
-        counts = cursor.execute(texts["counts"]).fetchone() or {}
+        counts = Counts(**(cursor.execute(texts["counts"]).fetchone() or {}))
     plan = Plan(
         dataset.name,
         dataset.target,
-        create=counts["creates"],
-        update=counts["updates"],
-        delete=counts["deletes"],
-        unchanged=counts["unchanged"],
-        drift=counts["drifted"],
-        conflict=counts["conflicts"],
-        unconfirmed=counts["unconfirmed"],
-        left=counts["gone"],
-        records=_changes(connection, dataset, "changes", {"limit": limit}),
+        counts,
+        _changes(connection, dataset, "changes", {"limit": limit}),
     )
     _stop_on_drift(connection, dataset, at)
-    if plan.update and dataset.endpoint and dataset.http.update is None:
+    if plan.counts.updated and dataset.endpoint and dataset.http.update is None:
         raise ManifestError(
             f"dataset {dataset.name}: a record has changed and http.update is missing: say how,"
             ' as in update = "PUT /monsters/{live.id}"'
@@ -178,10 +114,10 @@ def no_key_twice_in_file(connection: Connection, dataset: Dataset, at: At, numbe
 def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
     """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
     # A quotient is the number that a person writes: 29 / 100 is 0.29, and 0.29 * 100 is less than 29.
-    if plan.delete / records > dataset.max_prune:
+    if plan.counts.deleted / records > dataset.max_prune:
         raise RecordError(
-            f"dataset {dataset.name}: {plan.delete} of {records} records have left the file, and prune would"
-            f" delete them; where that is meant, set max_prune to {_share(plan.delete, records)} or more",
+            f"dataset {dataset.name}: {plan.counts.deleted} of {records} records have left the file, and prune would"
+            f" delete them; where that is meant, set max_prune to {_share(plan.counts.deleted, records)} or more",
             [
                 Fault(
                     dataset.target, label(change.key, change.key.values()), "", "would be deleted"
@@ -250,7 +186,7 @@ def _stop_on_drift(connection: Connection, dataset: Dataset, at: At) -> None:
         Fault(
             dataset.target if change.position is None else records[change.position].where,
             label(change.key, change.key.values()),
-            ", ".join(edited_fields(change)),
+            ", ".join(change.edited_fields),
             "was deleted by hand" if change.action == "deleted" else "was edited by hand",
         )
         for change in changes
@@ -261,9 +197,3 @@ def _stop_on_drift(connection: Connection, dataset: Dataset, at: At) -> None:
             " overwrite, or bring the edit into the file",
             faults,
         )
-
-
-def edited_fields(change: Change) -> list[str]:
-    """The fields of a record that somebody edited by hand."""
-    edited = {"drift", "conflict"}
-    return [name for name, detail in change.fields.items() if detail["outcome"] in edited]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from compose_seeder.reconcile.diff import Plan
 from compose_seeder.reconcile.ledger import Ledger
+from compose_seeder.reconcile.plan import Plan
 from compose_seeder.reconcile.staged_records import Staged
 
 Progress = Callable[[int, int], None]

@@ -137,15 +137,14 @@ WHERE p.action IN ('delete', 'kept') AND EXISTS (
 
 -- name: counts
 SELECT
-  count(*) FILTER (WHERE action = 'create') AS creates,
-  count(*) FILTER (WHERE action = 'update') AS updates,
-  count(*) FILTER (WHERE action = 'delete') AS deletes,
+  count(*) FILTER (WHERE action = 'create') AS created,
+  count(*) FILTER (WHERE action = 'update') AS updated,
+  count(*) FILTER (WHERE action = 'delete') AS deleted,
   count(*) FILTER (WHERE action IN ('none', 'deleted')) AS unchanged,
-  count(*) FILTER (WHERE action IN ('gone', 'kept')) AS gone,
+  count(*) FILTER (WHERE action IN ('gone', 'kept')) AS released,
   count(*) FILTER (WHERE action = 'deleted' OR in_target AND outcomes ? 'drift') AS drifted,
   count(*) FILTER (WHERE action = 'kept' OR in_target AND outcomes ? 'conflict') AS conflicts,
-  count(*) FILTER (WHERE in_target AND outcomes ? 'unconfirmed') AS unconfirmed,
-  count(*) FILTER (WHERE position IS NULL) AS absent
+  count(*) FILTER (WHERE in_target AND outcomes ? 'unconfirmed') AS unconfirmed
 FROM pg_temp.plan
 CROSS JOIN LATERAL (
   SELECT coalesce(jsonb_agg(v ->> 'outcome'), '[]') AS outcomes FROM jsonb_each(fields) AS e(k, v)

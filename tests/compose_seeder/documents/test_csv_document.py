@@ -31,27 +31,27 @@ def test_rows_become_records(creatures: Seeds) -> None:
         "\r\n"
         '"two\nlines, ""quoted""",,,\r\n',
     )
-    assert counts(creatures.run()) == {"create": 2}
+    assert counts(creatures.run()) == {"created": 2}
     assert creatures.rows("SELECT slug, hp, born::text, data FROM creatures ORDER BY slug") == [
         ("goblin", 7, "2026-01-31", {"a": [1]}),
         ('two\nlines, "quoted"', None, None, None),
     ]
     assert counts(creatures.run(verify=True)) == {"unchanged": 2}
     write(creatures, "slug,hp\ngoblin,8\n")
-    assert counts(creatures.run()) == {"update": 1, "left": 1}
+    assert counts(creatures.run()) == {"updated": 1, "released": 1}
 
 
 def test_json_is_read_as_json(creatures: Seeds) -> None:
     """As COPY does: structures, numbers to every digit, and null; what is none is named by line."""
     text = 'slug,data\na,"[1, {""b"": null}]"\nb,12345678901234567890.5\nc,null\nd,"""x"""\n'
     write(creatures, text)
-    assert counts(creatures.plan()) == {"create": 4}
-    assert counts(creatures.run()) == {"create": 4}
+    assert counts(creatures.plan()) == {"created": 4}
+    assert counts(creatures.run()) == {"created": 4}
     found = creatures.rows("SELECT data::text FROM creatures ORDER BY slug")
     assert [row[0] for row in found] == ['[1, {"b": null}]', "12345678901234567890.5", None, '"x"']
     assert counts(creatures.run(verify=True)) == {"unchanged": 4}
     write(creatures, text.replace("[1,", "[2,"))
-    assert counts(creatures.run()) == {"update": 1, "unchanged": 3}
+    assert counts(creatures.run()) == {"updated": 1, "unchanged": 3}
     write(creatures, text + "e,so\nf,{\n")
     with pytest.raises(RecordError) as raised:
         creatures.run()
@@ -61,7 +61,7 @@ def test_json_is_read_as_json(creatures: Seeds) -> None:
     ]
     assert "expected jsonb, found so: is not valid JSON" in str(raised.value)
     write(creatures, 'slug,data\nlarge,"[1e999]"\n')
-    assert counts(creatures.run())["create"] == 1
+    assert counts(creatures.run())["created"] == 1
     write(creatures, 'slug,data\ne,"{""x"": {""y"": 1, ""y"" : 2}}"\n')
     with pytest.raises(RecordError, match=r"creatures.csv:2 .*field data/x/y: is there twice"):
         creatures.run()
@@ -72,7 +72,7 @@ def test_compressed(creatures: Seeds) -> None:
     creatures.write(table().replace(".json", ".csv.gz"))
     text = b"slug,tags\ngoblin,{a,b}\n".replace(b"{a,b}", b'"{a,b}"')
     (creatures.folder / "creatures.csv.gz").write_bytes(gzip.compress(text))
-    assert counts(creatures.run()) == {"create": 1}
+    assert counts(creatures.run()) == {"created": 1}
     assert creatures.rows("SELECT tags FROM creatures") == [(["a", "b"],)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from compose_seeder import Options, check, examine, seed
 from compose_seeder.errors import ManifestError, RecordError
-from compose_seeder.reconcile.diff import Plan
+from compose_seeder.reconcile.plan import Plan
 from compose_seeder.sources.location import Sources
 
 from tests.support.seed_folder import Seeds, counts, table
@@ -39,7 +39,7 @@ def stored(seeds: Seeds) -> dict[str, str]:
 def test_a_value_comes_from_the_environment(texts: Seeds) -> None:
     """Whatever characters it has; what is escaped, or is something else, stays as it is."""
     odd = 'a"b\\c\n${env:X}é'
-    assert counts(run(texts, OWNER=odd)) == {"create": 3}
+    assert counts(run(texts, OWNER=odd)) == {"created": 3}
     assert stored(texts) == {
         "owner": f"mailto:{odd}",
         "literal": "${env:OWNER}",
@@ -51,7 +51,7 @@ def test_a_changed_variable_is_noticed(texts: Seeds) -> None:
     """Without a change of the file; the same value is the unchanged run."""
     run(texts, OWNER="ann")
     assert counts(run(texts, OWNER="ann", OTHER="x")) == {"unchanged": 3}
-    assert counts(run(texts, OWNER="bob")) == {"update": 1, "unchanged": 2}
+    assert counts(run(texts, OWNER="bob")) == {"updated": 1, "unchanged": 2}
     assert stored(texts)["owner"] == "mailto:bob"
 
 

@@ -108,7 +108,7 @@ def test_a_token_is_fetched_once(
     tokens.basic = basic
     client.headers["X-Tenant"] = "blue"
     client.auth = credentials(tokens)
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     assert tokens.forms[-1] == {
         "grant_type": "client_credentials",
         "scope": "api:write",
@@ -143,7 +143,7 @@ def test_a_token_that_is_refused_is_replaced(
     through.run([{"slug": "first"}])
     api.tokens = {"another"}
     things = [{"slug": "first"}, *({"slug": f"s{n}"} for n in range(20))]
-    assert counts(through.run(things)) == {"create": 20, "unchanged": 1}
+    assert counts(through.run(things)) == {"created": 20, "unchanged": 1}
     assert len(api.rows) == 21
     assert len(tokens.forms) == 2
 
@@ -224,7 +224,7 @@ def test_a_token_file_is_read_again(
     path.write_text("second\n")
     client.auth = BearerToken("first", path)
     api.tokens = {"second"}
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     api.tokens = {"third"}
     api.requests.clear()
     with pytest.raises(CredentialsError, match=r"401: .*unknown: \*\*\*"):

@@ -139,7 +139,7 @@ def test_a_storm_is_sat_out(through: Through, api: Api, status: int, after: str 
     api.busy, api.busy_status, api.retry_after = 25, status, after
     api.busy_writes = True
     through.manifest(http="concurrency = 8")
-    assert counts(through.run(MANY)) == {"create": 40}
+    assert counts(through.run(MANY)) == {"created": 40}
     assert sorted(row["slug"] for row in api.rows.values()) == sorted(f"s{n}" for n in range(40))
 
 
@@ -147,7 +147,7 @@ def test_fewer_at_once_where_the_api_takes_no_more(through: Through, api: Api) -
     """An API with room for two: few requests are refused, not one for each that is taken."""
     api.room, api.took, api.retry_after = 2, 0.01, None
     through.manifest(http="concurrency = 16")
-    assert counts(through.run(MANY)) == {"create": 40}
+    assert counts(through.run(MANY)) == {"created": 40}
     assert api.peak > 2
     assert len(api.writes) < 3 * len(MANY)
 
@@ -194,7 +194,7 @@ def test_the_same_idempotency_key_again(through: Through, api: Api) -> None:
     """For a lost answer and after a run that broke off; one for each record."""
     through.manifest(http="idempotency_key = true\nconcurrency = 1")
     api.lost = 1
-    assert counts(through.run(THINGS[:1])) == {"create": 1}
+    assert counts(through.run(THINGS[:1])) == {"created": 1}
     assert len(api.rows) == 1
     assert api.keys[0] == api.keys[1]
     assert api.keys[0] is not None
@@ -219,7 +219,7 @@ def test_another_idempotency_key_for_another_creation(
     through.manifest(http="idempotency_key = true", options='on_drift = "overwrite"')
     through.run()
     del api.rows[api.find("b")["id"]]
-    assert counts(through.run(verify=True)) == {"create": 1, "unchanged": 2}
+    assert counts(through.run(verify=True)) == {"created": 1, "unchanged": 2}
     assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
 
 
@@ -238,5 +238,5 @@ def test_a_post_is_sent_again_where_nobody_listened(
         return send(method, url, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(client, "request", flaky)
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     assert refused == 0

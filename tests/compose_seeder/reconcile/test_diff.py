@@ -38,7 +38,7 @@ def seeded(seeds: Seeds, on_drift: str = "keep") -> Seeds:
 def test_absent_everywhere_is_created(creatures: Seeds) -> None:
     """A record that is in the file alone is created."""
     plan = creatures.write(table(), creatures=[GOBLIN]).run()
-    assert counts(plan) == {"create": 1}
+    assert counts(plan) == {"created": 1}
     assert live(creatures) == {"goblin": (7, "Goblin")}
 
 
@@ -51,7 +51,7 @@ def test_somebody_elses_equal_record_is_adopted(creatures: Seeds, on_drift: str)
     assert counts(creatures.run()) == {"unchanged": 1}
     assert creatures.rows("SELECT xmin::text FROM creatures") == before
     edit(creatures, hp=9)
-    assert counts(creatures.run()) == {"update": 1}
+    assert counts(creatures.run()) == {"updated": 1}
     assert live(creatures) == {"goblin": (9, "Goblin")}
 
 
@@ -60,7 +60,7 @@ def test_only_the_fields_that_differ_are_updated(creatures: Seeds) -> None:
     seeded(creatures).do("UPDATE creatures SET name = 'Gobbo'")
     edit(creatures, hp=9)
     plan = creatures.run()
-    assert counts(plan) == {"update": 1, "drift": 1}
+    assert counts(plan) == {"updated": 1, "drifted": 1}
     assert outcomes(plan) == {"goblin": {"hp": "update", "name": "drift"}}
     assert live(creatures) == {"goblin": (9, "Gobbo")}
 
@@ -70,7 +70,7 @@ def test_drift_is_kept(creatures: Seeds) -> None:
     seeded(creatures).do("UPDATE creatures SET hp = 99")
     for _ in range(3):
         plan = creatures.run(verify=True)
-        assert counts(plan) == {"unchanged": 1, "drift": 1}
+        assert counts(plan) == {"unchanged": 1, "drifted": 1}
         assert plan.records[0].fields["hp"] == {"live": 99, "desired": 7, "outcome": "drift"}
     assert live(creatures) == {"goblin": (99, "Goblin")}
 
@@ -78,7 +78,7 @@ def test_drift_is_kept(creatures: Seeds) -> None:
 def test_drift_is_overwritten(creatures: Seeds) -> None:
     """With overwrite, a hand edit is written back, once."""
     seeded(creatures, "overwrite").do("UPDATE creatures SET hp = 99")
-    assert counts(creatures.run(verify=True)) == {"update": 1, "drift": 1}
+    assert counts(creatures.run(verify=True)) == {"updated": 1, "drifted": 1}
     assert live(creatures) == {"goblin": (7, "Goblin")}
     assert counts(creatures.run(verify=True)) == {"unchanged": 1}
 
@@ -99,7 +99,7 @@ def test_a_plan_carries_as_many_records_as_it_is_told(
     """The first ones of the file, or all; the counts are of all."""
     many = [{"slug": f"new-{number}"} for number in range(1200)]
     plan = creatures.write(table(), creatures=many).plan(limit=limit)
-    assert plan.create == 1200
+    assert plan.counts.created == 1200
     assert len(plan.records) == carried
     assert plan.records[2].key == {"slug": "new-2"}
 
@@ -116,8 +116,8 @@ def test_drift_is_named_among_very_many_new_records(creatures: Seeds) -> None:
 @pytest.mark.parametrize(
     ("on_drift", "expected", "after"),
     [
-        ("keep", {"unchanged": 1, "conflict": 1}, 99),
-        ("overwrite", {"update": 1, "conflict": 1}, 12),
+        ("keep", {"unchanged": 1, "conflicts": 1}, 99),
+        ("overwrite", {"updated": 1, "conflicts": 1}, 12),
     ],
 )
 def test_conflict(creatures: Seeds, on_drift: str, expected: dict[str, int], after: int) -> None:
@@ -144,7 +144,7 @@ def test_kept_conflict_ends_when_the_edit_is_taken_back(creatures: Seeds) -> Non
     edit(creatures, hp=12)
     creatures.run()
     creatures.do("UPDATE creatures SET hp = 7")
-    assert counts(creatures.run(verify=True)) == {"update": 1}
+    assert counts(creatures.run(verify=True)) == {"updated": 1}
     assert live(creatures) == {"goblin": (12, "Goblin")}
 
 
@@ -155,7 +155,7 @@ def test_kept_drift_ends_when_the_file_follows(creatures: Seeds) -> None:
     edit(creatures, hp=99)
     assert counts(creatures.run()) == {"unchanged": 1}
     edit(creatures, hp=100)
-    assert counts(creatures.run()) == {"update": 1}
+    assert counts(creatures.run()) == {"updated": 1}
 
 
 def test_somebody_elses_differing_field_is_drift(creatures: Seeds) -> None:
@@ -164,7 +164,7 @@ def test_somebody_elses_differing_field_is_drift(creatures: Seeds) -> None:
     creatures.write(table(), creatures=[GOBLIN])
     for _ in range(2):
         plan = creatures.run(verify=True)
-        assert counts(plan) == {"unchanged": 1, "drift": 1}
+        assert counts(plan) == {"unchanged": 1, "drifted": 1}
         assert outcomes(plan) == {"goblin": {"hp": "drift"}}
     edit(creatures, name="Gobbo")
     assert outcomes(creatures.run()) == {"goblin": {"hp": "drift", "name": "update"}}
@@ -184,7 +184,7 @@ def test_deleted_by_hand_stays_deleted(creatures: Seeds) -> None:
     for hp in (7, 8, 8):
         edit(creatures, hp=hp)
         plan = creatures.run(verify=True)
-        assert counts(plan) == {"unchanged": 1, "drift": 1}
+        assert counts(plan) == {"unchanged": 1, "drifted": 1}
         assert [change.action for change in plan.records] == ["deleted"]
     assert live(creatures) == {}
 
@@ -192,7 +192,7 @@ def test_deleted_by_hand_stays_deleted(creatures: Seeds) -> None:
 def test_deleted_by_hand_is_created_again(creatures: Seeds) -> None:
     """With overwrite, a row that somebody deleted comes back."""
     seeded(creatures, "overwrite").do("DELETE FROM creatures")
-    assert creatures.run(verify=True).create == 1
+    assert creatures.run(verify=True).counts.created == 1
     assert live(creatures) == {"goblin": (7, "Goblin")}
     assert counts(creatures.run(verify=True)) == {"unchanged": 1}
 
@@ -211,11 +211,11 @@ def test_a_record_that_left_the_file_is_left(creatures: Seeds, edited: bool) -> 
     if edited:
         creatures.do("UPDATE creatures SET hp = 99")
     creatures.source("creatures", [])
-    assert counts(creatures.run()) == {"left": 1}
+    assert counts(creatures.run()) == {"released": 1}
     assert live(creatures) == {"goblin": (99 if edited else 7, "Goblin")}
     assert creatures.rows(LEDGER) == []
     edit(creatures, hp=8)
-    assert counts(creatures.run()) == {"unchanged": 1, "drift": 1}
+    assert counts(creatures.run()) == {"unchanged": 1, "drifted": 1}
 
 
 def test_new_field_is_written_where_the_target_has_nothing(creatures: Seeds) -> None:
@@ -274,7 +274,7 @@ def test_unchanged_writes_nothing(creatures: Seeds) -> None:
         ]
 
     before = written()
-    assert counts(creatures.run(verify=True)) == {"unchanged": 50, "drift": 3}
+    assert counts(creatures.run(verify=True)) == {"unchanged": 50, "drifted": 3}
     assert written() == before
     assert counts(creatures.run()) == {"unchanged": 50}, "the ledger says that nothing has changed"
     assert written() == before
@@ -285,8 +285,8 @@ def test_another_target_starts_over(creatures: Seeds) -> None:
     creatures.do("CREATE TABLE beasts (LIKE creatures INCLUDING ALL)")
     seeded(creatures)
     creatures.write(table().replace('table = "creatures"', 'table = "beasts"'))
-    assert counts(creatures.plan()) == {"create": 1}
-    assert counts(creatures.run()) == {"create": 1}
+    assert counts(creatures.plan()) == {"created": 1}
+    assert counts(creatures.run()) == {"created": 1}
     assert creatures.rows("SELECT slug FROM beasts") == [("goblin",)]
     assert len(creatures.rows(LEDGER)) == 1
 
@@ -294,7 +294,7 @@ def test_another_target_starts_over(creatures: Seeds) -> None:
 def test_a_plan_changes_nothing(creatures: Seeds) -> None:
     """A plan says what a run does, and leaves neither row nor ledger nor temporary table."""
     creatures.write(table(), creatures=[GOBLIN])
-    assert counts(creatures.plan()) == {"create": 1}
+    assert counts(creatures.plan()) == {"created": 1}
     assert live(creatures) == {}
     assert creatures.rows("SELECT to_regnamespace('compose_init')") == [(None,)]
     assert creatures.rows("SELECT relname FROM pg_class WHERE relpersistence = 't'") == []

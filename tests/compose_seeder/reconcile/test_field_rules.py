@@ -28,7 +28,7 @@ def test_a_field_has_its_own_on_drift(creatures: Seeds) -> None:
     creatures.do("UPDATE creatures SET hp = 99, name = 'Gobbo'")
     plan = creatures.run(verify=True)
     assert outcomes(plan) == {"goblin": {"hp": "drift", "name": "drift"}}
-    assert counts(plan) == {"update": 1, "drift": 1}
+    assert counts(plan) == {"updated": 1, "drifted": 1}
     assert creatures.rows("SELECT hp, name FROM creatures") == [(7, "Gobbo")]
 
 
@@ -36,7 +36,7 @@ def test_a_field_can_stop_the_run(creatures: Seeds) -> None:
     """With fail for one field, an edit of it stops the run, and one of another does not."""
     creatures.write(rules(hp='{ on_drift = "fail" }'), creatures=[GOBLIN]).run()
     creatures.do("UPDATE creatures SET name = 'Gobbo'")
-    assert counts(creatures.run(verify=True)) == {"unchanged": 1, "drift": 1}
+    assert counts(creatures.run(verify=True)) == {"unchanged": 1, "drifted": 1}
     creatures.do("UPDATE creatures SET hp = 99")
     with pytest.raises(RefusedError, match="field hp, name: was edited by hand"):
         creatures.run(verify=True)
@@ -67,7 +67,7 @@ def test_once_says_what_was_written_last(creatures: Seeds, before: bool) -> None
     assert outcomes(creatures.plan()) == {"goblin": {"hp": "conflict"}}
     creatures.write(once.replace("key =", "prune = true\nmax_prune = 1.0\nkey ="), creatures=[])
     plan = creatures.run()
-    assert (plan.delete, plan.left, plan.conflict) == (0, 1, 1)
+    assert (plan.counts.deleted, plan.counts.released, plan.counts.conflicts) == (0, 1, 1)
 
 
 def test_once_keeps_in_mind_what_a_trigger_made_of_it(creatures: Seeds) -> None:
@@ -92,7 +92,7 @@ def test_a_secret_is_never_shown(creatures: Seeds) -> None:
     assert outcomes(plan) == {"goblin": {"name": "update"}}
     assert "Hunter2" not in str(plan.records)
     assert "Goblin" not in str(plan.records)
-    assert counts(creatures.run()) == {"update": 1}
+    assert counts(creatures.run()) == {"updated": 1}
     assert creatures.rows("SELECT name FROM creatures") == [("Hunter2",)]
 
 

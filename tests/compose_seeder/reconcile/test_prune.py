@@ -30,9 +30,9 @@ def slugs(seeds: Seeds) -> set[Any]:
 def test_what_left_the_file_is_deleted(creatures: Seeds) -> None:
     """One that is ours and unedited, as planned; the next run has nothing to do."""
     creatures.source("creatures", MANY[1:])
-    assert creatures.plan().delete == 1
+    assert creatures.plan().counts.deleted == 1
     plan = creatures.run()
-    assert (plan.delete, plan.left) == (1, 0)
+    assert (plan.counts.deleted, plan.counts.released) == (1, 0)
     assert [change.key for change in plan.records] == [{"slug": "c0"}]
     assert slugs(creatures) == {f"c{n}" for n in range(1, 20)}
     assert counts(creatures.run(verify=True)) == {"unchanged": 19}
@@ -43,7 +43,7 @@ def test_what_was_edited_is_never_deleted(creatures: Seeds) -> None:
     creatures.do("UPDATE creatures SET hp = 99 WHERE slug = 'c0'")
     creatures.source("creatures", MANY[1:])
     plan = creatures.run()
-    assert (plan.delete, plan.left, plan.conflict) == (0, 1, 1)
+    assert (plan.counts.deleted, plan.counts.released, plan.counts.conflicts) == (0, 1, 1)
     assert outcomes(plan) == {"c0": {}}
     assert plan.records[0].action == "kept"
     assert "c0" in slugs(creatures)
@@ -54,10 +54,10 @@ def test_what_was_never_ours_is_not_deleted(creatures: Seeds) -> None:
     """Rows of the application, and adopted rows whose values were never ours."""
     creatures.do("INSERT INTO creatures (slug, hp) VALUES ('own', 1), ('adopted', 5)")
     creatures.source("creatures", [*MANY, {"slug": "adopted", "hp": 6}])
-    assert counts(creatures.run()) == {"unchanged": 21, "drift": 1}
+    assert counts(creatures.run()) == {"unchanged": 21, "drifted": 1}
     creatures.source("creatures", MANY)
     plan = creatures.run()
-    assert (plan.delete, plan.left) == (0, 1)
+    assert (plan.counts.deleted, plan.counts.released) == (0, 1)
     assert {"own", "adopted"} <= slugs(creatures)
 
 
@@ -69,7 +69,7 @@ def test_too_many_stop_the_run(creatures: Seeds) -> None:
             act()
     assert len(slugs(creatures)) == 20
     creatures.write(table(prune=True, max_prune=0.15))
-    assert creatures.run().delete == 3
+    assert creatures.run().counts.deleted == 3
 
 
 def test_what_was_adopted_with_another_value_once_is_not_deleted(creatures: Seeds) -> None:
@@ -82,7 +82,7 @@ def test_what_was_adopted_with_another_value_once_is_not_deleted(creatures: Seed
     assert counts(creatures.run(verify=True)) == {"unchanged": 22}
     creatures.source("creatures", MANY)
     plan = creatures.run()
-    assert (plan.delete, plan.left) == (1, 1)
+    assert (plan.counts.deleted, plan.counts.released) == (1, 1)
     assert "theirs" in slugs(creatures)
     assert "same" not in slugs(creatures)
 
@@ -97,7 +97,7 @@ def test_the_number_that_is_said_is_the_least_that_allows_it(seeds: Seeds, gone:
     with pytest.raises(RecordError, match=rf"{gone} of 100 .* set max_prune to {gone / 100} or"):
         seeds.plan()
     seeds.write(table(prune=True, max_prune=gone / 100))
-    assert seeds.run().delete == gone
+    assert seeds.run().counts.deleted == gone
 
 
 def test_what_is_said_counts_before_the_first_run_has_ended(through: Through, api: Api) -> None:
@@ -111,7 +111,7 @@ def test_what_is_said_counts_before_the_first_run_has_ended(through: Through, ap
     with pytest.raises(RecordError, match=r"2 of 2 records .* set max_prune to 1\.0 or more"):
         through.run([])
     through.manifest(options=prune.format(1), http=http)
-    assert through.run([]).delete == 2
+    assert through.run([]).counts.deleted == 2
     assert not api.rows
 
 

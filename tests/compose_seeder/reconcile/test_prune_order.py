@@ -34,11 +34,11 @@ def test_parents_and_children_leave_together(family: Seeds) -> None:
     family.source("parents", [*PARENTS[:2], {"slug": "new"}])
     family.source("children", [CHILDREN[0], {"slug": "c1", "of": "new"}])
     planned = family.run_all(plan=True)
-    assert [plan.delete for plan in planned] == [2, 2]
+    assert [plan.counts.deleted for plan in planned] == [2, 2]
     done = family.run_all()
-    assert [(plan.delete, counts(plan)) for plan in done] == [
-        (2, {"create": 1, "unchanged": 2}),
-        (2, {"update": 1, "unchanged": 1}),
+    assert [(plan.counts.deleted, counts(plan)) for plan in done] == [
+        (2, {"created": 1, "unchanged": 2}),
+        (2, {"updated": 1, "unchanged": 1}),
     ]
     assert family.rows(LEFT + "parents") == [("new p0 p1",)]
     assert family.rows(LEFT + "children") == [("c0 c1",)]
@@ -58,7 +58,7 @@ def test_a_run_that_ended_before_the_deletes_is_gone_on_with(
     family.run_all()
     assert family.rows(LEFT + "parents") == [("p0 p1 p2 p3",)]
     monkeypatch.undo()
-    assert [plan.delete for plan in family.run_all()] == [3, 0]
+    assert [plan.counts.deleted for plan in family.run_all()] == [3, 0]
     assert family.rows(LEFT + "parents") == [("p0",)]
 
 
@@ -76,11 +76,11 @@ def test_a_record_that_moves_to_another_dataset_is_not_deleted(seeds: Seeds, fir
     before = seeds.rows("SELECT * FROM things ORDER BY id")
     seeds.source("old", [{"slug": "a"}])
     seeds.source("new", [{"slug": "b"}])
-    assert [plan.delete for plan in seeds.run_all()] == [0, 0]
+    assert [plan.counts.deleted for plan in seeds.run_all()] == [0, 0]
     assert seeds.rows("SELECT * FROM things ORDER BY id") == before
     assert [counts(plan) for plan in seeds.run_all(verify=True)] == [{"unchanged": 1}] * 2
     seeds.source("new", [])
-    assert sum(plan.delete for plan in seeds.run_all()) == 1
+    assert sum(plan.counts.deleted for plan in seeds.run_all()) == 1
     assert seeds.rows("SELECT slug FROM things") == [("a",)]
 
 
@@ -126,7 +126,10 @@ def test_what_another_dataset_wrote_is_no_edit_by_hand(seeds: Seeds) -> None:
     seeds.write("\n".join(entries), a=[], b=[{"slug": "x", "v": 1}]).run_all()
     seeds.source("a", [{"slug": "x", "v": 2}])
     seeds.source("b", [])
-    assert [counts(plan) for plan in seeds.run_all()] == [{"update": 1, "drift": 1}, {"left": 1}]
+    assert [counts(plan) for plan in seeds.run_all()] == [
+        {"updated": 1, "drifted": 1},
+        {"released": 1},
+    ]
     assert seeds.rows("SELECT v FROM things") == [(2,)]
 
 

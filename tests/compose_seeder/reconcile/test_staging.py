@@ -199,7 +199,7 @@ def test_a_plan_moves_children_to_new_parents(seeds: Seeds) -> None:
     seeds.source("parents", [{"slug": "a"}, {"slug": "b"}])
     seeds.source("children", [{**child, "of": "b"} for child in children[:2]] + children[2:])
     plan = seeds.plan()
-    assert counts(plan) == {"update": 2, "unchanged": 1}
+    assert counts(plan) == {"updated": 2, "unchanged": 1}
     assert [one.fields["parent"]["desired"] for one in plan.records] == ["b", "b"]
     assert counts(seeds.run()) == counts(plan)
 
@@ -217,7 +217,7 @@ def test_a_plan_of_parents_and_children(seeds: Seeds) -> None:
         p=[{"slug": f"s{n}"} for n in range(1500)],
         c=[{"p": f"s{n}", "lang": "en"} for n in range(1500)],
     )
-    assert [plan.create for plan in seeds.run_all(plan=True)] == [1500, 1500]
+    assert [plan.counts.created for plan in seeds.run_all(plan=True)] == [1500, 1500]
     assert seeds.rows("SELECT count(*) FROM p") == [(0,)]
-    assert [plan.create for plan in seeds.run_all()] == [1500, 1500]
-    assert [plan.create for plan in seeds.run_all(plan=True)] == [0, 0]
+    assert [plan.counts.created for plan in seeds.run_all()] == [1500, 1500]
+    assert [plan.counts.created for plan in seeds.run_all(plan=True)] == [0, 0]

@@ -27,7 +27,7 @@ ROWS = [{"slug": f"c{n}", "hp": n, "data": {"n": [n]}} for n in range(50)]
 def creatures(seeds: Seeds) -> Seeds:
     """A table, seeded the direct way."""
     seeds.do("CREATE TABLE creatures (slug text, hp int, data jsonb)")
-    assert counts(seeds.write(table(), creatures=ROWS).run()) == {"create": 50}
+    assert counts(seeds.write(table(), creatures=ROWS).run()) == {"created": 50}
     return seeds
 
 
@@ -53,9 +53,15 @@ def test_only_what_differs_is_looked_at(creatures: Seeds, monkeypatch: pytest.Mo
     edited = [{**ROWS[3], "hp": 33}, {"slug": "new", "hp": 1, "data": None}, *ROWS[5:], *ROWS[:3]]
     creatures.source("creatures", edited)
     plan = creatures.run()
-    assert counts(plan) == {"create": 1, "update": 1, "unchanged": 48, "drift": 1, "left": 1}
+    assert counts(plan) == {
+        "created": 1,
+        "updated": 1,
+        "unchanged": 48,
+        "drifted": 1,
+        "released": 1,
+    }
     assert found == [3]
-    assert counts(creatures.run(verify=True)) == {"unchanged": 50, "drift": 1}
+    assert counts(creatures.run(verify=True)) == {"unchanged": 50, "drifted": 1}
 
 
 def test_few_records_are_found_by_their_keys(seeds: Seeds) -> None:
@@ -70,13 +76,13 @@ def test_few_records_are_found_by_their_keys(seeds: Seeds) -> None:
     seeds.source("creatures", [*edited, {"slug": "theirs", "hp": 6}, {"slug": "new", "hp": 1}])
     plan = seeds.run()
     assert counts(plan) == {
-        "create": 1,
-        "update": 1,
+        "created": 1,
+        "updated": 1,
         "unchanged": 299,
-        "drift": 1,
-        "conflict": 1,
+        "drifted": 1,
+        "conflicts": 1,
     }
-    assert plan.delete == 1
+    assert plan.counts.deleted == 1
     live = dict(seeds.rows("SELECT slug, hp FROM creatures"))
     assert live == {f"c{n}": n for n in range(299)} | {"c0": 100, "c7": -1, "theirs": 5, "new": 1}
 
@@ -86,7 +92,7 @@ def test_a_verified_run_without_a_difference_writes_nothing(creatures: Seeds) ->
     creatures.do("VACUUM ANALYZE")
     creatures.do("CHECKPOINT")
     creatures.run(verify=True)  # hint bits that others have left to write
-    assert creatures.run(verify=True).unchanged == 50
+    assert creatures.run(verify=True).counts.unchanged == 50
     before = written(creatures)
     assert before > 0
     creatures.run(verify=True)
@@ -105,7 +111,7 @@ def test_children_are_looked_at_where_they_differ(
     rows = [{"slug": f"c{n}", "hp": n} for n in range(50)]
     seeds.do("CREATE TABLE creatures (slug text, hp int, texts jsonb)")
     seeds.write(manifest, creatures={"rows": rows, "texts": texts})
-    assert counts(seeds.run()) == {"create": 50}
+    assert counts(seeds.run()) == {"created": 50}
     found = looked_at(monkeypatch)
     seeds.do("VACUUM ANALYZE")
     seeds.do("CHECKPOINT")
@@ -117,7 +123,7 @@ def test_children_are_looked_at_where_they_differ(
     seeds.do("UPDATE creatures SET hp = 99 WHERE slug = 'c7'")
     texts[20]["name"] = "another"
     seeds.source("creatures", {"rows": rows, "texts": texts[:-1]})
-    assert counts(seeds.run()) == {"update": 2, "unchanged": 48, "drift": 1}
+    assert counts(seeds.run()) == {"updated": 2, "unchanged": 48, "drifted": 1}
     assert found == [3]
     assert seeds.rows("SELECT texts FROM creatures WHERE slug IN ('c10', 'c49') ORDER BY slug") == [
         ({"a": {"name": "another"}, "b": {"name": "b 10"}},),

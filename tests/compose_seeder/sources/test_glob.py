@@ -25,12 +25,12 @@ def monsters(seeds: Seeds) -> None:
 def test_they_are_one_dataset(seeds: Seeds) -> None:
     """Created, known again, and one more file seen."""
     monsters(seeds)
-    assert counts(seeds.run()) == {"create": 3}
+    assert counts(seeds.run()) == {"created": 3}
     assert counts(seeds.run()) == {"unchanged": 3}
     (seeds.folder / "creatures" / "d.json").write_text('[{"slug": "bat", "hp": 1}]')
-    assert counts(seeds.run()) == {"create": 1, "unchanged": 3}
+    assert counts(seeds.run()) == {"created": 1, "unchanged": 3}
     (seeds.folder / "creatures" / "a.json").write_text('[{"slug": "goblin", "hp": 8}]')
-    assert counts(seeds.run()) == {"update": 1, "unchanged": 3}
+    assert counts(seeds.run()) == {"updated": 1, "unchanged": 3}
     assert seeds.rows("SELECT slug, hp FROM creatures ORDER BY slug") == [
         ("bat", 1),
         ("goblin", 8),

@@ -28,8 +28,9 @@ from compose_seeder.http_client.concurrency_limit import Pace
 from compose_seeder.http_client.worker_pool import BATCH, Job, Outcome, run
 from compose_seeder.manifest.models import Dataset, FieldRules
 from compose_seeder.postgres import statements
-from compose_seeder.reconcile.diff import Change, Plan, compare, prepare
+from compose_seeder.reconcile.diff import compare, prepare
 from compose_seeder.reconcile.ledger import Connection, Ledger
+from compose_seeder.reconcile.plan import Change, Plan
 from compose_seeder.reconcile.staged_records import Staged
 from compose_seeder.reconcile.staging import Desired, label
 from compose_seeder.reconcile.target import Progress, Shape
@@ -105,7 +106,7 @@ class EndpointTarget:
             CredentialsError, InterruptedTargetError: as the API answers; what was confirmed stays.
         """
         ledger.record_plan(number, unwritten_only=True)
-        tally = _Tally(plan.create + plan.update + plan.delete, progress)
+        tally = _Tally(plan.counts.written, progress)
         self._delete_all(ledger, number, tally)
         again = self._write_all(ledger, number, tally)
         if again:
@@ -354,9 +355,9 @@ class EndpointTarget:
         )
         found = self._connection.execute(statements("endpoint")["found"], {"positions": doubtful})
         adopted = {row[0] for row in found.fetchall()}
-        taken = len(again) - second.create - len(adopted)
+        taken = len(again) - second.counts.created - len(adopted)
         ledger.record_plan(number, unwritten_only=True)
-        tally.total += second.update
+        tally.total += second.counts.updated
         tally.add(taken + len(adopted))
         self._write_all(ledger, number, tally, last=True)
         return _merged(plan, second, places, adopted=adopted, taken=taken)
@@ -404,13 +405,11 @@ def _merged(plan: Plan, second: Plan, places: list[int], *, adopted: set[int], t
         for change in second.records
         if change.position in adopted
     ]
+    # The records of the second plan are those of the first one: only what is new about them counts.
+    new = replace(second.counts, created=-len(adopted), deleted=0, released=0)
+    new = replace(new, unchanged=new.unchanged - taken)
     return replace(
         plan,
-        create=plan.create - len(adopted),
-        update=plan.update + second.update,
-        unchanged=plan.unchanged + second.unchanged - taken,
-        drift=plan.drift + second.drift,
-        conflict=plan.conflict + second.conflict,
-        unconfirmed=plan.unconfirmed + second.unconfirmed,
+        counts=plan.counts + new,
         records=(*(one for one in plan.records if one.position not in found), *changes),
     )

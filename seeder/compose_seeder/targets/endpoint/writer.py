@@ -18,7 +18,7 @@ from compose_seeder.exact_json import decode, encode
 from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.worker_pool import Outcome
 from compose_seeder.manifest.models import Bulk, Dataset
-from compose_seeder.reconcile.diff import Change
+from compose_seeder.reconcile.plan import Change
 from compose_seeder.reconcile.staging import Desired, label
 from compose_seeder.targets.endpoint.json_values import differences, follow, project
 from compose_seeder.targets.endpoint.reader import GONE, Reader

@@ -30,8 +30,8 @@ from compose_seeder.errors import (
 )
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Name, Text, statements
-from compose_seeder.reconcile.diff import Plan
 from compose_seeder.reconcile.ledger import Connection, Ledger
+from compose_seeder.reconcile.plan import Plan
 from compose_seeder.reconcile.staged_records import Staged
 from compose_seeder.reconcile.staging import SECRET, Desired
 from compose_seeder.reconcile.target import Progress, Shape
@@ -111,9 +111,11 @@ class TableTarget:
         Raises:
             RefusedError: records would break its rules; the first of them, and how many there are.
         """
-        if not plan.create and not plan.update:
+        if not plan.counts.created and not plan.counts.updated:
             return
-        if plan.create and (why := hidden(self._connection, self.parts.table, self._dataset.key)):
+        if plan.counts.created and (
+            why := hidden(self._connection, self.parts.table, self._dataset.key)
+        ):
             raise RefusedError(self._refuses, [Fault(self._dataset.target, "", "", why)])
         if orphans := self._tree.orphans():
             records = self._at(one.position for one in orphans[:SHOWN])
@@ -164,8 +166,7 @@ class TableTarget:
                 self._refuses, faults, len(faults), more=len(faults) >= LOOKED_FOR
             ) from None
         ledger.record_plan(number, unwritten_only=False)
-        total = plan.create + plan.update + plan.delete
-        progress(total, total)
+        progress(plan.counts.written, plan.counts.written)
         return plan.with_unconfirmed(rewritten)
 
     @property
@@ -293,10 +294,11 @@ class TableTarget:
     # writing
 
     def _write(self, plan: Plan) -> None:
-        deleted = self._delete(None) if plan.delete else 0
-        created = self._create() if plan.create or plan.update else 0
-        updated = self._update(None) if plan.update else 0
-        if (created, updated, deleted) != (plan.create, plan.update, plan.delete):
+        planned = plan.counts
+        deleted = self._delete(None) if planned.deleted else 0
+        created = self._create() if planned.created or planned.updated else 0
+        updated = self._update(None) if planned.updated else 0
+        if (created, updated, deleted) != (planned.created, planned.updated, planned.deleted):
             raise RefusedError(
                 f"{self._dataset.target} took other rows than it was given",
                 [
@@ -304,9 +306,9 @@ class TableTarget:
                         self._dataset.target,
                         "",
                         "",
-                        f"planned {plan.create} to create, {plan.update} to update and {plan.delete} to delete,"
-                        f" and the table took {created}, {updated} and {deleted}: a trigger, a rule or row-level"
-                        " security holds some back",
+                        f"planned {planned.created} to create, {planned.updated} to update and {planned.deleted} to"
+                        f" delete, and the table took {created}, {updated} and {deleted}: a trigger, a rule or"
+                        " row-level security holds some back",
                     )
                 ],
             )
@@ -332,7 +334,7 @@ class TableTarget:
         """
         texts, table = statements("table"), {"table": self.parts.table}
         row = self._connection.execute(texts["rewrites"], table).fetchone()
-        if not (plan.create or plan.update) or not row or not row[0]:
+        if not (plan.counts.created or plan.counts.updated) or not row or not row[0]:
             return []
         every = [field for field in self._fields if field in self.parts.columns]
         query = sql.SQL(texts["written"]).format(

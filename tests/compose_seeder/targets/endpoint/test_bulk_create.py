@@ -32,19 +32,19 @@ def all_of(things: list[dict[str, Any]]) -> list[str]:
 
 def test_created_in_a_few_requests(bulk: Through, api: Api) -> None:
     """Ten records in three; a changed one is still updated by itself."""
-    assert counts(bulk.run(THINGS)) == {"create": 10}
+    assert counts(bulk.run(THINGS)) == {"created": 10}
     assert api.writes == ["POST /things/bulk"] * 3
     assert slugs(api) == all_of(THINGS)
     assert counts(bulk.run(THINGS, verify=True)) == {"unchanged": 10}
     changed = [{**THINGS[0], "v": 99}, *THINGS[1:], {"slug": "new", "v": 1}]
-    assert counts(bulk.run(changed)) == {"create": 1, "update": 1, "unchanged": 9}
+    assert counts(bulk.run(changed)) == {"created": 1, "updated": 1, "unchanged": 9}
     assert api.find("s0")["v"] == 99
 
 
 def test_an_object_may_hold_the_array(through: Through, api: Api) -> None:
     """`into` says where it goes."""
     through.manifest(http='bulk = { request = "POST /things/bulk", into = "things" }')
-    assert counts(through.run(THINGS)) == {"create": 10}
+    assert counts(through.run(THINGS)) == {"created": 10}
     assert api.bodies == [{"things": THINGS}]
 
 
@@ -55,7 +55,7 @@ def test_each_record_is_read_back(through: Through, api: Api, order: str) -> Non
     api.habit = lambda record: {**record, "v": min(record["v"], 8)}
     through.manifest(http=f"{BULK}\n{CONFIRM}")
     plan = through.run(THINGS)
-    assert counts(plan) == {"create": 10, "unconfirmed": 1}
+    assert counts(plan) == {"created": 10, "unconfirmed": 1}
     assert plan.not_kept == ("slug s9: v",)
 
 
@@ -63,7 +63,7 @@ def test_a_bulk_that_is_taken_in_words(bulk: Through, api: Api) -> None:
     """A 2xx that is not JSON: what is there was created by us."""
     api.text = "created"
     api.habit = lambda record: {**record, "v": 7}
-    assert counts(bulk.run(THINGS))["create"] == 10
+    assert counts(bulk.run(THINGS))["created"] == 10
     assert counts(bulk.run(THINGS, verify=True)) == {"unchanged": 10, "unconfirmed": 9}
 
 
@@ -83,14 +83,14 @@ def test_a_bulk_whose_fate_is_open(bulk: Through, api: Api, habit: str) -> None:
     Where a refusal was none for some, they are taken for what was there already.
     """
     api.bulk = habit
-    half = {"create": 5, "unchanged": 5}
-    assert counts(bulk.run(THINGS)) == (half if habit == "half" else {"create": 10})
+    half = {"created": 5, "unchanged": 5}
+    assert counts(bulk.run(THINGS)) == (half if habit == "half" else {"created": 10})
     assert slugs(api) == all_of(THINGS)
     single = api.writes.count("POST /things")
     assert single == {"half": 5, "refused": 10, "mute": 0}[habit]
     assert counts(bulk.run(THINGS, verify=True)) == {"unchanged": 10}
     api.bulk = "all"
-    assert counts(bulk.run([{**thing, "v": -1} for thing in THINGS])) == {"update": 10}
+    assert counts(bulk.run([{**thing, "v": -1} for thing in THINGS])) == {"updated": 10}
 
 
 def test_one_refused_record_is_named(bulk: Through, api: Api) -> None:
@@ -101,7 +101,7 @@ def test_one_refused_record_is_named(bulk: Through, api: Api) -> None:
     assert "things.json#/5 (slug s5)" in str(e.value)
     assert slugs(api) == all_of([*THINGS[:5], *THINGS[6:]])
     api.refuse = set()
-    assert counts(bulk.run(THINGS)) == {"create": 1, "unchanged": 9}
+    assert counts(bulk.run(THINGS)) == {"created": 1, "unchanged": 9}
 
 
 def test_a_bulk_that_breaks_off(bulk: Through, api: Api) -> None:
@@ -141,11 +141,11 @@ def test_a_record_that_is_there_already(through: Through, api: Api) -> None:
     Hidden(api, "s1", "s2")
     through.manifest(http=EXISTS)
     plan = through.run(THINGS)
-    assert counts(plan) == {"create": 8, "unchanged": 2, "drift": 1}
+    assert counts(plan) == {"created": 8, "unchanged": 2, "drifted": 1}
     assert outcomes(plan)["s2"] == {"v": "drift"}
     assert "s1" not in outcomes(plan)
     assert api.find("s2")["v"] == 99
-    assert counts(through.run(THINGS, verify=True)) == {"unchanged": 10, "drift": 1}
+    assert counts(through.run(THINGS, verify=True)) == {"unchanged": 10, "drifted": 1}
 
 
 def test_one_that_is_there_is_overwritten_where_that_is_said(through: Through, api: Api) -> None:
@@ -154,7 +154,7 @@ def test_one_that_is_there_is_overwritten_where_that_is_said(through: Through, a
     api.add(slug="s2", v=99)
     Hidden(api, "s2")
     through.manifest(http=f"{EXISTS}\n{BULK}", options='on_drift = "overwrite"')
-    assert counts(through.run(THINGS))["update"] == 1
+    assert counts(through.run(THINGS))["updated"] == 1
     assert api.find("s2")["v"] == 2
 
 

@@ -19,13 +19,13 @@ def test_found_by_key(through: Through, api: Api, find: str) -> None:
     """404 or an empty array is absent; what is there is compared, and an edit by hand kept."""
     through.manifest(find=find)
     api.add(slug="b", v=2)
-    assert counts(through.run()) == {"create": 2, "unchanged": 1}
+    assert counts(through.run()) == {"created": 2, "unchanged": 1}
     assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
     api.requests.clear()
     assert counts(through.run()) == {"unchanged": 3}
     assert api.requests == []
     api.find("c")["v"] = 99
-    assert counts(through.run(verify=True)) == {"unchanged": 3, "drift": 1}
+    assert counts(through.run(verify=True)) == {"unchanged": 3, "drifted": 1}
     assert len(api.requests) == 3
 
 
@@ -33,7 +33,7 @@ def test_an_array_is_looked_through_for_the_key(through: Through, api: Api) -> N
     """A query may find what only begins like the key; one that finds the key twice is an error."""
     through.manifest(find=BY_QUERY)
     api.add(slug="a2", v=7)
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     api.add(slug="a", v=1)
     with pytest.raises(RefusedError, match=r"\(slug a\): is there 2 times"):
         through.run(verify=True)

@@ -28,7 +28,7 @@ def changed(**fields: Any) -> list[dict[str, Any]]:
 
 def test_created_once(through: Through, api: Api) -> None:
     """Every record by one request; unchanged, no request at all; verified, no write."""
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
     api.requests.clear()
     assert counts(through.run()) == {"unchanged": 3}
@@ -41,7 +41,7 @@ def test_a_put_sends_the_whole_record(through: Through, api: Api) -> None:
     """Only for the record that the seed changed; what an API does not get in a PUT, it forgets."""
     through.run()
     api.requests.clear()
-    assert counts(through.run(changed(v=20))) == {"update": 1, "unchanged": 2}
+    assert counts(through.run(changed(v=20))) == {"updated": 1, "unchanged": 2}
     assert api.writes == [f"PUT /things/{api.find('b')['id']}"]
     assert api.bodies[-1] == {"slug": "b", "v": 20}
 
@@ -58,7 +58,7 @@ def test_a_patch_sends_what_differs(through: Through, api: Api) -> None:
 def test_a_plan_sends_nothing(through: Through, api: Api) -> None:
     """It lists, compares, and says what a run then does."""
     planned = through.run(plan=True)
-    assert counts(planned) == {"create": 3}
+    assert counts(planned) == {"created": 3}
     assert api.writes == []
     assert counts(through.run()) == counts(planned)
 
@@ -69,7 +69,7 @@ def test_a_hand_edit_stays_and_travels_with_a_put(through: Through, api: Api) ->
     through.run(things)
     api.find("b")["name"] = "by hand"
     plan = through.run([{"slug": "b", "v": 3, "name": "x"}])
-    assert counts(plan) == {"update": 1, "drift": 1}
+    assert counts(plan) == {"updated": 1, "drifted": 1}
     assert {k: v for k, v in api.find("b").items() if k != "id"} == {
         "slug": "b",
         "v": 3,
@@ -101,11 +101,11 @@ def test_an_edit_of_a_once_field_is_not_what_we_wrote(
     manifest(options="fields.v = { once = true }")
     through.run([{"slug": "a", "v": 1, "name": "n"}])
     api.find("a")["v"] = 99
-    assert counts(through.run([{"slug": "a", "v": 1, "name": "m"}])) == {"update": 1}
+    assert counts(through.run([{"slug": "a", "v": 1, "name": "m"}])) == {"updated": 1}
     manifest()
     assert counts(through.run([{"slug": "a", "v": 2, "name": "m"}])) == {
         "unchanged": 1,
-        "conflict": 1,
+        "conflicts": 1,
     }
     assert api.find("a")["v"] == 99
 
@@ -128,7 +128,7 @@ def test_a_put_keeps_what_the_list_does_not_show_and_only_others_name(
     things = [{"slug": "a", "v": 1}, {"slug": "b", "v": 2, "note": "n"}]
     through.run(things)
     api.find("a")["note"] = "by hand"
-    assert counts(through.run([{**things[0], "v": 5}, things[1]]))["update"] == 1
+    assert counts(through.run([{**things[0], "v": 5}, things[1]]))["updated"] == 1
     assert api.find("a") == {"id": api.find("a")["id"], "slug": "a", "v": 5, "note": "by hand"}
 
 
@@ -149,7 +149,7 @@ def test_a_put_that_undoes_one_edit_keeps_the_other(
     things = [{"slug": "a", "v": 1, "note": "n"}, {"slug": "b", "v": 2, "note": "n"}]
     through.run(things)
     api.find("b").update(v=99, note="by hand")
-    assert counts(through.run([{**things[0], "v": 5}, things[1]]))["update"] == 2
+    assert counts(through.run([{**things[0], "v": 5}, things[1]]))["updated"] == 2
     assert api.find("b") == {"id": api.find("b")["id"], "slug": "b", "v": 2, "note": "by hand"}
 
 
@@ -163,7 +163,7 @@ def test_prune_after_a_run_that_never_came_to_its_end(through: Through, api: Api
     with pytest.raises(RecordError, match=r"1 of 2 records .* set max_prune to 0\.5 "):
         through.run(THINGS[1:2])
     through.manifest(options="prune = true\nmax_prune = 0.5", http=delete)
-    assert through.run(THINGS[1:2]).delete == 1
+    assert through.run(THINGS[1:2]).counts.deleted == 1
     assert [row["slug"] for row in api.rows.values()] == ["b"]
 
 
@@ -184,10 +184,10 @@ def test_a_record_deleted_by_hand_stays_deleted(through: Through, api: Api) -> N
     """With keep; overwrite creates it again."""
     through.run()
     del api.rows[api.find("b")["id"]]
-    assert counts(through.run(changed(v=9))) == {"unchanged": 3, "drift": 1}
+    assert counts(through.run(changed(v=9))) == {"unchanged": 3, "drifted": 1}
     assert len(api.rows) == 2
     through.manifest(options='on_drift = "overwrite"')
-    assert counts(through.run(changed(v=9)))["create"] == 1
+    assert counts(through.run(changed(v=9)))["created"] == 1
     assert api.find("b")["v"] == 9
 
 
@@ -196,7 +196,7 @@ def test_records_of_others_are_adopted(through: Through, api: Api) -> None:
     api.add(slug="a", v=1)
     api.add(slug="b", v=99)
     plan = through.run()
-    assert counts(plan) == {"create": 1, "unchanged": 2, "drift": 1}
+    assert counts(plan) == {"created": 1, "unchanged": 2, "drifted": 1}
     assert outcomes(plan)["b"] == {"v": "drift"}
     assert len(api.rows) == 3
 
@@ -209,12 +209,12 @@ def test_what_the_list_does_not_show_is_read_for_changed_records_alone(
     through.manifest(http=CONFIRM)
     through.run()
     api.requests.clear()
-    assert counts(through.run(changed(v=20))) == {"update": 1, "unchanged": 2}
+    assert counts(through.run(changed(v=20))) == {"updated": 1, "unchanged": 2}
     number = api.find("b")["id"]
     detail = f"GET /things/{number}"
     assert api.requests == ["GET /things", detail, f"PUT /things/{number}", detail]
     api.find("c")["v"] = 77
-    assert counts(through.run(changed(v=20), verify=True)) == {"unchanged": 3, "drift": 1}
+    assert counts(through.run(changed(v=20), verify=True)) == {"unchanged": 3, "drifted": 1}
 
 
 def test_a_field_that_no_answer_shows_is_compared_with_the_ledger(
@@ -222,9 +222,9 @@ def test_a_field_that_no_answer_shows_is_compared_with_the_ledger(
 ) -> None:
     """Sent when the seed changes it, and only then."""
     api.hidden = {"v"}
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     assert counts(through.run(verify=True)) == {"unchanged": 3}
-    assert counts(through.run(changed(v=20))) == {"update": 1, "unchanged": 2}
+    assert counts(through.run(changed(v=20))) == {"updated": 1, "unchanged": 2}
     assert api.find("b")["v"] == 20
 
 
@@ -240,13 +240,13 @@ def test_an_apis_word_is_not_proof(through: Through, api: Api) -> None:
         {"slug": "b", "texts": {"en": "two", "ru": "dva"}},
     ]
     plan = through.run(things)
-    assert counts(plan) == {"create": 2, "unconfirmed": 1}
+    assert counts(plan) == {"created": 2, "unconfirmed": 1}
     assert plan.not_kept == ("slug a: texts.ru",)
     again = through.run(things, verify=True)
     assert counts(again) == {"unchanged": 2, "unconfirmed": 1}
     things[1]["texts"] = {"en": "zwei", "ru": "dva"}
     api.requests.clear()
-    assert counts(through.run(things)) == {"update": 1, "unchanged": 1, "unconfirmed": 1}
+    assert counts(through.run(things)) == {"updated": 1, "unchanged": 1, "unconfirmed": 1}
     assert len(api.writes) == 1
 
 
@@ -263,10 +263,10 @@ def test_a_value_that_the_api_writes_another_way_is_not_drift(through: Through, 
     """0.25 comes back as "0.25": seen after the write, known ever after, and still updated."""
     api.habit = lambda record: {**record, "v": str(record["v"])}
     things = [{"slug": "a", "v": 0.25}]
-    assert counts(through.run(things)) == {"create": 1}
+    assert counts(through.run(things)) == {"created": 1}
     assert counts(through.run(things, verify=True))["unchanged"] == 1
     assert "drift" not in counts(through.run(things, verify=True))
-    assert counts(through.run([{"slug": "a", "v": 0.5}])) == {"update": 1}
+    assert counts(through.run([{"slug": "a", "v": 0.5}])) == {"updated": 1}
     assert api.find("a")["v"] == "0.5"
 
 
@@ -279,7 +279,7 @@ def test_a_key_that_the_api_changes(through: Through, api: Api, http: str) -> No
     with pytest.raises(RefusedError, match=r"#/1 \(slug B\): it was created.*another key: slug b;"):
         through.run(things)
     made = len(api.rows)
-    assert counts(through.run(things)) == {"unchanged": 2, "drift": 1}
+    assert counts(through.run(things)) == {"unchanged": 2, "drifted": 1}
     assert len(api.rows) == made
     assert sum(row["slug"] == "a" for row in api.rows.values()) == 1
 
@@ -297,7 +297,7 @@ def test_refused_records_are_named_and_the_others_written(through: Through, api:
     assert len(said) < 1500
     assert sorted(row["slug"] for row in api.rows.values()) == ["a", "c"]
     api.refuse = set()
-    assert counts(through.run()) == {"create": 1, "unchanged": 2}
+    assert counts(through.run()) == {"created": 1, "unchanged": 2}
 
 
 def test_an_api_that_fails_half_way(through: Through, api: Api) -> None:
@@ -321,8 +321,11 @@ def test_a_record_that_a_broken_run_adopted_stays_somebodys(through: Through, ap
     with pytest.raises(InterruptedTargetError):
         through.run([{"slug": "a", "v": 2, "note": "ours"}])
     api.fail_after = None
-    assert counts(through.run([{"slug": "a", "v": 2, "note": "ours"}])) == {"update": 1, "drift": 1}
-    assert through.run([]).delete == 0
+    assert counts(through.run([{"slug": "a", "v": 2, "note": "ours"}])) == {
+        "updated": 1,
+        "drifted": 1,
+    }
+    assert through.run([]).counts.deleted == 0
     assert api.find("a")["note"] == "theirs"
 
 
@@ -366,7 +369,7 @@ def test_lists_in_an_envelope_and_in_pages(through: Through, api: Api) -> None:
     """`items` points into an envelope; half a list would make doubles of the rest."""
     through.manifest(http='items = "/items"')
     api.wrapped = {"next": None, "total": 0}
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     api.wrapped = {"next": "/things?page=2"}
     with pytest.raises(RefusedError, match="pages"):
         through.run(verify=True)
@@ -384,7 +387,7 @@ def test_a_page_may_say_so_in_many_ways(through: Through, api: Api, said: dict[s
     """JSON:API's links, Google's tokens, either spelling."""
     through.manifest(http='items = "/items"')
     api.wrapped = dict.fromkeys(said)
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     api.wrapped = said
     with pytest.raises(RefusedError, match="answers in pages"):
         through.run(verify=True)
@@ -400,14 +403,14 @@ def test_a_list_that_shows_less_than_its_total(through: Through, api: Api, name:
         through.run()
     assert api.writes == []
     api.wrapped = {name: 1, "page": 1, "size": 1}
-    assert counts(through.run())["create"] == 3
+    assert counts(through.run())["created"] == 3
 
 
 def test_a_list_that_is_null_is_empty(through: Through, api: Api) -> None:
     """As Go writes it."""
     through.manifest(http='items = "/items"')
     api.wrapped = {"items": None}
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
 
 
 def test_a_list_that_is_none(through: Through, api: Api) -> None:
@@ -446,7 +449,7 @@ def test_an_answer_to_a_write_that_is_not_json(through: Through, api: Api) -> No
     with pytest.raises(RefusedError, match="answered 201 with what is not JSON: OK"):
         through.run()
     assert counts(through.run()) == {"unchanged": 3, "unconfirmed": 3}
-    assert through.run(THINGS[:1]).delete == 2
+    assert through.run(THINGS[:1]).counts.deleted == 2
     assert [row["slug"] for row in api.rows.values()] == ["a"]
 
 
@@ -493,7 +496,7 @@ def test_numbers_keep_their_digits(through: Through, api: Api) -> None:
     """What no float can hold passes through, and is no reason to fail."""
     through.run('[{"slug": "a", "v": 12345678901234567890.12345678901234567890, "w": 1e-400}]')
     assert len(api.rows) == 1
-    assert counts(through.run('[{"slug": "a", "v": 1, "w": 2}]'))["update"] == 1
+    assert counts(through.run('[{"slug": "a", "v": 1, "w": 2}]'))["updated"] == 1
 
 
 PAGES = {
@@ -509,11 +512,11 @@ def test_a_list_in_pages_is_followed(through: Through, api: Api, way: str) -> No
     """All of it counts: nothing is created twice, and an edit on the last page is seen."""
     api.paged = way
     through.manifest(http=PAGES[way])
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     assert len(api.rows) == 3
     assert counts(through.run(verify=True)) == {"unchanged": 3}
     api.find("c")["v"] = 99
-    assert counts(through.run(verify=True)) == {"unchanged": 3, "drift": 1}
+    assert counts(through.run(verify=True)) == {"unchanged": 3, "drifted": 1}
 
 
 def test_a_list_that_does_not_follow(through: Through, api: Api) -> None:
@@ -557,7 +560,7 @@ def test_a_next_page_that_is_no_url(through: Through, api: Api, url: str) -> Non
 def test_a_busy_api_is_asked_again(through: Through, api: Api) -> None:
     """429 was not taken: everything is sent again when the API says, creations too, once each."""
     api.busy = 7
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
 
 
@@ -565,6 +568,6 @@ def test_a_lost_answer_is_no_double(through: Through, api: Api) -> None:
     """With an idempotency key, a creation whose answer is lost is repeated, and is one record."""
     through.manifest(http="idempotency_key = true")
     api.lost = 2
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
     assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
     assert len(api.writes) == 5

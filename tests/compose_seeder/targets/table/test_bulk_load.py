@@ -39,7 +39,7 @@ def test_numbers_keep_their_digits(seeds: Seeds, monkeypatch: pytest.MonkeyPatch
     seeds.write(table())
     (seeds.folder / "creatures.json").write_text(text)
     looked = looked_at(monkeypatch)
-    assert counts(seeds.run()) == {"create": 2}
+    assert counts(seeds.run()) == {"created": 2}
     assert looked == []
     found = seeds.rows("SELECT slug::text, hp, speed FROM creatures ORDER BY 1")
     assert found == [("1.50", Decimal("12345678901234567890.10"), 1000.0), ("2", None, -0.5)]
@@ -79,4 +79,4 @@ def test_without_nulls_nothing_is_looked_at_twice(seeds: Seeds) -> None:
     after = seeds.rows("SELECT txid_current_if_assigned(), max(xmin::text::bigint) FROM pg_class")
     assert after == before
     seeds.source("creatures", [rows[0], {"slug": "b", "hp": 3}])
-    assert counts(seeds.run()) == {"update": 1, "unchanged": 1}
+    assert counts(seeds.run()) == {"updated": 1, "unchanged": 1}

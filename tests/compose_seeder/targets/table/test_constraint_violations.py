@@ -53,7 +53,7 @@ def test_what_was_there_before_a_foreign_key_may_stay(seeds: Seeds) -> None:
     seeds.source(
         "creatures", [{"slug": "a", "hp": 2, "kind": 9}, {"slug": "b", "hp": 1, "kind": 1}]
     )
-    assert counts(seeds.run()) == {"update": 2}
+    assert counts(seeds.run()) == {"updated": 2}
 
 
 def test_a_trigger_may_give_what_is_missing(seeds: Seeds) -> None:
@@ -65,8 +65,8 @@ def test_a_trigger_may_give_what_is_missing(seeds: Seeds) -> None:
         "CREATE TRIGGER code BEFORE INSERT ON creatures FOR EACH ROW EXECUTE FUNCTION code()"
     )
     seeds.write(table(), creatures=[{"slug": "a"}])
-    assert counts(seeds.plan()) == {"create": 1}
-    assert counts(seeds.run()) == {"create": 1}
+    assert counts(seeds.plan()) == {"created": 1}
+    assert counts(seeds.run()) == {"created": 1}
 
 
 def test_a_computed_column_is_not_asked_before_it_is_computed(seeds: Seeds) -> None:
@@ -77,7 +77,7 @@ def test_a_computed_column_is_not_asked_before_it_is_computed(seeds: Seeds) -> N
     )
     seeds.write(table(), creatures=[{"slug": "a", "n": 0}]).run()
     seeds.source("creatures", [{"slug": "a", "n": 5}])
-    assert counts(seeds.run()) == {"update": 1}
+    assert counts(seeds.run()) == {"updated": 1}
 
 
 def test_a_plan_knows_that_parents_are_to_come(seeds: Seeds) -> None:
@@ -92,5 +92,5 @@ def test_a_plan_knows_that_parents_are_to_come(seeds: Seeds) -> None:
         kinds=[{"id": 1, "slug": "beast"}],
         creatures=[{"slug": "a", "kind": "beast", "other": 1}],
     )
-    assert [plan.create for plan in seeds.run_all(plan=True)] == [1, 1]
-    assert [plan.create for plan in seeds.run_all()] == [1, 1]
+    assert [plan.counts.created for plan in seeds.run_all(plan=True)] == [1, 1]
+    assert [plan.counts.created for plan in seeds.run_all()] == [1, 1]

@@ -90,7 +90,7 @@ class Creatures:
 def creatures(seeds: Seeds) -> Creatures:
     """Seeded the direct way."""
     seeds.do("CREATE TABLE creatures (slug text, a bool, b bool, n int, data jsonb)")
-    assert counts(seeds.write(table(), creatures=ROWS).run()) == {"create": 60}
+    assert counts(seeds.write(table(), creatures=ROWS).run()) == {"created": 60}
     return Creatures(seeds)
 
 
@@ -163,14 +163,14 @@ def test_what_has_not_changed_in_the_ledger_is_not_written(seeds: Seeds) -> None
     seeds.write(table(), creatures=rows).run()
     before = versions(seeds)
     seeds.source("creatures", [*rows[:15_000], {**rows[15_000], "n": -1}, *rows[15_001:]])
-    assert counts(seeds.run()) == {"update": 1, "unchanged": 19_999}
+    assert counts(seeds.run()) == {"updated": 1, "unchanged": 19_999}
     assert [one == other for one, other in zip(before, versions(seeds), strict=True)] == [
         True,
         False,
         True,
     ]
     seeds.source("creatures", rows[:9_000])
-    assert counts(seeds.run()) == {"unchanged": 9_000, "left": 11_000}
+    assert counts(seeds.run()) == {"unchanged": 9_000, "released": 11_000}
     assert len(versions(seeds)) == 2
     assert counts(seeds.run(verify=True)) == {"unchanged": 9_000}
 

@@ -30,11 +30,11 @@ def follow(seeds: Seeds, key: str, field: str) -> None:
     """Seeded, verified, edited and at fault."""
     records = [{key: "a", field: 1}, {key: "b", field: 2}]
     seeds.source("x", records)
-    assert counts(seeds.plan()) == {"create": 2}
-    assert counts(seeds.run()) == {"create": 2}
+    assert counts(seeds.plan()) == {"created": 2}
+    assert counts(seeds.run()) == {"created": 2}
     assert counts(seeds.run(verify=True)) == {"unchanged": 2}
     seeds.source("x", [{key: "a", field: 3}, records[1], {key: "c", field: 4}])
-    assert counts(seeds.run()) == {"create": 1, "update": 1, "unchanged": 1}
+    assert counts(seeds.run()) == {"created": 1, "updated": 1, "unchanged": 1}
     assert counts(seeds.run(verify=True)) == {"unchanged": 3}
     seeds.source("x", [{key: "a", field: "none"}])
     with pytest.raises(RecordError) as raised:
@@ -65,7 +65,7 @@ def test_a_name_within_a_value_may_be_any(seeds: Seeds, name: str) -> None:
     lines = [f"{key} = {json.dumps(value)}" for key, value in refs.items()]
     records = [{"slug": str(n), "v": {name: n, "b": 1}, name: "a"} for n in range(3)]
     seeds.write("\n".join([manifest("x"), "[dataset.refs.ref]", *lines]), x=records)
-    assert counts(seeds.run()) == {"create": 3}
+    assert counts(seeds.run()) == {"created": 3}
     assert seeds.rows("SELECT v, ref FROM x ORDER BY slug LIMIT 1") == [({name: 0, "b": 1}, 5)]
     assert counts(seeds.run(verify=True)) == {"unchanged": 3}
 

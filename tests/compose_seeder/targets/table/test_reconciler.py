@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from compose_seeder.errors import InterruptedTargetError, ManifestError, RecordError, RefusedError
-from compose_seeder.reconcile.diff import Plan
+from compose_seeder.reconcile.plan import Plan
 from compose_seeder.targets.table.reconciler import TableTarget
 
 from tests.support.postgres import every_version
@@ -46,7 +46,7 @@ def test_postgresql_reads_every_type(seeds: Seeds) -> None:
     """Enums, arrays, ranges, numerics, timestamps: typed by PostgreSQL, and equal the next time."""
     seeds.do(TYPED)
     seeds.write(table("typed"), typed=[VALUES])
-    assert counts(seeds.run()) == {"create": 1}
+    assert counts(seeds.run()) == {"created": 1}
     row = seeds.rows(
         "SELECT mood::text, tags, grid, extra, price::text, seen::text, code::text, span::text, flag, raw FROM typed"
     )[0]
@@ -77,7 +77,7 @@ def test_numbers_within_json_keep_every_digit(seeds: Seeds, before: list[dict[st
     seeds.write(table(), creatures=before).run()
     rows = (f'{{"slug": "a{n}", "data": {{"a": [{numbers}], "b": {{"c": 1}}}}}}' for n in range(3))
     seeds.source("creatures", f"[{', '.join(rows)}]")
-    assert counts(seeds.run())["create"] == 3
+    assert counts(seeds.run())["created"] == 3
     found = seeds.rows("SELECT data #>> '{a,0}', data #>> '{a,2}' FROM creatures WHERE slug = 'a1'")
     assert found == [(str(10**999), "123456789012345678901234567890")]
 
@@ -260,7 +260,7 @@ def test_fields_that_are_not_named_get_their_default(seeds: Seeds) -> None:
     """Records of several shapes: absent is the column's default, null is null."""
     seeds.do("CREATE TABLE creatures (slug text, hp int DEFAULT 10)")
     rows = [{"slug": "a"}, {"slug": "b", "hp": None}, {"hp": 3, "slug": "c"}]
-    assert counts(seeds.write(table(), creatures=rows).run()) == {"create": 3}
+    assert counts(seeds.write(table(), creatures=rows).run()) == {"created": 3}
     found = dict(seeds.rows("SELECT slug, hp FROM creatures"))
     assert found == {"a": 10, "b": None, "c": 3}
     assert counts(seeds.run(verify=True)) == {"unchanged": 3}
@@ -303,12 +303,12 @@ def test_the_case_of_letters_is_a_change_where_it_is_no_other_key(seeds: Seeds) 
     rows = [{"slug": "ann", "name": "Ann"}, {"slug": "bob", "name": "Bob"}]
     seeds.write(table(), creatures=rows).run()
     seeds.source("creatures", [{"slug": "Ann", "name": "Ann"}, {"slug": "bob", "name": "BOB"}])
-    assert counts(seeds.run()) == {"update": 2}
+    assert counts(seeds.run()) == {"updated": 2}
     query = "SELECT slug::text, name::text FROM creatures ORDER BY slug"
     assert seeds.rows(query) == [("Ann", "Ann"), ("bob", "BOB")]
     assert counts(seeds.run(verify=True)) == {"unchanged": 2}
     seeds.do("UPDATE creatures SET name = 'bob' WHERE slug = 'bob'")
-    assert counts(seeds.run(verify=True)) == {"unchanged": 2, "drift": 1}
+    assert counts(seeds.run(verify=True)) == {"unchanged": 2, "drifted": 1}
 
 
 def test_two_spellings_of_one_key_are_named(seeds: Seeds) -> None:
@@ -340,7 +340,7 @@ def test_the_sessions_own_lock_timeout_holds(seeds: Seeds, database: str) -> Non
         other.execute("LOCK TABLE creatures")
         with pytest.raises(InterruptedTargetError, match="lock timeout"):
             seeds.run()
-    assert counts(seeds.run()) == {"create": 1}
+    assert counts(seeds.run()) == {"created": 1}
 
 
 @pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
@@ -361,7 +361,7 @@ def test_a_commit_that_a_killed_run_left_under_way(seeds: Seeds, database: str, 
             _until(other, "wait_event_type = 'Lock' AND query LIKE '%LOCK TABLE%'", thread)
         killed.execute(ends.encode())
         thread.join()
-    expected = {"unchanged": 2} if ends == "COMMIT" else {"unchanged": 1, "create": 1}
+    expected = {"unchanged": 2} if ends == "COMMIT" else {"unchanged": 1, "created": 1}
     assert [counts(plan) for plan in plans] == [expected]
     assert seeds.rows("SELECT slug, hp FROM creatures ORDER BY slug") == [
         ("goblin", 7),
@@ -392,7 +392,7 @@ def test_two_runs_at_once_without_the_lock_of_the_container(seeds: Seeds, databa
         seeds.source("creatures", [{"aa": 1, **record} for record in more])
         saw = Seeds(seeds.folder, other).run()
     first.join()
-    assert counts(wrote[0]) == counts(saw) == {"update": 2}
+    assert counts(wrote[0]) == counts(saw) == {"updated": 2}
     assert seeds.rows("SELECT slug, aa, ac, hp FROM creatures ORDER BY slug") == [
         ("goblin", 1, 15, 7),
         ("orc", 1, 13, 9),

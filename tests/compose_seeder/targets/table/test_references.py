@@ -47,7 +47,7 @@ def test_a_natural_key_is_read_as_its_columns_type(
 ) -> None:
     """As the values of records are: by CSV, all of them are text."""
     parents(seeds, type_, slug).write(REFERS, creatures=[{"slug": "a", "of": of}])
-    assert counts(seeds.run()) == {"create": 1}
+    assert counts(seeds.run()) == {"created": 1}
     assert seeds.rows("SELECT parent FROM creatures") == [(5,)]
     assert counts(seeds.run(verify=True)) == {"unchanged": 1}
 
@@ -89,6 +89,6 @@ def test_several_references_from_one_field(seeds: Seeds, own: str) -> None:
     parents(seeds, "text", "'a'").do("ALTER TABLE creatures ADD kind text;" + own)
     kind = 'kind = { from = "of", table = "parents", match = "slug", take = "slug" }'
     seeds.write(REFERS + kind, creatures=[{"slug": "x", "of": "a"}])
-    assert counts(seeds.run()) == {"create": 1}
+    assert counts(seeds.run()) == {"created": 1}
     assert seeds.rows("SELECT parent, kind FROM creatures WHERE slug = 'x'") == [(5, "a")]
     assert counts(seeds.run(verify=True)) == {"unchanged": 1}

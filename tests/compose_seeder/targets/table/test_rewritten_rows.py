@@ -41,7 +41,7 @@ def test_what_a_trigger_makes_of_a_row_is_no_edit_by_hand(
     creatures(seeds, TRIGGERS[when], DOES[when])
     seeds.write(table(on_drift=on_drift), creatures=[ANN, BOB])
     plan = seeds.run()
-    assert counts(plan) == {"create": 2, "unconfirmed": 1}
+    assert counts(plan) == {"created": 2, "unconfirmed": 1}
     assert plan.not_kept == ("slug a: name",)
     for _ in range(2):
         plan = seeds.run(verify=True)
@@ -53,7 +53,7 @@ def test_what_a_trigger_makes_of_a_row_is_no_edit_by_hand(
         "a": {"hp": "update", "name": "unconfirmed"},
         "b": {"name": "update"},
     }
-    assert seeds.run().update == planned.update == 2
+    assert seeds.run().counts.updated == planned.counts.updated == 2
     assert names(seeds) == {"a": "ANN", "b": "ROB"}
     assert counts(seeds.run(verify=True)) == {"unchanged": 2, "unconfirmed": 2}
 
@@ -151,7 +151,7 @@ def test_what_may_be_hidden_is_not_created_once_more(seeds: Seeds, policies: str
     seeds.do("RESET ROLE")
     assert names(seeds) == {}
     seeds.do("CREATE UNIQUE INDEX ON creatures (slug) INCLUDE (name); SET ROLE hidden")
-    assert counts(seeds.run()) == {"create": 1}
+    assert counts(seeds.run()) == {"created": 1}
     seeds.do("RESET ROLE")
 
 
@@ -160,5 +160,5 @@ def test_policies_that_show_all_hide_nothing(seeds: Seeds) -> None:
     behind_policies(
         seeds, "slug text, name text, hp int", "CREATE POLICY p ON creatures USING (true)"
     )
-    assert counts(seeds.write(table(), creatures=[ANN, BOB]).run()) == {"create": 2}
+    assert counts(seeds.write(table(), creatures=[ANN, BOB]).run()) == {"created": 2}
     seeds.do("RESET ROLE")

@@ -48,8 +48,8 @@ def parents(seeds: Seeds) -> dict[str, str | None]:
 def test_a_tree_stands_in_one_file(seeds: Seeds, kind: str) -> None:
     """Children before their parents as well; the next run finds all of it."""
     tree(seeds, kind)
-    assert counts(seeds.plan()) == {"create": 4}
-    assert counts(seeds.run()) == {"create": 4}
+    assert counts(seeds.plan()) == {"created": 4}
+    assert counts(seeds.run()) == {"created": 4}
     assert parents(seeds) == PARENTS
     assert counts(seeds.run(verify=True)) == {"unchanged": 4}
     seeds.do("INSERT INTO tree (slug) VALUES ('by hand')")
@@ -62,7 +62,7 @@ def test_a_record_goes_below_a_new_one(seeds: Seeds) -> None:
     moved = [{**ROWS[0], "parent": "twig"}, *ROWS[1:], {"slug": "twig", "parent": "branch"}]
     seeds.source("tree", moved)
     plan = seeds.plan()
-    assert counts(plan) == {"create": 1, "update": 1, "unchanged": 3}
+    assert counts(plan) == {"created": 1, "updated": 1, "unchanged": 3}
     assert outcomes(plan)["leaf"] == {"parent_id": "update"}
     assert plan.records[0].fields["parent_id"]["desired"] == "twig"
     assert counts(seeds.run()) == counts(plan)
@@ -76,7 +76,7 @@ def test_every_row_may_need_a_parent(seeds: Seeds) -> None:
     """It is inserted with its parent's id; the first one is its own."""
     tree(seeds, more="NOT NULL CHECK (parent_id > 0)")
     seeds.source("tree", [{"slug": "b", "parent": "a"}, {"slug": "a", "parent": "a"}])
-    assert counts(seeds.plan()) == {"create": 2}
+    assert counts(seeds.plan()) == {"created": 2}
     seeds.run()
     assert parents(seeds) == {"a": "a", "b": "a"}
 
@@ -98,7 +98,7 @@ def test_ids_may_stand_in_the_file(seeds: Seeds) -> None:
     """Then no default is asked for."""
     tree(seeds, "int")
     seeds.source("tree", [{"id": 9 - n, **row} for n, row in enumerate(ROWS)])
-    assert counts(seeds.run()) == {"create": 4}
+    assert counts(seeds.run()) == {"created": 4}
     assert parents(seeds) == PARENTS
 
 
@@ -140,7 +140,7 @@ def test_a_branch_that_somebody_deleted_stays_deleted(seeds: Seeds) -> None:
     """What was below it is not at fault, until something new would be."""
     tree(seeds).run()
     seeds.do("DELETE FROM tree WHERE slug IN ('leaf', 'branch')")
-    assert counts(seeds.run(verify=True)) == {"unchanged": 4, "drift": 2}
+    assert counts(seeds.run(verify=True)) == {"unchanged": 4, "drifted": 2}
     seeds.source("tree", [*ROWS, {"slug": "new", "parent": "branch"}])
     with pytest.raises(RecordError, match=r"#/4 \(slug new\), field parent"):
         seeds.run()
@@ -162,7 +162,7 @@ def test_a_long_chain(seeds: Seeds) -> None:
     tree(seeds)
     rows = [{"slug": f"s{n}", "parent": f"s{n + 1}" if n < 299 else None} for n in range(300)]
     seeds.source("tree", rows)
-    assert counts(seeds.run()) == {"create": 300}
+    assert counts(seeds.run()) == {"created": 300}
     assert parents(seeds) == {row["slug"]: row["parent"] for row in rows}
 
 

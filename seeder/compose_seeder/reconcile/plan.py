@@ -1,0 +1,136 @@
+"""The vocabulary of a plan: what happens to each record, and how often.
+
+action     one per record    create update delete | none deleted kept     (written | left as it is)
+outcome    one per field     update | drift conflict unconfirmed          (the file changed | the target did)
+Counts     one per dataset   how many records had each result
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+Action = Literal["create", "update", "delete", "none", "deleted", "kept"]
+"""What happens to a record. `deleted`: somebody deleted it by hand, and it stays deleted. `kept`: it left the
+file and was edited by hand, so that it is not deleted. `none`: its drift is left as it is."""
+
+Outcome = Literal["update", "drift", "conflict", "unconfirmed"]
+"""Why a field differs. `update`: the file changed. `drift`: it was edited by hand. `conflict`: both. `unconfirmed`:
+the target shows another value than was written."""
+
+EDITED_BY_HAND: frozenset[Outcome] = frozenset({"drift", "conflict"})
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many records of a dataset had each result, or would have it.
+
+    Attributes:
+        created: written for the first time.
+        updated: written, and there before.
+        deleted: left the file, and deleted from the target.
+        unchanged: not written; drift and conflicts that are left as they are included.
+        drifted: edited or deleted by hand, while the file did not change.
+        conflicts: edited by hand, while the file changed as well.
+        unconfirmed: the target does not show what was written to it.
+        released: left the file; they stay in the target, and are no longer owned.
+    """
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    drifted: int = 0
+    conflicts: int = 0
+    unconfirmed: int = 0
+    released: int = 0
+
+    @property
+    def written(self) -> int:
+        """The number of records that are written to the target, deletions included."""
+        return self.created + self.updated + self.deleted
+
+    def __add__(self, other: Counts) -> Counts:
+        """Return the sums, counter by counter."""
+        theirs = other.to_dict()
+        return Counts(**{name: count + theirs[name] for name, count in self.to_dict().items()})
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the counts by name, in the order of `LABELS`."""
+        return asdict(self)
+
+
+LABELS: Mapping[str, str] = {
+    "created": "created",
+    "updated": "updated",
+    "deleted": "deleted",
+    "unchanged": "unchanged",
+    "drifted": "edited by hand",
+    "conflicts": "in conflict",
+    "unconfirmed": "unconfirmed",
+    "released": "no longer in the file",
+}
+"""The words for people, by the counter's name; each follows a number: `2 created`."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One record of a plan.
+
+    Attributes:
+        position: of the record in the file, from 0; None for a record that left it.
+        action: what happens to the record.
+        key: key field -> value.
+        fields: field -> {"live": …, "desired": …, "outcome": an `Outcome`}; with "write" where a run writes it.
+            Empty for a create. A secret field has no values.
+    """
+
+    position: int | None
+    action: Action
+    key: dict[str, Any]
+    fields: dict[str, dict[str, Any]]
+
+    @property
+    def edited_fields(self) -> list[str]:
+        """The names of the fields that somebody edited by hand."""
+        return [name for name, detail in self.fields.items() if detail["outcome"] in EDITED_BY_HAND]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, or has done, to one dataset.
+
+    Attributes:
+        name: of the dataset.
+        target: of the dataset, as `table items` or `endpoint /items`.
+        counts: of records.
+        records: the records that are written, or differ; the first ones, where there are many.
+        after_migration: the schema is not there yet, so that nothing was compared.
+        not_kept: the records that were written just now and that the target shows otherwise: key and fields.
+    """
+
+    name: str
+    target: str
+    counts: Counts = Counts()
+    records: tuple[Change, ...] = field(default=(), repr=False)
+    after_migration: bool = False
+    not_kept: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def changes(self) -> bool:
+        """True where a run writes to the target."""
+        return bool(self.counts.written or self.after_migration)
+
+    def with_counts(self, **counts: int) -> Plan:
+        """Return the plan with some counters replaced."""
+        return replace(self, counts=replace(self.counts, **counts))
+
+    def with_unconfirmed(self, not_kept: Sequence[str]) -> Plan:
+        """Return the plan after some of its writes were not confirmed.
+
+        Args:
+            not_kept: one text per record: its key and the fields that the target shows otherwise.
+        """
+        unconfirmed = self.counts.unconfirmed + len(not_kept)
+        return replace(self.with_counts(unconfirmed=unconfirmed), not_kept=tuple(not_kept))
