@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import typing
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import compose_init.cli.arguments
-import compose_init.errors
 import pytest
+from compose_init.errors import DEFECT, PLAN_FOUND_CHANGES, InitError, Interrupted
 from compose_init.settings import KNOWN
 from compose_seeder import check
+from compose_seeder.errors import SeedError
 from compose_seeder.manifest.models import Dataset, parse
 from compose_seeder.sources.location import Sources
 from pydantic import BaseModel
+
+from tests.support.errors import subclasses
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -135,15 +139,11 @@ def test_no_flag_is_described_that_is_not(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_exit_code_has_a_row_and_no_other() -> None:
-    errors = [
-        value
-        for value in vars(compose_init.errors).values()
-        if isinstance(value, type) and issubclass(value, compose_init.errors.InitError)
-    ]
-    codes = {0, compose_init.errors.DEFECT, compose_init.errors.CHANGES, 130, 143}
-    codes |= {error.exit_code for error in errors} | set(compose_init.errors.SEEDING.values())
+    codes = {error.exit_code for error in subclasses(InitError)}
+    codes |= {error.exit_code for error in subclasses(SeedError)} - {SeedError.exit_code}
+    signals = {Interrupted(signal.SIGINT).exit_code, Interrupted(signal.SIGTERM).exit_code}
     rows = re.findall(r"^\| (\d+) \|", text("docs/command-line.md"), re.MULTILINE)
-    assert [int(row) for row in rows] == sorted(codes)
+    assert [int(row) for row in rows] == sorted(codes | signals | {0, DEFECT, PLAN_FOUND_CHANGES})
 
 
 @pytest.mark.parametrize("block", manifests())

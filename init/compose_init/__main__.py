@@ -13,7 +13,13 @@ from logging import DEBUG, ERROR, WARNING
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from compose_init import __version__
-from compose_init.errors import CHANGES, CredentialsRefused, Interrupted, exit_code
+from compose_init.errors import (
+    PLAN_FOUND_CHANGES,
+    SIGNAL_BASE,
+    CredentialsRefused,
+    Interrupted,
+    exit_code_of,
+)
 from compose_init.logs import Redactor, configure, event, log
 
 if TYPE_CHECKING:
@@ -33,7 +39,7 @@ def main() -> NoReturn:
     _on_signals(_already_ending)
     sys.stdout.flush()
     sys.stderr.flush()
-    if code > 128:  # noqa: PLR2004 - a signal; a request under way must not hold the exit up
+    if code > SIGNAL_BASE:  # a request under way must not hold the exit up
         os._exit(code)
     sys.exit(code)
 
@@ -70,7 +76,7 @@ def _run(arguments: list[str]) -> int:
         )
         return interrupted.exit_code
     except Exception as error:  # noqa: BLE001 - the only one; every error leaves by here
-        code = exit_code(error)
+        code = exit_code_of(error)
         if code == 1:
             event(
                 "a defect in compose-init: please report it with this traceback",
@@ -129,7 +135,7 @@ def _whole_run(settings: Settings, call: Namespace, *, live: bool) -> int:
         else:
             run.execute()
     except BaseException as error:
-        run.report.outcome, run.report.exit_code = FAILED, exit_code(error)
+        run.report.outcome, run.report.exit_code = FAILED, exit_code_of(error)
         run.report.error = str(error)
         raise
     finally:
@@ -170,7 +176,7 @@ def _plan(run: Run, call: Namespace) -> int:
         _print(planned.to_text(None if call.limit == "all" else int(call.limit)), run.settings)
     if planned.faults and not planned.migrations:  # pending revisions may mend them
         return CredentialsRefused.exit_code
-    return CHANGES if planned.changes else 0
+    return PLAN_FOUND_CHANGES if planned.changes else 0
 
 
 def _conclude(run: Run, settings: Settings, call: Namespace, started: float) -> None:

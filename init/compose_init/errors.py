@@ -1,75 +1,84 @@
-"""What ends a run, as a tree, with the exit codes of the design.
+"""The errors that end a run, as a tree, each with its exit code.
 
     InitError
-    ├── SettingsError        78  settings or manifest are wrong
-    ├── NotReadyError        69  PostgreSQL or the API did not come up in time
-    ├── CredentialsRefused   77  credentials refused
-    ├── LockError            75  the lock was not free in time
-    ├── ConnectionLostError  75  a target went away half-way: run again
-    ├── MigrationError       70  a migration failed
-    └── UnknownRevisionError 73  the database is at a revision that this image does not know
-    Interrupted                  a signal: 130 for SIGINT, 143 for SIGTERM
+    ├── SettingsError         78  settings or the command line are wrong
+    ├── NotReadyError         69  PostgreSQL or the API did not come up in time
+    ├── CredentialsRefused    77  credentials or rights were refused
+    ├── LockError             75  a lock was not free in time
+    ├── ConnectionLostError   75  the connection to PostgreSQL was lost: run again
+    ├── MigrationError        70  a migration failed
+    └── UnknownRevisionError  73  the database is at a revision that this image does not know
+    Interrupted                   a signal: 130 for SIGINT, 143 for SIGTERM
 
-Errors of seeding (`compose_seeder.errors`) have their codes in `exit_code` below. Anything else is a defect
-in the program: exit code 1, with its traceback.
+Errors of seeding carry theirs in the same way (`compose_seeder.errors`). The numbers are those of
+`sysexits.h`, as far as it has one. Any other exception is a defect in the program: exit code 1, with its
+traceback.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+from typing import ClassVar
 
-CHANGES = 2
-"""Exit code of `--plan` where something would change."""
+from compose_seeder.errors import SeedError
+
+PLAN_FOUND_CHANGES = 2
+"""Exit code of `--plan` where a run would change something."""
 
 DEFECT = 1
+"""Exit code of an exception that nobody expected."""
+
+SIGNAL_BASE = 128
+"""Exit codes above are those of a process that a signal ended, as a shell counts them."""
 
 
 class InitError(Exception):
-    """A run cannot go on."""
+    """A run cannot go on; subclasses say why."""
 
-    exit_code = DEFECT
+    exit_code: ClassVar[int] = DEFECT
 
 
 class SettingsError(InitError):
-    """Settings are wrong; the message lists every fault."""
+    """Settings or the command line are wrong; the message lists every fault."""
 
-    exit_code = 78
+    exit_code = os.EX_CONFIG
 
 
 class NotReadyError(InitError):
-    """What was waited for did not come up before the deadline."""
+    """PostgreSQL, the API or a revision was not there before the deadline."""
 
-    exit_code = 69
+    exit_code = os.EX_UNAVAILABLE
 
 
 class CredentialsRefused(InitError):  # noqa: N818 - it names what happened
-    """PostgreSQL or the API refused the credentials."""
+    """PostgreSQL or the API refused the credentials, or a right is missing."""
 
-    exit_code = 77
+    exit_code = os.EX_NOPERM
 
 
 class LockError(InitError):
-    """Another run held the lock until the deadline."""
+    """Another session held a lock until the deadline."""
 
-    exit_code = 75
+    exit_code = os.EX_TEMPFAIL
 
 
 class ConnectionLostError(InitError):
-    """The database went away in the middle of a run."""
+    """The connection to PostgreSQL was lost in the middle of a run."""
 
-    exit_code = 75
+    exit_code = os.EX_TEMPFAIL
 
 
 class MigrationError(InitError):
     """A migration failed, or the history of revisions is broken."""
 
-    exit_code = 70
+    exit_code = os.EX_SOFTWARE
 
 
 class UnknownRevisionError(InitError):
     """The database is at a revision that this image does not know."""
 
-    exit_code = 73
+    exit_code = os.EX_CANTCREAT
 
 
 class Interrupted(KeyboardInterrupt):
@@ -84,24 +93,11 @@ class Interrupted(KeyboardInterrupt):
 
     @property
     def exit_code(self) -> int:
-        """128 and the signal's number, as shells have it."""
-        return 128 + self.signal
+        """Return the code that a shell gives a process which this signal ended."""
+        return SIGNAL_BASE + self.signal
 
 
-SEEDING = {
-    "ManifestError": 78,
-    "SourceError": 66,
-    "RecordError": 65,
-    "RefusedError": 76,
-    "CredentialsError": 77,
-    "InterruptedTargetError": 75,
-}
-
-
-def exit_code(error: BaseException) -> int:
-    """The exit code for an error, without importing what raises it."""
-    if isinstance(error, InitError | Interrupted):
-        return error.exit_code
-    if type(error).__module__ == "compose_seeder.errors":
-        return SEEDING[type(error).__name__]
-    return DEFECT
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code that an error carries, or `DEFECT` for an exception of somebody else's."""
+    # Not by the attribute's name: an application's own exception may have an `exit_code` as well.
+    return error.exit_code if isinstance(error, InitError | SeedError | Interrupted) else DEFECT

@@ -1,20 +1,25 @@
-"""What can go wrong while seeding, as a tree.
+"""The errors of seeding, as a tree, each with the exit code for a program that ends by it.
 
     SeedError
-    ├── ManifestError       seeds.toml is wrong, or names a table or column that is not there
-    ├── SourceError         a source cannot be read, or is not what its checksum says
-    ├── RecordError         records of a seed file are wrong: the faults, up to twenty of them
-    ├── RefusedError        a target refused records, or on_drift = "fail" met drift
-    ├── CredentialsError    the database or the API refused the credentials
-    └── InterruptedTargetError   a target went away half-way; run again
+    ├── ManifestError           78  seeds.toml is wrong, or names a table or column that is not there
+    ├── SourceError             66  a source cannot be read, or is not what its checksum says
+    ├── FaultyRecordsError
+    │   ├── RecordError         65  records of a seed file are wrong
+    │   └── RefusedError        76  a target refused records, or on_drift = "fail" met drift
+    ├── CredentialsError        77  the database or the API refused the credentials
+    └── InterruptedTargetError  75  a target went away half-way: run again
 
-Each carries a message for a person: what, where, what was found, and what to do.
+Each carries a message for a person: what, where, what was found, and what to do. The numbers are those
+of `sysexits.h`.
 """
 
 from __future__ import annotations
 
+import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 SHOWN = 20
 """How many faults a message lists before it only counts."""
@@ -24,28 +29,38 @@ QUOTED = 120
 
 
 class SeedError(Exception):
-    """Seeding cannot go on."""
+    """Seeding cannot go on; subclasses say why."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class ManifestError(SeedError):
     """The manifest is wrong in itself or against the database."""
 
+    exit_code = os.EX_CONFIG
+
 
 class SourceError(SeedError):
-    """A source cannot be read."""
+    """A source cannot be read, or is not what its checksum says."""
+
+    exit_code = os.EX_NOINPUT
 
 
 class CredentialsError(SeedError):
     """A target refused the credentials."""
 
+    exit_code = os.EX_NOPERM
+
 
 class InterruptedTargetError(SeedError):
     """A target went away half-way; what was done is in the ledger."""
 
+    exit_code = os.EX_TEMPFAIL
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with one record.
+    """A fault of one record.
 
     Attributes:
         where: file and JSON pointer, as in `seed.json#/monsters/17`.
@@ -60,7 +75,7 @@ class Fault:
     problem: str
 
     def __str__(self) -> str:
-        """One line: where, which record, which field, what."""
+        """Return one line: where, which record, which field, what."""
         record = f" ({self.record})" if self.record else ""
         field = f", field {self.field}" if self.field else ""
         return f"{self.where}{record}{field}: {self.problem}"
@@ -71,9 +86,9 @@ class FaultyRecordsError(SeedError):
 
     Args:
         what: the message's first line, without its colon.
-        faults: all of them, or the first ones.
-        count: how many there are, where `faults` are the first ones.
-        more: there are as many at least, and nobody has looked for the rest.
+        faults: all of the faults, or the first.
+        count: how many faults there are, where `faults` are only the first.
+        more: whether `count` is only a lower bound, since the search ended early.
     """
 
     def __init__(
@@ -92,9 +107,11 @@ class FaultyRecordsError(SeedError):
 class RecordError(FaultyRecordsError):
     """Records of a seed file are wrong; nothing of their dataset was written."""
 
+    exit_code = os.EX_DATAERR
 
-def together(errors: Sequence[RecordError]) -> RecordError:
-    """One error of several; the first one's words."""
+
+def merge_record_errors(errors: Sequence[RecordError]) -> RecordError:
+    """Return one error that holds the faults of several, under the first one's first line."""
     first, *others = errors
     if not others:
         return first
@@ -103,23 +120,23 @@ def together(errors: Sequence[RecordError]) -> RecordError:
 
 
 class RefusedError(FaultyRecordsError):
-    """A target did not take records."""
+    """A target refused records."""
+
+    exit_code = os.EX_PROTOCOL
 
 
 def quote(text: object, limit: int = QUOTED) -> str:
-    """`text` for a message: on one line, and no longer than a person wants to read."""
+    """Return `text` for a message: on one line, cut after `limit` characters."""
     line = " ".join(str(text).split())
     return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """A suggestion, ` (did you mean …?)`, or nothing where no known name is near."""
+    """Return a suggestion, ` (did you mean …?)`, or "" where no known name resembles `name`."""
     match = near(name, known)
     return f" (did you mean {match}?)" if match else ""
 
 
 def near(name: str, known: Sequence[str]) -> str:
-    """The known name that is nearest, or "" where none is near."""
-    import difflib
-
+    """Return the known name that resembles `name` most, or "" where none does."""
     return next(iter(difflib.get_close_matches(name, known, n=1)), "")

@@ -23,7 +23,6 @@ from typing import Any
 
 import pytest
 import zstandard
-from compose_init.errors import exit_code
 from compose_seeder import Options, check, seed
 from compose_seeder.errors import SeedError
 from compose_seeder.sources.location import Sources
@@ -117,7 +116,7 @@ def said(act: Callable[[], object], folder: Path) -> tuple[int, str]:
     """The exit code of what is raised, and the message."""
     with pytest.raises(SeedError) as raised:
         act()
-    return exit_code(raised.value), str(raised.value).replace(str(folder), "FOLDER")
+    return raised.value.exit_code, str(raised.value).replace(str(folder), "FOLDER")
 
 
 def sources() -> Sources:

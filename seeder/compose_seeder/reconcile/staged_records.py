@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from compose_seeder.documents.json_document import Arrays, Batch, RawRecord, raw_records
-from compose_seeder.errors import RecordError, together
+from compose_seeder.errors import RecordError, merge_record_errors
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.staging import Desired, Lookup, stage
 
@@ -68,7 +68,7 @@ class Staged:
         except RecordError as error:
             errors.append(error)
         if errors:
-            raise together(errors)
+            raise merge_record_errors(errors)
         self.count, self.waiting = count, waiting
 
     def at(self, positions: Iterable[int]) -> dict[int, Desired]:
