@@ -205,15 +205,16 @@ def _remember(settings: Settings, started: float, document: dict[str, Any]) -> N
     """The run into the ledger, where there is one; its failure must not hide the run's own."""
     import psycopg
 
-    from compose_init import ledger, wait
-    from compose_init.errors import InitError
+    from compose_init import ledger
+    from compose_init.database.connection import connect
+    from compose_init.errors import InitError, NotYetError
 
     if settings.database is None:
         return
     try:
-        with wait.connect(settings.database, connect_timeout="2") as connection:
+        with connect(settings.database, connect_timeout="2") as connection:
             ledger.record_run(connection, started, __version__, document)
-    except (psycopg.Error, InitError, wait.NotYetError) as error:
+    except (psycopg.Error, InitError, NotYetError) as error:
         event("the run could not be written to the ledger", DEBUG, reason=str(error))
 
 
@@ -291,9 +292,9 @@ def _wait(settings: Settings, call: Namespace) -> int:
     from compose_init.status import wait_for_revision
 
     if call.revision is None:
-        from compose_init.wait import for_database
+        from compose_init.wait import wait_for_database
 
-        for_database(settings.need_database(), settings.database_timeout).close()
+        wait_for_database(settings.need_database(), settings.database_timeout).close()
     else:
         wait_for_revision(settings, call.revision, partial(_configure_logs, settings, call))
     event("is there", revision=call.revision or "PostgreSQL")

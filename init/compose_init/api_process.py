@@ -14,10 +14,10 @@ from logging import DEBUG, WARNING
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from compose_init import wait
 from compose_init.errors import NotReadyError, SettingsError
 from compose_init.logs import event
 from compose_init.settings import Api
+from compose_init.wait import wait_for_api
 
 if TYPE_CHECKING:
     import httpx
@@ -61,11 +61,11 @@ def running(api: Api, plain: Mapping[str, str], timeout: float) -> Iterator[http
         limits=httpx.Limits(max_connections=100, max_keepalive_connections=100),
     ) as client:
         if not api.command:
-            wait.for_api(client, api.health_path, timeout)
+            wait_for_api(client, api.health_path, timeout)
             yield client
             return
         with _Temporary(api, plain) as process:
-            wait.for_api(client, api.health_path, timeout, process.check)
+            wait_for_api(client, api.health_path, timeout, process.check)
             event("the temporary API is up", address=api.base_url)
             yield client
 

@@ -81,6 +81,10 @@ class UnknownRevisionError(InitError):
     exit_code = os.EX_CANTCREAT
 
 
+class NotYetError(Exception):
+    """What is waited for is not there yet, and why; ends no run, since the question is asked again."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A signal asked the run to end.
 

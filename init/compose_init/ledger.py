@@ -14,9 +14,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from compose_init.database.connection import Connection
 from compose_init.errors import CredentialsRefused
 from compose_init.migrations import revision_ledger
-from compose_init.wait import Connection
 
 UP_TO_DATE = """
 SELECT (SELECT jsonb_object_agg(name, inputs) FROM compose_init.phase), compose_init.current_revisions()

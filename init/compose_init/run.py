@@ -15,9 +15,15 @@ from functools import cached_property, partial
 from logging import WARNING
 from typing import TYPE_CHECKING, Any
 
-from compose_init import ledger, wait
+from compose_init import ledger
 from compose_init.database import advisory_lock
-from compose_init.errors import InitError, SettingsError
+from compose_init.database.connection import (
+    Connection,
+    connect,
+    connect_timeout,
+    translate_lost_connection,
+)
+from compose_init.errors import InitError, NotYetError, SettingsError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.fingerprint import of_migrations
@@ -25,6 +31,7 @@ from compose_init.migrations.revision_graph import Place, Revision, read_record
 from compose_init.output.progress import View
 from compose_init.output.report import DONE, NOTHING, Planned, Report
 from compose_init.settings import Settings
+from compose_init.wait import wait_for_database
 
 if TYPE_CHECKING:
     import httpx
@@ -65,7 +72,7 @@ class Run:
         Raises:
             InitError, SeedError: what ended the run; phases before stay done.
         """
-        with wait.not_lost():
+        with translate_lost_connection():
             with self._phase("wait"):
                 connection = self._connect()
             with connection:
@@ -76,7 +83,7 @@ class Run:
                     self._do(connection, self._due(connection))  # another run may have done it
         return self.report
 
-    def _do(self, connection: wait.Connection, due: set[str]) -> None:
+    def _do(self, connection: Connection, due: set[str]) -> None:
         self.report.outcome = DONE if due else NOTHING
         here = self._prepare(connection, due)
         if "migrate" in due and here.state != "ahead":
@@ -93,7 +100,7 @@ class Run:
             with self._phase("seed"):
                 self._seed(connection)
 
-    def _prepare(self, connection: wait.Connection, due: set[str]) -> Place:
+    def _prepare(self, connection: Connection, due: set[str]) -> Place:
         """What can be wrong is said before anything is changed; "behind" where migrating will tell."""
         try:
             if "seed" in due:
@@ -115,7 +122,7 @@ class Run:
         Raises:
             InitError, SeedError: what would end the run before it changed anything.
         """
-        with wait.not_lost(), self._connect() as connection:
+        with translate_lost_connection(), self._connect() as connection:
             due = self._due(connection)
             pending: tuple[Revision, ...] = ()
             sql: Mapping[str, str] = {}
@@ -152,16 +159,16 @@ class Run:
 
     # the phases
 
-    def _connect(self) -> wait.Connection:
+    def _connect(self) -> Connection:
         database = self.settings.need_database()
         timeout, began = self.settings.database_timeout, time.monotonic()
         try:
             # There already, nearly always: no waiting loop is imported.
-            return wait.connect(database, **wait.no_longer_than(timeout, database))
-        except wait.NotYetError as reason:
+            return connect(database, **connect_timeout(database, timeout))
+        except NotYetError as reason:
             event("waiting for PostgreSQL", address=database.place, reason=str(reason))
             self._get_ready()
-            return wait.for_database(database, timeout, began=began)
+            return wait_for_database(database, timeout, started=began)
 
     def _locked(self) -> Any:
         return advisory_lock.held(
@@ -178,7 +185,7 @@ class Run:
             ):  # said when it is needed: the database may be at another image's head
                 self._migrations.lineage()
 
-    def _migrate(self, connection: wait.Connection) -> Place:
+    def _migrate(self, connection: Connection) -> Place:
         migrations = self._migrations
         before = of_migrations(migrations.config)
         migrations.applied = self.report.migrations
@@ -200,7 +207,7 @@ class Run:
         self._lock.check()
         self.view.migrating(revision)
 
-    def _look(self, connection: wait.Connection) -> Place:
+    def _look(self, connection: Connection) -> Place:
         """Seeds of an older image are not for a database that has gone on."""
         if self.settings.alembic_config is None:
             return Place("at head")  # of no history at all
@@ -219,7 +226,7 @@ class Run:
             revisions=[str(entry) for entry in here.unknown],
         )
 
-    def _check_role(self, connection: wait.Connection) -> None:
+    def _check_role(self, connection: Connection) -> None:
         """Before the seeds: the temporary API connects as this role, and its error would say less."""
         from compose_init.database import application_role
 
@@ -227,14 +234,14 @@ class Run:
         application_role.check(connection, role)
         ledger.record_phase(connection, "roles", {"role": role})
 
-    def _role_faults(self, connection: wait.Connection) -> tuple[Fault, ...]:
+    def _role_faults(self, connection: Connection) -> tuple[Fault, ...]:
         """What a run would not mend by itself, as things stand."""
         from compose_init.database import application_role
 
         found = application_role.faults(connection, self.settings.application_role or "")
         return tuple(fault for fault in found if not fault.ours)
 
-    def _seed(self, connection: wait.Connection) -> None:
+    def _seed(self, connection: Connection) -> None:
         _, inputs = self._seed_with(
             connection,
             # A run that fails half-way has changed what the last complete one left.
@@ -244,7 +251,7 @@ class Run:
         )
         ledger.record_phase(connection, self._seed_phase, inputs)
 
-    def _before_dataset(self, connection: wait.Connection, dataset: str) -> None:
+    def _before_dataset(self, connection: Connection, dataset: str) -> None:
         self._lock.check()
         ledger.forget_seed(connection, dataset)
 
@@ -259,7 +266,7 @@ class Run:
         api = self.settings.api is not None
         examine(self._manifest, self._sources, only=self.call.datasets, api=api)
 
-    def _seed_with(self, connection: wait.Connection, **how: Any) -> Any:
+    def _seed_with(self, connection: Connection, **how: Any) -> Any:
         from compose_seeder import Options, seed
 
         with ExitStack() as api:
@@ -312,7 +319,7 @@ class Run:
 
     # up to date?
 
-    def _due(self, connection: wait.Connection) -> set[str]:
+    def _due(self, connection: Connection) -> set[str]:
         """The phases that the last complete run did not leave as this one would; one query.
 
         Raises:
@@ -341,7 +348,7 @@ class Run:
             return wanted if checked != self.settings.application_role else set()
         return wanted
 
-    def _place(self, connection: wait.Connection, last: ledger.State) -> Place | None:
+    def _place(self, connection: Connection, last: ledger.State) -> Place | None:
         """Where the database stands, without Alembic; None where it takes Alembic to know."""
         config = self.settings.alembic_config
         if config is None:
@@ -378,7 +385,7 @@ class Run:
             self.report.phases.append((name, time.monotonic() - started))
 
 
-def _warn_of_invalid_indexes(connection: wait.Connection) -> None:
+def _warn_of_invalid_indexes(connection: Connection) -> None:
     from compose_init.migrations.concurrent_indexes import invalid_indexes
 
     for name in invalid_indexes(connection):

@@ -7,19 +7,21 @@ from collections.abc import Callable, Iterable
 from logging import WARNING
 from typing import Any
 
-from compose_init import __version__, ledger, wait
-from compose_init.errors import ConnectionLostError, MigrationError
+from compose_init import __version__, ledger
+from compose_init.database.connection import Connection, translate_lost_connection
+from compose_init.errors import ConnectionLostError, MigrationError, NotYetError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.fingerprint import of_migrations
 from compose_init.migrations.revision_graph import Lineage, place, read_record, write_record
 from compose_init.migrations.upgrade import Migrations, of_settings
 from compose_init.settings import Settings
+from compose_init.wait import poll_until, wait_for_database
 
 
 def status(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
     """Revision and head, lineage, datasets and the last runs, as the design names them."""
-    with wait.for_database(settings.need_database(), settings.database_timeout) as connection:
+    with wait_for_database(settings.need_database(), settings.database_timeout) as connection:
         return {
             "version": __version__,
             "database": _schema(settings, connection, logging),
@@ -29,7 +31,7 @@ def status(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
 
 
 def _schema(
-    settings: Settings, connection: wait.Connection, logging: Callable[[], object]
+    settings: Settings, connection: Connection, logging: Callable[[], object]
 ) -> dict[str, Any]:
     known = revision_ledger.rows(connection)
     applied = [
@@ -108,7 +110,9 @@ def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], o
     lineage = read_record(migrations.config, found.whole) or migrations.lineage()
     wanted = _resolved(lineage, revision, migrations)
     began = time.monotonic()
-    connection = wait.for_database(settings.need_database(), settings.database_timeout, began=began)
+    connection = wait_for_database(
+        settings.need_database(), settings.database_timeout, started=began
+    )
 
     def ask() -> None:
         current = _current(connection, migrations, found.environment)
@@ -118,23 +122,21 @@ def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], o
         missing = wanted - lineage.applied([*current, *unknown])
         if missing:
             at = ", ".join(current) or "no revision"
-            raise wait.NotYetError(
+            raise NotYetError(
                 f"the database is at {at}, and {', '.join(sorted(missing))} is not applied"
             )
 
-    with connection, wait.not_lost():
-        wait.until(
+    with connection, translate_lost_connection():
+        poll_until(
             ask,
             what=f"revision {revision}",
             timeout=settings.database_timeout,
-            began=began,
+            started=began,
             hint="look at init's log; INIT_DATABASE_TIMEOUT says how long to wait",
         )
 
 
-def _current(
-    connection: wait.Connection, migrations: Migrations, environment: str
-) -> Iterable[str]:
+def _current(connection: Connection, migrations: Migrations, environment: str) -> Iterable[str]:
     """By one query where a run with the same env.py has told the ledger where to look."""
     last = ledger.read(connection)
     if last and last.inputs.get("migrate", {}).get("environment") == environment:
@@ -142,7 +144,7 @@ def _current(
     try:
         return migrations.look().current
     except ConnectionLostError as error:
-        raise wait.NotYetError(str(error)) from None
+        raise NotYetError(str(error)) from None
 
 
 def _resolved(lineage: Lineage, revision: str, migrations: Migrations) -> set[str]:

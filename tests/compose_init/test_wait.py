@@ -1,4 +1,4 @@
-"""Waiting: for what comes up, and not for what waiting cannot mend."""
+"""Waiting: for what comes up, and not where waiting does not help."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import threading
 import time
 
 import pytest
-from compose_init import wait
+from compose_init.database.connection import connect
 from compose_init.database.url import Database
-from compose_init.errors import CredentialsRefused, NotReadyError, SettingsError
+from compose_init.errors import CredentialsRefused, NotReadyError, NotYetError, SettingsError
 from compose_init.settings import read
+from compose_init.wait import poll_until, wait_for_database
 
 from examples.postgres import PASSWORD, Server, free_port
 from tests.support.programs import Program
@@ -27,10 +28,10 @@ def test_until_gives_the_first_answer() -> None:
     def ask() -> str:
         answer = next(answers)
         if answer == "not yet":
-            raise wait.NotYetError(answer)
+            raise NotYetError(answer)
         return answer
 
-    assert wait.until(ask, what="it", timeout=5, hint="") == "there"
+    assert poll_until(ask, what="it", timeout=5, hint="") == "there"
     assert next(answers) == "never asked"
 
 
@@ -38,10 +39,10 @@ def test_until_ends_with_the_last_reason() -> None:
     """The message says what, how long, why, and what to look at."""
 
     def ask() -> None:
-        raise wait.NotYetError("still asleep")
+        raise NotYetError("still asleep")
 
     with pytest.raises(NotReadyError, match=r"it did not come up within 0.2 s: still asleep; look"):
-        wait.until(ask, what="it", timeout=0.2, hint="look")
+        poll_until(ask, what="it", timeout=0.2, hint="look")
 
 
 def test_other_errors_end_it_at_once() -> None:
@@ -53,7 +54,7 @@ def test_other_errors_end_it_at_once() -> None:
         raise CredentialsRefused("no")
 
     with pytest.raises(CredentialsRefused):
-        wait.until(ask, what="it", timeout=5, hint="")
+        poll_until(ask, what="it", timeout=5, hint="")
     assert asked == [1]
 
 
@@ -71,22 +72,22 @@ def test_a_wrong_password_fails_at_once(server: Server, program: Program) -> Non
 def test_an_unknown_role_or_database_fails_at_once(server: Server) -> None:
     """Neither appears by waiting."""
     with pytest.raises(CredentialsRefused):
-        wait.connect(database(server.url().replace("//postgres:", "//nobody:")))
+        connect(database(server.url().replace("//postgres:", "//nobody:")))
     for name in ("nope", 'a "quoted" one'):
         with pytest.raises(SettingsError, match=f'database "{name}" does not exist'):
-            wait.connect(database(server.url(name)))
+            connect(database(server.url(name)))
 
 
 def test_tls_that_cannot_be_had_fails_at_once(server: Server) -> None:
     """The server has no TLS, and the address demands it."""
     with pytest.raises(SettingsError, match="server does not support SSL"):
-        wait.connect(database(server.url() + "?sslmode=require"))
+        connect(database(server.url() + "?sslmode=require"))
 
 
 def test_a_wrong_parameter_is_a_wrong_setting(server: Server) -> None:
     """Libpq's own words about it."""
     with pytest.raises(SettingsError, match="invalid"):
-        wait.connect(database(server.url() + "?sslmoed=require"))
+        connect(database(server.url() + "?sslmoed=require"))
 
 
 @pytest.mark.parametrize(
@@ -107,8 +108,8 @@ def test_a_wrong_parameter_is_a_wrong_setting(server: Server) -> None:
 )
 def test_a_wrong_value_fails_at_once(server: Server, query: str) -> None:
     """Libpq and PostgreSQL refuse it before and after the connection; waiting mends neither."""
-    with pytest.raises(SettingsError, match="waiting does not mend this"):
-        wait.connect(database(f"{server.url()}?{query}"))
+    with pytest.raises(SettingsError, match="waiting does not help"):
+        connect(database(f"{server.url()}?{query}"))
 
 
 def test_a_server_that_never_answers_costs_no_more_than_the_deadline() -> None:
@@ -117,18 +118,18 @@ def test_a_server_that_never_answers_costs_no_more_than_the_deadline() -> None:
         url = f"postgresql://u:pw12345@127.0.0.1:{silent.getsockname()[1]}/n"
         started = time.monotonic()
         with pytest.raises(NotReadyError, match="within 1 s"):
-            wait.for_database(database(url), 1)
+            wait_for_database(database(url), 1)
         assert time.monotonic() - started < 4
 
 
 def test_time_that_was_waited_already_counts() -> None:
     """A run tries once before its waiting loop."""
     with pytest.raises(NotReadyError, match="within 60 s"):
-        wait.until(_asleep, what="it", timeout=60, hint="", began=time.monotonic() - 60)
+        poll_until(_asleep, what="it", timeout=60, hint="", started=time.monotonic() - 60)
 
 
 def _asleep() -> None:
-    raise wait.NotYetError("still asleep")
+    raise NotYetError("still asleep")
 
 
 def test_unreachable_is_waited_for_until_the_deadline(program: Program) -> None:

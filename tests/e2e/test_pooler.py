@@ -10,10 +10,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from compose_init import wait
 from compose_init.database import advisory_lock
+from compose_init.database.connection import connect
 from compose_init.database.url import Database, from_url
 from compose_init.errors import LockError, NotReadyError, SettingsError
+from compose_init.wait import wait_for_database
 from psycopg.conninfo import conninfo_to_dict
 
 from examples.postgres import PASSWORD, USER, Server, free_port
@@ -124,7 +125,7 @@ def _start(image: str, server: Server, database: str, tmp_path: Path) -> Iterato
             ).strip()
             running.callback(run, "docker", "rm", "-f", "-v", container)
             pooler = Pooler(f"postgresql://{USER}@127.0.0.1:{port}/{name}", database)
-            wait.for_database(pooler.place, 30).close()
+            wait_for_database(pooler.place, 30).close()
             return pooler
 
         yield start
@@ -153,7 +154,7 @@ def busy(pooler: Pooler, clients: int) -> Iterator[None]:
 
 def fill(pooler: Pooler, sessions: int) -> None:
     """Let the pooler open sessions, as many as others once used at the same time."""
-    others = [wait.connect(pooler.place) for _ in range(sessions)]
+    others = [connect(pooler.place) for _ in range(sessions)]
     for sql in ("BEGIN", "ROLLBACK"):
         for other in others:
             other.execute(sql)

@@ -20,10 +20,17 @@ from typing import Any
 
 import psycopg
 
-from compose_init import wait
+from compose_init.database.connection import Connection
 from compose_init.database.url import Database
-from compose_init.errors import ConnectionLostError, LockError, NotReadyError, SettingsError
+from compose_init.errors import (
+    ConnectionLostError,
+    LockError,
+    NotReadyError,
+    NotYetError,
+    SettingsError,
+)
 from compose_init.logs import event
+from compose_init.wait import poll_until, wait_for_database
 
 KEY = int.from_bytes(b"compinit", "big")
 """The bytes of "compinit"; one lock a database."""
@@ -70,7 +77,7 @@ PARTS = {"high": KEY >> 32, "low": KEY & 0xFFFF_FFFF}
 class Lock:
     """The lock while it is held."""
 
-    connection: wait.Connection
+    connection: Connection
 
     def check(self) -> None:
         """Make sure that it is held still; for every step that no other run may do as well.
@@ -105,7 +112,7 @@ def held(database: Database, *, database_timeout: float, timeout: float) -> Iter
         SettingsError: the connection goes through a pooler that cannot hold a session's lock.
         NotReadyError: PostgreSQL, or a pooler in front of it, had no session for this run in time.
     """
-    with wait.for_database(database, database_timeout, **ALIVE) as connection:
+    with wait_for_database(database, database_timeout, **ALIVE) as connection:
         _refuse_shared_sessions(database, connection, database_timeout)
         # The lock's session is idle by nature; a server that ends idle ones must not end this one.
         connection.execute("SET idle_session_timeout = 0")
@@ -118,7 +125,7 @@ def held(database: Database, *, database_timeout: float, timeout: float) -> Iter
             _release(connection)
 
 
-def _take(connection: wait.Connection, timeout: float) -> None:
+def _take(connection: Connection, timeout: float) -> None:
     told = False
 
     def ask() -> None:
@@ -130,10 +137,10 @@ def _take(connection: wait.Connection, timeout: float) -> None:
         if not told:
             event("another run holds the lock, waiting for it", holder=holder)
             told = True
-        raise wait.NotYetError(holder)
+        raise NotYetError(holder)
 
     try:
-        wait.until(ask, what="the lock", timeout=timeout, hint="")
+        poll_until(ask, what="the lock", timeout=timeout, hint="")
     except NotReadyError as error:
         reason = str(error).partition(": ")[2].removesuffix("; ")
         raise LockError(
@@ -142,7 +149,7 @@ def _take(connection: wait.Connection, timeout: float) -> None:
         ) from None
 
 
-def _release(connection: wait.Connection) -> None:
+def _release(connection: Connection) -> None:
     """Let go at once: a session pooler may keep the session, and the server needs a moment to end one.
 
     Where the session has changed after all, the one that has the lock may come back in the next rounds.
@@ -152,11 +159,11 @@ def _release(connection: wait.Connection) -> None:
         any(connection.execute(unlock, [KEY]).fetchone() == (True,) for _ in range(ROUNDS))
 
 
-def _held_here(connection: wait.Connection) -> bool:
+def _held_here(connection: Connection) -> bool:
     return connection.execute(HELD_HERE, PARTS).fetchone() is not None
 
 
-def _holder(connection: wait.Connection) -> str:
+def _holder(connection: Connection) -> str:
     row = connection.execute(HOLDER, PARTS).fetchone()
     if row is None:
         return "its holder just let go"
@@ -168,7 +175,7 @@ def _holder(connection: wait.Connection) -> str:
 
 
 def _refuse_shared_sessions(
-    database: Database, connection: wait.Connection, database_timeout: float
+    database: Database, connection: Connection, database_timeout: float
 ) -> None:
     """Refuse a pooler that lends a session of the server to one client after the other.
 
@@ -182,7 +189,7 @@ def _refuse_shared_sessions(
             return
         for _ in range(ROUNDS):
             # A new client every time: behind one address there may be several poolers.
-            other = wait.for_database(database, database_timeout, **_same_place(connection))
+            other = wait_for_database(database, database_timeout, **_same_place(connection))
             with other, _within(SERVER_SESSION, connection, other):
                 if _is_shared(connection, ours, other):
                     raise _shared(connection)
@@ -193,7 +200,7 @@ def _refuse_shared_sessions(
         ) from None
 
 
-def _is_shared(connection: wait.Connection, ours: int, other: wait.Connection) -> bool:
+def _is_shared(connection: Connection, ours: int, other: Connection) -> bool:
     """Whether another client gets our session, or we get one of theirs while it has ours.
 
     The other one is asked first: in its transaction it may have the only session there is.
@@ -207,7 +214,7 @@ def _is_shared(connection: wait.Connection, ours: int, other: wait.Connection) -
         raise
 
 
-def _shared(connection: wait.Connection) -> SettingsError:
+def _shared(connection: Connection) -> SettingsError:
     return SettingsError(
         f"the lock cannot be held: {_place(connection)} is the address of a pooler in transaction or statement"
         " mode, which lends a session of PostgreSQL to one client after the other, and the lock belongs to a"
@@ -215,16 +222,16 @@ def _shared(connection: wait.Connection) -> SettingsError:
     )
 
 
-def _process(connection: wait.Connection) -> int:
+def _process(connection: Connection) -> int:
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     return int(row[0]) if row else 0
 
 
-def _place(connection: wait.Connection) -> str:
+def _place(connection: Connection) -> str:
     return f"{connection.info.host}:{connection.info.port}"
 
 
-def _same_place(connection: wait.Connection) -> dict[str, Any]:
+def _same_place(connection: Connection) -> dict[str, Any]:
     """The one server that was reached, where the address names several."""
     info = connection.info
     place = {"host": info.host, "hostaddr": info.hostaddr, "port": str(info.port)}
@@ -235,7 +242,7 @@ def _same_place(connection: wait.Connection) -> dict[str, Any]:
 
 
 @contextmanager
-def _within(seconds: float, *connections: wait.Connection) -> Iterator[None]:
+def _within(seconds: float, *connections: Connection) -> Iterator[None]:
     """Hang up where PostgreSQL takes longer: libpq itself waits for an answer without end.
 
     Raises:
@@ -263,7 +270,7 @@ def _within(seconds: float, *connections: wait.Connection) -> Iterator[None]:
         timer.join()
 
 
-def _hang_up(connection: wait.Connection) -> None:
+def _hang_up(connection: Connection) -> None:
     with socket.socket(fileno=os.dup(connection.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)
 

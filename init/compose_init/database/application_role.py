@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import psycopg
 
+from compose_init.database.connection import Connection
 from compose_init.errors import CredentialsRefused
-from compose_init.wait import Connection
 
 LEDGER = "compose_init"
 DATA = ("SELECT", "INSERT", "UPDATE", "DELETE")

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import psycopg
 
-from compose_init import wait
+from compose_init.database.connection import Connection, connect
 from compose_init.database.url import Database
-from compose_init.errors import InitError
+from compose_init.errors import InitError, NotYetError
 from compose_init.logs import event
 
 BLOCKERS = """
@@ -60,12 +60,12 @@ class Watch:
             # Only where something runs for longer than a moment.
             while not self._over.wait(self._every):
                 if self.pid is not None:
-                    with wait.connect(self._database, connect_timeout="2") as connection:
+                    with connect(self._database, connect_timeout="2") as connection:
                         self._watch(connection)
-        except (psycopg.Error, InitError, wait.NotYetError):
+        except (psycopg.Error, InitError, NotYetError):
             return  # what it would have said is a help, and no more
 
-    def _watch(self, connection: wait.Connection) -> None:
+    def _watch(self, connection: Connection) -> None:
         since = time.monotonic()
         while not self._over.wait(self._every):
             row = connection.execute(BLOCKERS, [self.pid]).fetchone() if self.pid else None

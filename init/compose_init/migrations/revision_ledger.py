@@ -14,9 +14,9 @@ from typing import Any
 
 import psycopg
 
+from compose_init.database.connection import Connection
 from compose_init.errors import UnknownRevisionError
 from compose_init.migrations.revision_graph import Lineage, Place, Recorded, Revision, place
-from compose_init.wait import Connection
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS compose_init.revision (

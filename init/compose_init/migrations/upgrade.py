@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
+    from compose_init.database.connection import Connection
     from compose_init.settings import Settings
-    from compose_init.wait import Connection
 
 # Where env.py's connection leads: the same database as ours has the same answers to the first two.
 NOWHERE = Database({}, "postgresql://")

@@ -6,9 +6,9 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from compose_init import wait
-from compose_init.errors import SettingsError
+from compose_init.errors import NotYetError, SettingsError
 from compose_init.settings import is_web_address
+from compose_init.wait import poll_until
 
 SHOWN = 200
 """Characters of an answer that a message may have."""
@@ -41,13 +41,13 @@ def probe(url: str, timeout: float, version: str | None = None) -> str:
             try:
                 answer = client.get(url)
             except (httpx.TransportError, httpx.InvalidURL) as error:
-                raise wait.NotYetError(f"{type(error).__name__}: {error}") from None
+                raise NotYetError(f"{type(error).__name__}: {error}") from None
             if not answer.is_success:
                 said = " ".join(answer.text.split())[:SHOWN]
-                raise wait.NotYetError(f"it answers {answer.status_code} {said}".rstrip())
+                raise NotYetError(f"it answers {answer.status_code} {said}".rstrip())
             return "" if version is None else _version(answer, version)
 
-        found = wait.until(
+        found = poll_until(
             ask,
             what=place,
             timeout=timeout,
@@ -60,9 +60,9 @@ def _version(answer: Any, expected: str) -> str:
     try:
         found = answer.json()["version"]
     except (ValueError, KeyError, TypeError):
-        raise wait.NotYetError(
+        raise NotYetError(
             "its answer is no JSON object with a version; STACK_PROBE_VERSION=false does not look for one"
         ) from None
     if found != expected:
-        raise wait.NotYetError(f"it answers as version {found!r}, and not {expected!r}")
+        raise NotYetError(f"it answers as version {found!r}, and not {expected!r}")
     return f" as version {found}"

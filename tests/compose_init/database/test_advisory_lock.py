@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from compose_init import wait
 from compose_init.database import advisory_lock
+from compose_init.database.connection import Connection, connect
 from compose_init.database.url import Database
 from compose_init.errors import ConnectionLostError, LockError
 from compose_init.settings import read
@@ -151,13 +151,13 @@ def test_no_pooler_is_looked_for_where_there_is_none(
     place: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One connection, as nearly always."""
-    connect, made = wait.connect, []
+    made = []
 
-    def counted(*given: Any, **options: Any) -> wait.Connection:
+    def counted(*given: Any, **options: Any) -> Connection:
         made.append(given)
         return connect(*given, **options)
 
-    monkeypatch.setattr(wait, "connect", counted)
+    monkeypatch.setattr("compose_init.wait.connect", counted)
     with advisory_lock.held(place, database_timeout=5, timeout=1):
         assert len(made) == 1
 

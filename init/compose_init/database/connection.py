@@ -1,0 +1,129 @@
+"""One attempt to connect to PostgreSQL, and its errors translated into this program's.
+
+psycopg ─▶ NotYetError           refused, starting up, no such name yet: another attempt may succeed
+─▶ CredentialsRefused    waiting does not help
+─▶ SettingsError         waiting does not help
+─▶ ConnectionLostError   a session that was there has ended
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from compose_init.database.url import Database
+from compose_init.errors import (
+    ConnectionLostError,
+    CredentialsRefused,
+    InitError,
+    NotYetError,
+    SettingsError,
+)
+
+Connection = psycopg.Connection[Any]
+
+APPLICATION_NAME = "compose-init"
+"""Name of this program's sessions in `pg_stat_activity`."""
+
+CONNECT_TIMEOUT_SECONDS = 5
+"""Time that one attempt to connect may take, unless the address itself has a `connect_timeout`."""
+
+LIBPQ_MIN_TIMEOUT_SECONDS = 2
+"""libpq raises any shorter `connect_timeout` to this."""
+
+# libpq reports a refused connection as text alone, without an SQLSTATE. These are PostgreSQL's and
+# libpq's own English messages; a text that matches neither pattern is taken for "not there yet".
+REFUSED_CREDENTIALS = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry|authentication failed"
+    r"|role \".*\" is not permitted to log in|role \".*\" does not exist"
+    r"|certificate (?:authentication|verify) failed|permission denied for database",
+)
+WRONG_SETTINGS = re.compile(
+    r"database \".*\" does not exist|server does not support SSL|SSL error|root certificate file"
+    r"|certificate file|private key file|invalid (?:port|connection option|URI|integer value|command-line argument)"
+    r"|invalid (?:\"?\w+\"? value:|value for parameter)|weak sslmode|could not match \d+ port numbers"
+    r"|channel binding required|authentication method requirement|definition of service|service file"
+    r"|local user with ID|missing \"=\"|unrecognized configuration parameter|SCRAM authentication requires"
+    r"|server certificate for|could not load"
+    r"|no such database|unsupported startup parameter",  # PgBouncer's
+)
+
+
+def connect(database: Database, **options: Any) -> Connection:
+    """Connect once, in autocommit.
+
+    Args:
+        database: its address.
+        options: for libpq; they win over the address.
+
+    Raises:
+        NotYetError: PostgreSQL is not there yet.
+        CredentialsRefused: wrong user or password, or the user may not connect.
+        SettingsError: the address itself is wrong, or TLS cannot be had.
+    """
+    parameters = {
+        "connect_timeout": str(CONNECT_TIMEOUT_SECONDS),
+        **database.parameters,
+        "application_name": APPLICATION_NAME,
+        **options,
+    }
+    try:
+        return psycopg.connect(**parameters, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise _translate_refusal(database, error) from None
+    except psycopg.ProgrammingError as error:
+        raise SettingsError(f"the database's address is wrong: {_one_line(error)}") from None
+
+
+def connect_timeout(database: Database, seconds_left: float) -> dict[str, str]:
+    """Return the libpq options that end an attempt by a deadline.
+
+    Where packets are dropped, nothing else ends an attempt.
+    """
+    if seconds_left >= CONNECT_TIMEOUT_SECONDS or "connect_timeout" in database.parameters:
+        return {}
+    return {"connect_timeout": str(max(LIBPQ_MIN_TIMEOUT_SECONDS, round(seconds_left)))}
+
+
+@contextmanager
+def translate_lost_connection() -> Iterator[None]:
+    """Translate psycopg's errors of a session that ends while it is used.
+
+    Raises:
+        ConnectionLostError: the server ended the session, cannot be reached any more, or is read-only.
+    """
+    try:
+        yield
+    except psycopg.errors.ReadOnlySqlTransaction:
+        raise ConnectionLostError(
+            "PostgreSQL is read-only, as a standby is, or a database with default_transaction_read_only on; run again"
+            " with a server that accepts writes, or with target_session_attrs=read-write where there are several"
+        ) from None
+    except psycopg.OperationalError as error:
+        raise ConnectionLostError(
+            f"the connection to PostgreSQL was lost: {_one_line(error)}; run again"
+        ) from None
+
+
+def _translate_refusal(
+    database: Database, error: psycopg.OperationalError
+) -> InitError | NotYetError:
+    text = _one_line(error).removeprefix("connection failed: ")
+    if REFUSED_CREDENTIALS.search(text):
+        return CredentialsRefused(
+            f"PostgreSQL at {database.place} refused the credentials: {text}; check user and password (a password"
+            " given to the postgres image counts only when its volume is new)"
+        )
+    if WRONG_SETTINGS.search(text):
+        return SettingsError(
+            f"PostgreSQL at {database.place} cannot be used: {text}; waiting does not help"
+        )
+    return NotYetError(text)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
