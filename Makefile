@@ -71,8 +71,8 @@ ifneq ($(shell cat $(COMPLETE) 2>/dev/null),$(CURDIR))
 endif
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.13") if sys.version_info < (3, 11) else None'
-	@$(PYTHON) -m venv --clear $(VENV)
+	@'$(PYTHON)' -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.13") if sys.version_info < (3, 11) else None'
+	@'$(PYTHON)' -m venv --clear $(VENV)
 
 # Install a file of requirements, and this checkout, so that `compose-init` is there as it is for users.
 # What pip says is shown only if pip fails: some configurations have it print a warning for each package.
