@@ -16,8 +16,9 @@ from compose_init.errors import DEFECT, PLAN_FOUND_CHANGES, InitError, Interrupt
 from compose_init.settings import KNOWN
 from compose_seeder import check
 from compose_seeder.errors import SeedError
-from compose_seeder.manifest.models import Dataset, parse
-from compose_seeder.sources.location import Sources
+from compose_seeder.manifest.models import Dataset
+from compose_seeder.manifest.parse import parse
+from compose_seeder.sources import Sources
 from pydantic import BaseModel
 
 from tests.support.errors import subclasses

@@ -220,7 +220,7 @@ def _remember(settings: Settings, started: float, document: dict[str, Any]) -> N
 
 def _check(settings: Settings, call: Namespace) -> int:
     from compose_seeder import check
-    from compose_seeder.sources.location import Sources
+    from compose_seeder.sources import Sources
 
     from compose_init.output.report import number
 

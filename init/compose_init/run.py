@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import httpx
     from compose_seeder import Options
     from compose_seeder.reconcile.plan import Plan
-    from compose_seeder.sources.location import Sources
+    from compose_seeder.sources import Sources
 
     from compose_init.database.application_role import Fault
     from compose_init.migrations.upgrade import Migrations
@@ -302,7 +302,7 @@ class Run:
 
     @cached_property
     def _sources(self) -> Sources:
-        from compose_seeder.sources.location import Sources
+        from compose_seeder.sources import Sources
 
         return Sources(self.settings.object_store, self.settings.environ)
 
@@ -371,7 +371,9 @@ class Run:
 
         sources = self._sources
         try:
-            return all(sources.fingerprint(place) == known for place, known in done.items())
+            return all(
+                sources.recorded(place).fingerprint() == known for place, known in done.items()
+            )
         except SourceError:
             return False  # the run itself will say it, by dataset
 

@@ -22,8 +22,8 @@ from msgspec.json import encode
 from compose_seeder.documents.children import with_children
 from compose_seeder.documents.json_document import Arrays
 from compose_seeder.documents.json_schema import RecordSchema
-from compose_seeder.documents.reading import fingerprint_of, read
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, ManifestError
+from compose_seeder.inputs import Inputs
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.options import Options
 from compose_seeder.postgres import statements
@@ -34,7 +34,6 @@ from compose_seeder.reconcile.staged_records import Batches, Staged
 from compose_seeder.reconcile.staging import PENDING, Lookup, Scalar
 from compose_seeder.reconcile.target import Shape, Target
 from compose_seeder.reconcile.unchanged_records import SIZE, Sieve, Sifted, digests, sift
-from compose_seeder.sources.location import Sources
 from compose_seeder.targets.table.bulk_load import Ids, UnfitError, fill, referred
 from compose_seeder.targets.table.columns import columns, lookup, regclass
 from compose_seeder.targets.table.constraints import denied
@@ -64,7 +63,7 @@ class Seeding:
     beside: tuple[str, ...] = ()
     deletes: bool = True
 
-    def run(self, location: str, sources: Sources) -> tuple[Plan, str]:
+    def run(self, inputs: Inputs) -> tuple[Plan, str]:
         """Seed it; the plan as it came out, and the source's fingerprint.
 
         Raises:
@@ -72,11 +71,11 @@ class Seeding:
         """
         applied = self.ledger.applied(self.dataset.name)
         if applied and not self.options.verify:
-            now = sources.fingerprint(location)
-            if applied.fingerprint == self._fingerprint(now, sources):
+            now = inputs.source.fingerprint()
+            if applied.fingerprint == self._fingerprint(inputs, now):
                 return self._unchanged(applied.records), now
-        document, source = read(self.dataset, location, sources)
-        fingerprint = self._fingerprint(source, sources)
+        document, source = inputs.read()
+        fingerprint = self._fingerprint(inputs, source)
         if not self.options.plan:
             self.options.changing(self.dataset.name)
         try:
@@ -92,9 +91,8 @@ class Seeding:
             ) from None
         return plan, source
 
-    def _fingerprint(self, source: str, sources: Sources) -> str:
-        schema = self.schema.fingerprint if self.schema else ""
-        return fingerprint_of(self.dataset, source + schema, sources)
+    def _fingerprint(self, inputs: Inputs, source: str) -> str:
+        return inputs.fingerprint(source, self.schema.fingerprint if self.schema else "")
 
     def _compare_and_apply(
         self, document: Arrays, fingerprint: str, applied: Applied | None

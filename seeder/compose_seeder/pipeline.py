@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from compose_seeder.dataset import Seeding
 from compose_seeder.documents.json_schema import schema_of
-from compose_seeder.documents.reading import variables_of
 from compose_seeder.errors import InterruptedTargetError, ManifestError, SourceError, nearest
-from compose_seeder.manifest.models import Dataset, Manifest, parse
+from compose_seeder.inputs import Inputs, resolve_inputs
+from compose_seeder.manifest.models import Manifest
+from compose_seeder.manifest.parse import load
 from compose_seeder.options import Options, no_api
 from compose_seeder.reconcile.ledger import Connection, Ledger
 from compose_seeder.reconcile.plan import Plan
 from compose_seeder.reconcile.staging import Scalar
-from compose_seeder.sources.content import Content
-from compose_seeder.sources.location import Sources, bare, resolve
+from compose_seeder.sources.location import Sources
 
 EVERYTHING = Options()
 """Every dataset, where something has changed."""
@@ -34,53 +34,6 @@ Temporary tables are looked for last: by default they stand before an applicatio
 """
 
 
-def load(location: str, sources: Sources) -> tuple[Manifest, Content]:
-    """The manifest at a path or URL.
-
-    Raises:
-        SourceError: it cannot be read.
-        ManifestError: it is wrong.
-    """
-    content = sources.read(location)
-    try:
-        text = content.data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{bare(location)} is not UTF-8: {error}") from None
-    return parse(text, bare(location)), content
-
-
-def inputs(location: str, manifest: Manifest) -> dict[str, str]:
-    """The location of each dataset's source, by dataset.
-
-    Raises:
-        ManifestError: a source leaves the manifest's folder; all of them.
-    """
-    return _located(location, {each.name: each.source for each in manifest.datasets}, "source")
-
-
-def schemas(location: str, manifest: Manifest) -> dict[str, str]:
-    """The location of each dataset's JSON Schema, by dataset; of those that name one.
-
-    Raises:
-        ManifestError: a schema leaves the manifest's folder; all of them.
-    """
-    named = {each.name: each.schema_ for each in manifest.datasets if each.schema_}
-    return _located(location, named, "schema")
-
-
-def _located(manifest: str, named: dict[str, str], what: str) -> dict[str, str]:
-    """The location of what each dataset names."""
-    found, faults = {}, []
-    for dataset, source in named.items():
-        try:
-            found[dataset] = resolve(manifest, source)
-        except ManifestError as error:
-            faults.append(f"dataset {dataset}: {what} {error}")
-    if faults:
-        raise ManifestError("\n".join(faults))
-    return found
-
-
 def examine(
     location: str, sources: Sources, *, only: tuple[str, ...] = (), api: bool = True
 ) -> None:
@@ -97,17 +50,17 @@ def examine(
         SourceError: sources cannot be read; all of them.
     """
     manifest, _ = load(location, sources)
-    where, rules = inputs(location, manifest), schemas(location, manifest)
+    inputs = resolve_inputs(location, manifest, sources)
     _check_names(manifest, only)
     chosen = [d for d in manifest.datasets if not only or d.name in only]
     if not api and any(dataset.endpoint for dataset in chosen):
         no_api()
-    _check_variables(chosen, sources)
+    _check_variables([inputs[dataset.name] for dataset in chosen])
     unreadable = []
     for dataset in chosen:
-        for named in filter(None, (where[dataset.name], rules.get(dataset.name))):
+        for each in inputs[dataset.name]:
             try:
-                sources.fingerprint(named)
+                each.fingerprint()
             except SourceError as error:
                 unreadable.append(f"dataset {dataset.name}: {error}")
     if unreadable:
@@ -134,9 +87,9 @@ def seed(
     Raises:
         SeedError: see `compose_seeder.errors`. Datasets before the one at fault stay applied.
     """
-    manifest, content = load(location, sources)
-    where, rules = inputs(location, manifest), schemas(location, manifest)
-    fingerprints = {location: content.fingerprint}
+    manifest, opened = load(location, sources)
+    inputs = resolve_inputs(location, manifest, sources)
+    fingerprints = {location: opened.fingerprint}
     _check_names(manifest, options.only)
     ledger = _prepare(connection, create=not options.plan)
     pending: set[Scalar] = set()
@@ -144,9 +97,10 @@ def seed(
     plans: dict[str, Plan] = {}
     postponed: list[Seeding] = []
     for number, dataset in enumerate(chosen):
-        schema = schema_of(dataset, rules.get(dataset.name), sources)
-        if schema:
-            fingerprints[rules[dataset.name]] = schema.fingerprint
+        its = inputs[dataset.name]
+        schema = schema_of(dataset, its.schema)
+        if its.schema and schema:
+            fingerprints[its.schema.location] = schema.fingerprint
         # A later dataset of the same target may have the record now.
         later = not options.plan and any(
             other.prune or other.target == dataset.target for other in chosen[number + 1 :]
@@ -165,9 +119,9 @@ def seed(
             ),
             deletes=not later,
         )
-        plan, fingerprint = seeding.run(where[dataset.name], sources)
-        fingerprints[where[dataset.name]] = fingerprint
-        fingerprints |= {place: sources.fingerprint(place) for place in variables_of(dataset)}
+        plan, fingerprint = seeding.run(its)
+        fingerprints[its.source.location] = fingerprint
+        fingerprints |= {each.location: each.fingerprint() for each in its.variables}
         plans[dataset.name] = plan
         if later and plan.counts.deleted:
             postponed.append(replace(seeding, deletes=True))
@@ -176,7 +130,7 @@ def seed(
     # What refers to others is deleted before what it refers to, which stands before it in the manifest.
     for seeding in reversed(postponed):
         name = seeding.dataset.name
-        done, _ = seeding.run(where[name], sources)
+        done, _ = seeding.run(inputs[name])
         released = plans[name].counts.released + done.counts.released
         plans[name] = plans[name].with_counts(deleted=done.counts.deleted, released=released)
         options.finished(plans[name])
@@ -203,15 +157,12 @@ def _check_names(manifest: Manifest, only: tuple[str, ...]) -> None:
         raise ManifestError("; ".join([*unknown, f"the manifest has {', '.join(known)}"]))
 
 
-def _check_variables(datasets: list[Dataset], sources: Sources) -> None:
+def _check_variables(inputs: list[Inputs]) -> None:
     faults = []
-    for dataset in datasets:
-        if dataset.env:
-            from compose_seeder.documents.env_substitution import values
-
-            try:
-                values(sources.variables, dataset.env)
-            except ManifestError as error:
-                faults.append(f"dataset {dataset.name}: {error}")
+    for each in inputs:
+        try:
+            each.values()
+        except ManifestError as error:
+            faults.append(str(error))
     if faults:
         raise ManifestError("\n".join(faults))

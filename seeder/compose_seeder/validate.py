@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from compose_seeder.documents.children import with_children
 from compose_seeder.documents.json_document import Arrays, RawRecord
 from compose_seeder.documents.json_schema import RecordSchema, schema_of
-from compose_seeder.documents.reading import read
 from compose_seeder.errors import (
     SHOWN,
     Fault,
@@ -23,8 +22,9 @@ from compose_seeder.errors import (
     nearest,
     quote,
 )
+from compose_seeder.inputs import resolve_inputs
 from compose_seeder.manifest.models import Dataset, Ref
-from compose_seeder.pipeline import inputs, load, schemas
+from compose_seeder.manifest.parse import load
 from compose_seeder.reconcile.staging import PENDING, Desired, Scalar, scalar, stage
 from compose_seeder.sources.location import Sources
 
@@ -64,13 +64,13 @@ def check(location: str, sources: Sources, doubt: Doubt = lambda _: None) -> dic
         SeedError: the faults of every dataset.
     """
     manifest, _ = load(location, sources)
-    where, rules = inputs(location, manifest), schemas(location, manifest)
+    inputs = resolve_inputs(location, manifest, sources)
     found = []
     for dataset in manifest.datasets:
         checked = _Checked(dataset)
         try:
-            document, _ = read(dataset, where[dataset.name], sources)
-            schema = schema_of(dataset, rules.get(dataset.name), sources)
+            document, _ = inputs[dataset.name].read()
+            schema = schema_of(dataset, inputs[dataset.name].schema)
         except SeedError as error:
             checked.errors.append(error)
         else:

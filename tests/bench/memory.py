@@ -18,7 +18,7 @@ SEED = """
 import sys
 import psycopg
 from compose_seeder import Options, seed
-from compose_seeder.sources.location import Sources
+from compose_seeder.sources import Sources
 
 def peak():
     with open("/proc/self/status") as status:

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from compose_seeder import Options, seed
-from compose_seeder.sources.location import Sources
+from compose_seeder.sources import Sources
 
 from examples.postgres import Server
 from tests.bench.measure import Ratio, Result, Skipped, alternate, fresh_database, timed

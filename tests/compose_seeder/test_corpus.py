@@ -25,7 +25,7 @@ import pytest
 import zstandard
 from compose_seeder import Options, check, seed
 from compose_seeder.errors import SeedError
-from compose_seeder.sources.location import Sources
+from compose_seeder.sources import Sources
 
 from tests.support.seed_folder import Connection
 

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from compose_seeder import Options, seed
-from compose_seeder.sources.location import Sources
+from compose_seeder.sources import Sources
 from compose_seeder.targets.endpoint import reconciler
 
 from tests.support.seed_folder import Seeds

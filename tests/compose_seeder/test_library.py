@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from compose_seeder import Options
 from compose_seeder.errors import InterruptedTargetError
-from compose_seeder.manifest.models import Dataset, json_schema
+from compose_seeder.manifest.editor_schema import json_schema
+from compose_seeder.manifest.models import Dataset
 
 from tests.support.seed_folder import Seeds, table
 
@@ -40,10 +41,10 @@ def test_every_option_is_in_the_table() -> None:
 
 
 def test_the_schema_is_that_of_the_manifest() -> None:
-    """Written anew with `python -m compose_seeder.manifest.models > docs/seeds.schema.json`."""
+    """Written anew with `python -m compose_seeder.manifest.editor_schema > docs/seeds.schema.json`."""
     assert json.loads((DOCS / "seeds.schema.json").read_text(encoding="utf-8")) == json_schema()
     written = subprocess.run(
-        [sys.executable, "-m", "compose_seeder.manifest.models"],
+        [sys.executable, "-m", "compose_seeder.manifest.editor_schema"],
         capture_output=True,
         text=True,
         check=True,
@@ -56,7 +57,7 @@ def test_the_schema_is_that_of_the_manifest() -> None:
 def test_statements_are_read_whatever_the_locale_is() -> None:
     """An application's image may set one that is not UTF-8."""
     ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    code = "from seeder.sql import statements; statements('table')"
+    code = "from compose_seeder.postgres import statements; statements('table')"
     subprocess.run([sys.executable, "-c", code], check=True, env=ascii_alone, cwd=DOCS.parent)
 
 

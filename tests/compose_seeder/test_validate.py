@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from compose_seeder import check
 from compose_seeder.errors import ManifestError, RecordError, SeedError, SourceError
-from compose_seeder.sources.location import Sources
+from compose_seeder.sources import Sources
 
 from tests.support.seed_folder import Seeds, table
 
@@ -65,7 +65,7 @@ def test_faults_of_every_dataset_at_once(files: Seeds) -> None:
     said = wrong(files, SourceError)
     for part in (
         "one.json#/1 (slug a): the key is there twice; one.json#/0 has it as well",
-        "two.json is not what its checksum says",
+        "two.json does not match its checksum",
         "three.json cannot be read",
         'four.json#/0 (slug 1), field slug: the value is not of type "string"',
         "four.json#/1, field slug: is missing, it is part of the key",

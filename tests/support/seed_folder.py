@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from compose_seeder import Options, seed
 from compose_seeder.reconcile.plan import Plan
-from compose_seeder.sources.location import Sources
+from compose_seeder.sources import Sources
 
 Connection = psycopg.Connection[Any]
 Rows = list[dict[str, Any]]

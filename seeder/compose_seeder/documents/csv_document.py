@@ -18,8 +18,8 @@ from msgspec.json import decode, encode
 
 from compose_seeder.documents.json_document import BATCH, Batch, Document, RawRecord, line
 from compose_seeder.errors import Fault, RecordError
-from compose_seeder.sources.content import MAX_BYTES, PIECE
-from compose_seeder.sources.decompress import Stream
+from compose_seeder.sources.content import MAX_BYTES, PIECE_BYTES
+from compose_seeder.sources.decompress import PiecesFile
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class CsvDocument(Document):
             raise self._wrong([Fault(f"{self.name}:{rows.line_num}", "", "", problem)]) from None
 
     def _text(self) -> io.TextIOWrapper:
-        stream = io.BufferedReader(Stream(self.pieces()), PIECE)
+        stream = io.BufferedReader(PiecesFile(self.pieces()), PIECE_BYTES)
         return io.TextIOWrapper(stream, encoding="utf-8", newline="")
 
     def _batches(self, rows: Any) -> Iterator[Batch]:

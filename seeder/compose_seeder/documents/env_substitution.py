@@ -6,7 +6,6 @@ variable is noticed without reading a file, and a seed file cannot ask for whate
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from msgspec.json import encode
 
 from compose_seeder.documents.json_document import Arrays, Batch, RawRecord
 from compose_seeder.errors import Fault, ManifestError, RecordError
-from compose_seeder.sources.variables import FaultKind, read_variable
+from compose_seeder.sources.environment_variable import EnvironmentVariable
 
 NAMED = re.compile(rb'(\$?)\$\{env:([^}"\\]*)\}')
 
@@ -25,28 +24,13 @@ IN_NAME = re.compile(rb'"(?:[^"\\]|\\.)*\$\{env:[^"]*"\s*:')
 """A field's name with a variable in it."""
 
 
-def value(variables: Mapping[str, str], name: str) -> str | None:
-    """Return a variable's value, or that of the file which NAME_FILE names; None where it is empty.
+def values_of(variables: Sequence[EnvironmentVariable]) -> dict[str, str]:
+    """Return the values of the variables that a dataset lists, by name.
 
     Raises:
-        ManifestError: the file cannot be read, or the value is not UTF-8 text.
+        ManifestError: variables are not set, with all their names; or the value of one is not text.
     """
-    found = read_variable(variables, name)
-    for fault in found.faults:
-        if fault.kind is FaultKind.UNREADABLE:
-            raise ManifestError(f"{fault.name}: {fault.problem}")
-        if fault.kind is FaultKind.NOT_TEXT:
-            raise ManifestError(f"env: {fault.name} {fault.problem}")
-    return found.text or None
-
-
-def values(variables: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    """The values of the variables that a dataset lists.
-
-    Raises:
-        ManifestError: some are not set, with the names of all of them; or one of them is no text.
-    """
-    found = {name: value(variables, name) for name in names}
+    found = {variable.name: variable.value() for variable in variables}
     missing = [name for name, text in found.items() if text is None]
     if missing:
         raise ManifestError(
@@ -56,15 +40,8 @@ def values(variables: Mapping[str, str], names: Sequence[str]) -> dict[str, str]
     return {name: text for name, text in found.items() if text is not None}
 
 
-def fingerprint(variables: Mapping[str, str], name: str) -> str:
-    """Of a variable's value: 64 bits of a hash, as the ledger has of other values."""
-    text = value(variables, name) or ""
-    key = hashlib.sha256(name.encode()).digest()
-    return hashlib.blake2b(text.encode(), digest_size=8, key=key).hexdigest()
-
-
 @dataclass(frozen=True)
-class Filled:
+class Substituted:
     """Documents with the values of variables in their text.
 
     Attributes:

@@ -18,7 +18,7 @@ from compose_seeder.documents import json_errors, strict_json
 from compose_seeder.documents.json_array import elements
 from compose_seeder.errors import Fault, RecordError
 from compose_seeder.sources.content import Pieces
-from compose_seeder.sources.decompress import check_text, unpacked
+from compose_seeder.sources.decompress import check_utf8, decompress
 
 NEWLINE = b"\n"
 
@@ -321,8 +321,8 @@ def open_document(name: str, pieces: Pieces) -> Document:
         RecordError: it is not UTF-8.
     """
     bare = name.removesuffix(".gz").removesuffix(".zst")
-    text = unpacked(name, pieces)
-    check_text(name, text)
+    text = decompress(name, pieces)
+    check_utf8(name, text)
     if bare.endswith(".csv"):
         from compose_seeder.documents.csv_document import CsvDocument
 

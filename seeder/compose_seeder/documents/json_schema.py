@@ -16,7 +16,7 @@ from compose_seeder.documents.json_document import Arrays
 from compose_seeder.errors import Fault, ManifestError, RecordError, nearest, quote
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.sources.location import Sources
+from compose_seeder.sources.source import Source
 
 VALUE = "the value"
 """What stands in the validator's messages for the value itself, which may be long or secret."""
@@ -141,16 +141,16 @@ NAMING = {"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"}
 """Faults in whose words are names that a record has."""
 
 
-def schema_of(dataset: Dataset, location: str | None, sources: Sources) -> RecordSchema | None:
-    """A dataset's schema, where it names one.
+def schema_of(dataset: Dataset, source: Source | None) -> RecordSchema | None:
+    """Return a dataset's schema, where it names one.
 
     Raises:
-        SourceError: it cannot be read.
+        SourceError: the schema cannot be read.
     """
-    if location is None:
+    if source is None:
         return None
-    content = sources.read(location)
-    return RecordSchema(dataset, content.data, content.fingerprint)
+    opened = source.open()
+    return RecordSchema(dataset, opened.data, opened.fingerprint)
 
 
 def _refuse(uri: str) -> Any:

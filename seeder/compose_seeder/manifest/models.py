@@ -1,19 +1,13 @@
-"""`seeds.toml` to datasets: strict, and every fault at once.
-
-text ─▶ tomllib ─▶ pydantic (types, unknown keys) ─▶ rules across keys ─▶ Manifest
-"""
+"""The datasets of a manifest: types, defaults, and rules across keys."""
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from compose_seeder.errors import ManifestError, nearest
-from compose_seeder.sources.glob import is_pattern
+from compose_seeder.sources.glob import has_wildcards
 
 Name = Annotated[str, Field(min_length=1)]
 Pointer = Annotated[str, Field(pattern=r"^(/.*)?$")]
@@ -224,7 +218,7 @@ class Dataset(Model):
     @property
     def is_text(self) -> bool:
         """Whether every value of the source is text (CSV), whatever it stands for."""
-        name = self.source if is_pattern(self.source) else self.source.partition("?")[0]
+        name = self.source if has_wildcards(self.source) else self.source.partition("?")[0]
         return name.removesuffix(".gz").removesuffix(".zst").endswith(".csv")
 
     @property
@@ -251,9 +245,9 @@ class Dataset(Model):
         return self
 
     def _pattern_faults(self) -> list[str]:
-        if self.sha256 and is_pattern(self.source):
+        if self.sha256 and has_wildcards(self.source):
             return ["sha256 pins one source, and source is a pattern that stands for several"]
-        if self.schema_ and is_pattern(self.schema_):
+        if self.schema_ and has_wildcards(self.schema_):
             return ["schema is a pattern, and a schema is one file"]
         return []
 
@@ -296,146 +290,3 @@ class Manifest(Model):
     """All datasets, in the order in which they are seeded."""
 
     datasets: tuple[Dataset, ...]
-
-
-def parse(text: str, name: str) -> Manifest:
-    """The manifest that `text` holds.
-
-    Args:
-        text: TOML.
-        name: what messages call it, usually its path.
-
-    Raises:
-        ManifestError: with every fault, by dataset and key.
-    """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ManifestError(f"{name} is not valid TOML: {error}") from None
-    faults = [
-        f"unknown key {key}{nearest(key, ['defaults', 'dataset'])}"
-        for key in document
-        if key not in {"defaults", "dataset"}
-    ]
-    defaults, tables = document.get("defaults", {}), document.get("dataset", [])
-    if not isinstance(defaults, dict) or not isinstance(tables, list):
-        raise ManifestError(f"{name}: datasets are written [[dataset]], defaults [defaults]")
-    datasets = [
-        dataset
-        for position, table in enumerate(tables)
-        if (dataset := _dataset(table, position, defaults, faults))
-    ]
-    names = [dataset.name for dataset in datasets]
-    faults += [
-        f"dataset {n}: the name is there twice" for n in dict.fromkeys(names) if names.count(n) > 1
-    ]
-    if faults:
-        raise ManifestError("\n".join([f"{name} is wrong:", *(f"  {fault}" for fault in faults)]))
-    return Manifest(datasets=tuple(datasets))
-
-
-def _dataset(
-    table: Any, position: int, defaults: Mapping[str, Any], faults: list[str]
-) -> Dataset | None:
-    label = (
-        f"dataset {table['name']}"
-        if isinstance(table, dict) and "name" in table
-        else (f"dataset number {position + 1}")
-    )
-    if not isinstance(table, dict):
-        faults.append(f"{label}: is not a table")
-        return None
-    merged = {key: value for key, value in defaults.items() if key not in table} | table
-    if isinstance(merged.get("http"), dict):
-        # A request without options may be written as a plain string.
-        http = dict(merged["http"])
-        if "confirm" in http:
-            http["confirm"] = [_as_request(c) for c in _as_list(http["confirm"])]
-        if "bulk" in http:
-            http["bulk"] = _as_request(http["bulk"])
-        merged = {**merged, "http": http}
-    try:
-        return Dataset.model_validate(_lists_to_tuples(merged))
-    except ValidationError as error:
-        faults.extend(f"{label}: {_say(fault)}" for fault in error.errors())
-        return None
-
-
-def _as_request(value: Any) -> Any:
-    return {"request": value} if isinstance(value, str) else value
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _lists_to_tuples(value: Any) -> Any:
-    """TOML has lists where frozen values have tuples; strict validation tells them apart."""
-    if isinstance(value, list):
-        return tuple(_lists_to_tuples(item) for item in value)
-    if isinstance(value, dict):
-        return {key: _lists_to_tuples(item) for key, item in value.items()}
-    return value
-
-
-def _say(fault: Any) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"unknown key {where}{nearest(str(fault['loc'][-1]), _known(fault['loc']))}"
-    if fault["type"] == "missing":
-        return f"{where} is missing"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
-
-
-def _known(where: tuple[Any, ...]) -> list[str]:
-    models: dict[Any, type[Model]] = {
-        "fields": FieldRules,
-        "nest": Nest,
-        "refs": Ref,
-        "http": Http,
-        "pages": Pages,
-        "bulk": Bulk,
-        "confirm": Confirm,
-    }
-    inside = [models[part] for part in where[:-1] if part in models]
-    model = inside[-1] if inside else Dataset
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def json_schema() -> dict[str, Any]:
-    """A JSON Schema of `seeds.toml`, for editors: what can be said of a manifest without its files.
-
-    What `[defaults]` may hold instead is not required of a dataset.
-    """
-    schema = Dataset.model_json_schema(by_alias=True)
-    definitions = schema.pop("$defs")
-    text: dict[str, Any] = {"type": "string", "pattern": "^GET /\\S*$"}
-    bulk = definitions["Http"]["properties"]["bulk"]
-    bulk["anyOf"].append({"type": "string", "pattern": "^(POST|PUT) /\\S*$"})
-    confirm = definitions["Http"]["properties"]["confirm"]
-    confirm["items"] = {"anyOf": [confirm["items"], text]}
-    confirm["anyOf"] = [{"type": "array", "items": confirm.pop("items")}, text]
-    del confirm["type"]
-    defaults = {key: value for key, value in schema.items() if key != "required"}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "seeds.toml of compose-init",
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            "defaults": {
-                **defaults,
-                "description": "What holds for every dataset that does not say it.",
-            },
-            "dataset": {"type": "array", "items": {**schema, "required": ["name"]}},
-        },
-        "$defs": definitions,
-    }
-
-
-if __name__ == "__main__":
-    import json
-    import sys
-
-    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")

@@ -1,17 +1,14 @@
-"""What a source holds: bytes that are read as often as they are needed, with their fingerprint.
+"""The content of a source: bytes that are read as often as they are needed, with their fingerprint.
 
-Read in pieces, so that a large file needs no memory of its size.
+The bytes come in pieces, so that a large file needs no memory of its size.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compose_seeder.errors import SourceError
@@ -20,27 +17,27 @@ if TYPE_CHECKING:
     import tempfile
 
 Pieces = Callable[[], Iterator[bytes]]
-"""The bytes from their beginning, in pieces; each call reads them anew."""
+"""A function that reads the bytes from their beginning, in pieces, at each call."""
 
-PIECE = 1 << 21
+PIECE_BYTES = 1 << 21
 """Bytes that are read at a time."""
 
-SMALL = 1 << 23
-"""Bytes that a download keeps in memory; a larger one goes into an unnamed temporary file."""
+MEMORY_BYTES = 1 << 23
+"""Size up to which a download stays in memory; a larger one goes into an unnamed temporary file."""
 
 MAX_BYTES = 2 * 1024**3
-"""How large a source may be, downloaded or decompressed."""
+"""Largest size of a source, downloaded or decompressed."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a source held when it was opened.
+    """The content of one file or object when it was opened.
 
     Attributes:
-        name: what messages call it; its ending says how it is decoded.
-        fingerprint: of exactly these bytes, or of what the store has as their version.
+        name: the name for messages; its suffix decides how the text is decoded.
+        fingerprint: of exactly these bytes, or the store's own name of their version.
         sha256: of these bytes, in hexadecimal digits.
-        pieces: raises `SourceError` where the source changes meanwhile.
+        pieces: the bytes; raises `SourceError` where the source changes meanwhile.
     """
 
     name: str
@@ -50,109 +47,95 @@ class Content:
 
     @property
     def data(self) -> bytes:
-        """All of it."""
+        """All bytes in one object."""
         return b"".join(self.pieces())
 
+    def check_sha256(self, source: object, expected: str | None) -> None:
+        """Compare the bytes with the manifest's `sha256`, where it has one.
 
-def digest(pieces: Iterable[bytes]) -> str:
-    """SHA-256 of bytes in pieces, in hexadecimal digits."""
+        Raises:
+            SourceError: the bytes are other ones; `source` is named.
+        """
+        if expected and self.sha256 != expected:
+            raise SourceError(
+                f"{source} does not match its checksum: sha256 is {self.sha256}, the manifest expects"
+                f" {expected}; put the right file there, or change sha256 in the manifest"
+            )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source when it was opened.
+
+    Attributes:
+        contents: in the order of their names; a source that is no pattern has exactly one.
+        fingerprint: of all contents.
+    """
+
+    contents: tuple[Content, ...]
+    fingerprint: str
+
+    @classmethod
+    def single(cls, content: Content) -> Opened:
+        """Return the opened form of one file."""
+        return cls((content,), content.fingerprint)
+
+    @property
+    def data(self) -> bytes:
+        """All bytes of all contents."""
+        return b"".join(content.data for content in self.contents)
+
+
+def hash_pieces(pieces: Iterable[bytes]) -> str:
+    """Return the SHA-256 of bytes in pieces, in hexadecimal digits."""
     found = hashlib.sha256()
     for piece in pieces:
         found.update(piece)
     return found.hexdigest()
 
 
-def spooled(location: str, chunks: Iterable[bytes]) -> tuple[Pieces, str]:
-    """A download, kept to be read as often as it is needed, and its SHA-256.
+def join_fingerprints(parts: Iterable[tuple[str, str]]) -> str:
+    """Return one fingerprint of several sources, each given by its name and its fingerprint."""
+    return "sha256:" + hashlib.sha256(repr(sorted(parts)).encode()).hexdigest()
+
+
+def keep_download(source: object, chunks: Iterable[bytes]) -> tuple[Pieces, str]:
+    """Keep a download, so that it can be read several times, and return it with its SHA-256.
 
     Raises:
-        SourceError: it is too large.
+        SourceError: the download is too large, or there is no room for it; `source` is named.
     """
     import tempfile
     import weakref
 
-    # No `with`: it lives as long as what reads it, and has no name that could be left behind.
-    file = tempfile.SpooledTemporaryFile(SMALL)  # noqa: SIM115
-    pieces = partial(_again, file)
+    # No `with`: the file lives as long as its reader, and has no name that could be left behind.
+    file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
+    pieces = partial(_read_from_start, file)
     weakref.finalize(pieces, file.close)
     found, size = hashlib.sha256(), 0
     for chunk in chunks:
         size += len(chunk)
         if size > MAX_BYTES:
-            raise SourceError(f"{location} is larger than {MAX_BYTES >> 20} MiB: split it")
+            raise SourceError(
+                f"{source} is larger than {MAX_BYTES >> 20} MiB; split it into several files"
+            )
         found.update(chunk)
         try:
             file.write(chunk)
         except OSError as error:
             raise SourceError(
-                f"{location} cannot be kept: {error.strerror}; a download of more than {SMALL >> 20} MiB needs a"
-                " temporary folder with room for it (TMPDIR)"
+                f"{source} cannot be stored: {error.strerror}; a download of more than {MEMORY_BYTES >> 20} MiB"
+                " needs a temporary folder with enough space (TMPDIR)"
             ) from None
     return pieces, found.hexdigest()
 
 
-def _again(file: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
+def _read_from_start(file: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
     position = 0
     while True:
         file.seek(position)
-        piece = file.read(PIECE)
+        piece = file.read(PIECE_BYTES)
         if not piece:
             return
         position += len(piece)
         yield piece
-
-
-State = tuple[int, int, int, int]
-"""A file's device and inode, its size, and the time of its last change in nanoseconds."""
-
-SETTLED = 2_000_000_000
-"""Nanoseconds after which a change of a file shows in its time for certain, whatever its file system."""
-
-
-def of_file(path: Path, name: str, digests: dict[State, str] | None = None) -> Content:
-    """A local file.
-
-    Args:
-        path: where it is.
-        name: what messages call it.
-        digests: of files that were read already, so that none is read for its digest twice.
-
-    Raises:
-        SourceError: it cannot be read; or it is written to, replaced or removed while it is read.
-    """
-    with _readable(path):
-        found = _state(path)
-
-    def pieces() -> Iterator[bytes]:
-        with _readable(path):
-            with path.open("rb", buffering=0) as file:
-                while piece := file.read(PIECE):
-                    yield piece
-            now = _state(path)
-        if now != found:
-            raise SourceError(
-                f"{path} changed while it was read; nothing of it is written: run again"
-            )
-
-    digests = {} if digests is None else digests
-    sha256 = digests.get(found) or digest(pieces())
-    if time.time_ns() - found[-1] > SETTLED:
-        digests[found] = sha256
-    return Content(name, f"sha256:{sha256}", sha256, pieces)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SourceError(
-            f"{path} cannot be read: {error.strerror}; is the seeds folder mounted, and readable"
-            " for the user that this runs as?"
-        ) from None
-
-
-def _state(path: Path) -> State:
-    found = path.stat()
-    # Not the time at which its entry changed: a rename is such a change, and leaves the content.
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

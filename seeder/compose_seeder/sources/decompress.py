@@ -1,4 +1,4 @@
-"""Bytes as they were read to text: decompressed within a bound, and seen to be UTF-8."""
+"""Bytes as they were read to text: decompressed within a bound, and checked to be UTF-8."""
 
 from __future__ import annotations
 
@@ -10,49 +10,48 @@ from collections.abc import Iterator
 from itertools import islice
 
 from compose_seeder.errors import Fault, RecordError, SourceError
-from compose_seeder.sources.content import MAX_BYTES, PIECE, Pieces
+from compose_seeder.sources.content import MAX_BYTES, PIECE_BYTES, Pieces
 
-MARK = b"\xef\xbb\xbf"
-"""A byte order mark, as some editors put it first."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-FRESH = (b"", 0)
-"""The state of a decoder that waits for nothing."""
+INITIAL_STATE = (b"", 0)
+"""The state of a decoder that is not within a character."""
 
-PART = 1 << 9
-"""How many compressed bytes are unpacked at a time: zstd makes 128 KiB of four of them, 16 MiB of these."""
+ZSTD_INPUT_BYTES = 1 << 9
+"""Compressed bytes that are decompressed at a time: zstd makes 128 KiB of 4 of them, 16 MiB of 512."""
 
 
-def unpacked(name: str, pieces: Pieces) -> Pieces:
-    """The same, decompressed where it is gzip or zstd, without a byte order mark.
+def decompress(name: str, pieces: Pieces) -> Pieces:
+    """Return the bytes without gzip or zstd compression and without a byte order mark.
 
-    Its pieces raise `SourceError` where it cannot be decompressed, or is too large.
+    The returned pieces raise `SourceError` where they cannot be decompressed, or are too large.
     """
 
     def text() -> Iterator[bytes]:
         first = True
         for piece in _bounded(name, _decompressed(name, pieces())):
-            yield piece.removeprefix(MARK) if first else piece
+            yield piece.removeprefix(BYTE_ORDER_MARK) if first else piece
             first = False
 
     return text
 
 
-def check_text(name: str, pieces: Pieces) -> None:
-    """Msgspec takes raw values as they are, whatever their encoding; PostgreSQL does not.
+def check_utf8(name: str, pieces: Pieces) -> None:
+    """Check the encoding: msgspec takes raw values in any encoding, and PostgreSQL does not.
 
     Raises:
-        RecordError: it is not UTF-8, with the line.
+        RecordError: the text is not UTF-8, with the line.
     """
-    decoder, taken = codecs.getincrementaldecoder("utf-8")(), 0
+    decoder, decoded = codecs.getincrementaldecoder("utf-8")(), 0
     try:
         for piece in pieces():
-            if not (piece.isascii() and decoder.getstate() == FRESH):
+            if not (piece.isascii() and decoder.getstate() == INITIAL_STATE):
                 decoder.decode(piece)
-            taken += 1
+            decoded += 1
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        # Within what the decoder had kept of earlier pieces and this one; what is kept has no newline.
-        before = sum(piece.count(b"\n") for piece in islice(pieces(), taken))
+        # The error counts within this piece and the rest of earlier ones, which has no newline.
+        before = sum(piece.count(b"\n") for piece in islice(pieces(), decoded))
         before += error.object.count(b"\n", 0, error.start)
         fault = Fault(
             f"{name}:{before + 1}", "", "", f"is not UTF-8: {error.reason}; save it as UTF-8"
@@ -62,39 +61,45 @@ def check_text(name: str, pieces: Pieces) -> None:
 
 def _decompressed(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
     first = next(pieces, b"")
-    whole = _chain(first, pieces)
+    everything = _prepend(first, pieces)
     try:
         if first.startswith(b"\x1f\x8b"):
-            yield from _gunzip(whole)
+            yield from _gunzip(everything)
         elif first.startswith(b"\x28\xb5\x2f\xfd"):
-            yield from _full(_unzstd(name, whole))
+            yield from _join_small(_unzstd(name, everything))
         else:
-            yield from whole
+            yield from everything
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise SourceError(f"{name} cannot be decompressed: {error}; put it there again") from None
+        raise _broken(name, error) from None
 
 
-def _chain(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _broken(name: str, error: Exception) -> SourceError:
+    return SourceError(
+        f"{name} cannot be decompressed: {error}; compress the file again, and copy it in full"
+    )
+
+
+def _prepend(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     if first:
         yield first
     yield from pieces
 
 
 def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    with gzip.GzipFile(fileobj=io.BufferedReader(Stream(pieces))) as file:
-        while piece := file.read(PIECE):
+    with gzip.GzipFile(fileobj=io.BufferedReader(PiecesFile(pieces))) as file:
+        while piece := file.read(PIECE_BYTES):
             yield piece
 
 
 def _unzstd(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Frame after frame: unlike gzip's, zstandard's readers take a cut-off frame for its end."""
+    """Decompress frame after frame: zstandard's own readers take a truncated frame for its end."""
     import zstandard
 
     frame = None
     try:
         for piece in pieces:
-            for start in range(0, len(piece), PART):
-                part = piece[start : start + PART]
+            for start in range(0, len(piece), ZSTD_INPUT_BYTES):
+                part = piece[start : start + ZSTD_INPUT_BYTES]
                 while part:
                     frame = frame or zstandard.ZstdDecompressor().decompressobj()
                     yield frame.decompress(part)
@@ -102,18 +107,18 @@ def _unzstd(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
                     if frame.eof:
                         part, frame = frame.unused_data, None
     except zstandard.ZstdError as error:
-        raise SourceError(f"{name} cannot be decompressed: {error}; put it there again") from None
+        raise _broken(name, error) from None
     if frame is not None:
-        raise EOFError("it ends in the middle")
+        raise EOFError("the compressed data end too early")
 
 
-def _full(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Put together to pieces that are worth the work which each makes."""
+def _join_small(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Join pieces until they are worth the work that each of them makes."""
     found, size = [], 0
     for piece in pieces:
         found.append(piece)
         size += len(piece)
-        if size >= PIECE:
+        if size >= PIECE_BYTES:
             yield b"".join(found)
             found, size = [], 0
     if found:
@@ -126,24 +131,24 @@ def _bounded(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
         total += len(piece)
         if total > MAX_BYTES:
             raise SourceError(
-                f"{name} is larger than {MAX_BYTES >> 20} MiB when decompressed: split it"
+                f"{name} is larger than {MAX_BYTES >> 20} MiB when decompressed; split it into several files"
             )
         yield piece
 
 
-class Stream(io.RawIOBase):
-    """Pieces as a file, for what reads from files."""
+class PiecesFile(io.RawIOBase):
+    """Pieces as a file, for libraries that read from files."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill the buffer with what comes next; 0 at the end."""
+        """Fill the buffer with the next bytes, and return their number; 0 at the end."""
         while not self._rest:
             piece = next(self._pieces, None)
             if piece is None:

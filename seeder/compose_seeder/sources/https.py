@@ -1,123 +1,142 @@
 """Sources behind https://.
 
-An ETag is the fingerprint, so that what is unchanged is not downloaded again. Where a server gives
-none, or a weak one (RFC 9110, 8.8.1), the content itself is.
+An ETag is the fingerprint, so that an unchanged source is not downloaded again. Where a server gives
+no ETag, or a weak one (RFC 9110, 8.8.1), the fingerprint is the SHA-256 of the content.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from compose_seeder.errors import SourceError
-from compose_seeder.sources.content import Content, digest, spooled
+from compose_seeder.safe_url import SafeUrl
+from compose_seeder.sources.content import Content, Opened, hash_pieces, keep_download
 
 if TYPE_CHECKING:
     import httpx
 
-REDIRECTS = 5
-"""How many are followed."""
+MAX_REDIRECTS = 5
 
-SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
+
+OK = 200
+"""The only status whose body is the whole source."""
+
+HINTS = {
+    401: "; SEED_HTTPS_TOKEN is sent as a bearer token",
+    403: "; SEED_HTTPS_TOKEN is sent as a bearer token",
+    404: "; check the address",
+}
 
 
-def read(location: str, name: str, token: str) -> Content:
-    """What is there, downloaded.
+@dataclass(frozen=True)
+class WebFile:
+    """A file on a web server.
 
-    Args:
-        location: an https:// address.
-        name: what messages call it.
-        token: sent as a bearer token to this host, and to no other; none where it is empty.
-
-    Raises:
-        SourceError: it cannot be read.
+    Attributes:
+        url: an https:// address.
+        name: the name for messages and for decoding.
+        token: sent as a bearer token to this host, and to no other; no token where it is empty.
     """
-    with _answer("GET", location, token) as answer:
-        pieces, sha256 = spooled(bare(location), answer.iter_raw())
-        return Content(name, _strong(answer) or f"sha256:{sha256}", sha256, pieces)
+
+    url: SafeUrl
+    name: str = ""
+    token: str = field(default="", repr=False, compare=False)
+
+    def __str__(self) -> str:
+        """Return the address without login and query."""
+        return str(self.url)
+
+    @property
+    def location(self) -> str:
+        """The address in full."""
+        return self.url.full
+
+    def open(self) -> Opened:
+        """Download the file.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        with self._response("GET") as response:
+            pieces, sha256 = keep_download(self, response.iter_raw())
+            fingerprint = _strong_etag(response) or f"sha256:{sha256}"
+            return Opened.single(Content(self.name, fingerprint, sha256, pieces))
+
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the present content; download it only where there is no ETag.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        try:
+            with self._response("HEAD") as response:
+                etag = _strong_etag(response)
+        except SourceError:
+            etag = ""  # some servers refuse HEAD; any other fault is found by GET as well
+        if etag:
+            return etag
+        with self._response("GET") as response:
+            return _strong_etag(response) or f"sha256:{hash_pieces(response.iter_raw())}"
+
+    @contextmanager
+    def _response(self, method: str) -> Iterator[httpx.Response]:
+        import httpx
+
+        headers = self._headers()
+        try:
+            with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
+                request = client.build_request(method, self.url.full, headers=headers)
+                response = self._follow_redirects(client, request)
+                try:
+                    yield response
+                finally:
+                    response.close()
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+            # OSError: of SSL_CERT_FILE; UnicodeError: a redirect to an impossible host name.
+            reason = str(error) or type(error).__name__
+            raise SourceError(f"{self} cannot be read: {reason}") from None
+
+    def _headers(self) -> dict[str, str]:
+        # An encoding on the way would give other bytes, and another ETag.
+        headers = {"Accept-Encoding": "identity"}
+        if self.token:
+            if not (self.token.isascii() and self.token.isprintable()):
+                raise SourceError(
+                    "SEED_HTTPS_TOKEN holds characters that no header can have: line ends, or characters"
+                    " beyond ASCII; correct the token"
+                )
+            headers["Authorization"] = f"Bearer {self.token}"
+        return headers
+
+    def _follow_redirects(self, client: httpx.Client, request: httpx.Request) -> httpx.Response:
+        for _ in range(MAX_REDIRECTS + 1):
+            response = client.send(request, stream=True)
+            if response.next_request is None:
+                self._check_status(response)
+                return response
+            response.close()
+            request = response.next_request
+            if request.url.scheme != "https":
+                raise SourceError(
+                    f"{self} redirects to {SafeUrl(str(request.url))}; a redirect may not leave https"
+                )
+        raise SourceError(
+            f"{self} cannot be read: too many redirects (more than {MAX_REDIRECTS}); name the last address"
+        )
+
+    def _check_status(self, response: httpx.Response) -> None:
+        if response.status_code != OK:
+            response.close()
+            hint = HINTS.get(response.status_code, "")
+            raise SourceError(
+                f"{self} cannot be read: the server answered {response.status_code}{hint}"
+            )
 
 
-def fingerprint(location: str, token: str) -> str:
-    """The fingerprint of what is there now; downloads it only where the server gives no ETag.
-
-    Raises:
-        SourceError: it cannot be read.
-    """
-    try:
-        with _answer("HEAD", location, token) as answer:
-            found = _strong(answer)
-    except SourceError:
-        found = ""  # some servers know GET alone; whatever else is wrong, that says as well
-    if found:
-        return found
-    with _answer("GET", location, token) as answer:
-        return _strong(answer) or f"sha256:{digest(answer.iter_raw())}"
-
-
-def bare(location: str) -> str:
-    """An address without login and query: either may hold a secret."""
-    parts = urlsplit(location)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
-
-
-def _strong(answer: httpx.Response) -> str:
-    tag = answer.headers.get("ETag", "")
+def _strong_etag(response: httpx.Response) -> str:
+    tag = response.headers.get("ETag", "")
     return f"etag:{tag}" if tag.startswith('"') else ""
-
-
-@contextmanager
-def _answer(method: str, location: str, token: str) -> Iterator[httpx.Response]:
-    import httpx
-
-    # As they are: an encoding on the way would give other bytes, and another ETag.
-    headers = {"Accept-Encoding": "identity"}
-    if token:
-        if not (token.isascii() and token.isprintable()):
-            raise SourceError(
-                "SEED_HTTPS_TOKEN holds what no header may: line ends, or characters beyond ASCII"
-            )
-        headers["Authorization"] = f"Bearer {token}"
-    try:
-        with httpx.Client(timeout=SECONDS) as client:
-            request = client.build_request(method, location, headers=headers)
-            answer = _follow(client, request, location)
-            try:
-                yield answer
-            finally:
-                answer.close()
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-        # OSError: of SSL_CERT_FILE; UnicodeError: a redirect to a host that none can have.
-        reason = str(error) or type(error).__name__
-        raise SourceError(f"{bare(location)} cannot be read: {reason}") from None
-
-
-def _follow(client: httpx.Client, request: httpx.Request, location: str) -> httpx.Response:
-    for _ in range(REDIRECTS + 1):
-        answer = client.send(request, stream=True)
-        if answer.next_request is None:
-            _check(answer, location)
-            return answer
-        answer.close()
-        request = answer.next_request
-        if request.url.scheme != "https":
-            raise SourceError(
-                f"{bare(location)} leads to {bare(str(request.url))}: a redirect may not leave https"
-            )
-    raise SourceError(f"{bare(location)} leads on and on: more than {REDIRECTS} redirects")
-
-
-def _check(answer: httpx.Response, location: str) -> None:
-    if answer.status_code == 200:  # noqa: PLR2004 - OK; nothing else brings the whole of it
-        return
-    answer.close()
-    hint = {
-        401: "; SEED_HTTPS_TOKEN is sent as a bearer token",
-        403: "; SEED_HTTPS_TOKEN is sent as a bearer token",
-        404: "; is the address right?",
-    }.get(answer.status_code, "")
-    raise SourceError(
-        f"{bare(location)} cannot be read: the server answered {answer.status_code}{hint}"
-    )

@@ -1,14 +1,18 @@
-"""Objects in a store: Amazon's S3 and what speaks like it, Google's, Azure's."""
+"""Objects in a store: Amazon's S3 and compatible stores, Google's, Azure's.
+
+obstore's exceptions ─▶ SourceError, by `_explain`
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from compose_seeder.errors import SourceError
-from compose_seeder.sources.content import Content, spooled
+from compose_seeder.errors import SourceError, quote
+from compose_seeder.sources.content import Content, Opened, keep_download
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -30,76 +34,158 @@ AZURE = {
     "AZURE_STORAGE_ENDPOINT": "endpoint",
 }
 
+REASON_CHARACTERS = 300
+"""Length up to which a store's own words are quoted."""
 
-def read(location: str, name: str, settings: Mapping[str, str]) -> Content:
-    """An object, downloaded.
 
-    Raises:
-        SourceError: it cannot be read.
+@dataclass(frozen=True)
+class StoredObject:
+    """An object in a bucket.
+
+    Attributes:
+        scheme: s3, gs or az.
+        bucket: the bucket's name.
+        key: the object's key, without a `/` before it.
+        name: the name for messages and for decoding.
+        settings: of the store, by their vendors' names.
     """
-    import obstore
 
-    with _Failures(location):
-        answer = obstore.get(_store(location, settings), _key(location))
-        pieces, sha256 = spooled(location, map(bytes, answer.stream()))
-        return Content(name, _fingerprint(answer.meta), sha256, pieces)
+    scheme: str
+    bucket: str
+    key: str
+    name: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def at(cls, location: str, name: str, settings: Mapping[str, str]) -> StoredObject:
+        """Return the object at a URL."""
+        return cls(*_split(location), name, settings)
+
+    def __str__(self) -> str:
+        """Return the URL."""
+        return self.location
+
+    @property
+    def location(self) -> str:
+        """The URL."""
+        return f"{self.scheme}://{self.bucket}/{self.key}"
+
+    def open(self) -> Opened:
+        """Download the object.
+
+        Raises:
+            SourceError: the object cannot be read.
+        """
+        import obstore
+
+        with _reading(self.location, self.scheme):
+            found = obstore.get(_store(self.scheme, self.bucket, self.settings), self.key)
+            pieces, sha256 = keep_download(self, map(bytes, found.stream()))
+            return Opened.single(Content(self.name, _fingerprint(found.meta), sha256, pieces))
+
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the present object, without its content.
+
+        Raises:
+            SourceError: the object cannot be read.
+        """
+        import obstore
+
+        with _reading(self.location, self.scheme):
+            store = _store(self.scheme, self.bucket, self.settings)
+            return _fingerprint(obstore.head(store, self.key))
 
 
-def fingerprint(location: str, settings: Mapping[str, str]) -> str:
-    """The fingerprint of an object as it is now, without its content.
+@dataclass(frozen=True)
+class ObjectFolder:
+    """The objects below a folder of a bucket.
 
-    Raises:
-        SourceError: it cannot be read.
+    Attributes:
+        scheme: s3, gs or az.
+        bucket: the bucket's name.
+        key: the folder's, without a `/` before or after it; "" for the whole bucket.
+        prefix: what stands before the names of objects in messages, with its `/`.
+        settings: of the store, by their vendors' names.
     """
-    import obstore
 
-    with _Failures(location):
-        return _fingerprint(obstore.head(_store(location, settings), _key(location)))
+    scheme: str
+    bucket: str
+    key: str
+    prefix: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def at(cls, location: str, prefix: str, settings: Mapping[str, str]) -> ObjectFolder:
+        """Return the folder at a URL."""
+        return cls(*_split(location), prefix, settings)
+
+    def __str__(self) -> str:
+        """Return the URL."""
+        return self.location
+
+    @property
+    def location(self) -> str:
+        """The URL, without a `/` at its end."""
+        return f"{self.scheme}://{self.bucket}/{self.key}".rstrip("/")
+
+    def files(self, depth: int | None) -> Iterator[tuple[str, StoredObject]]:
+        """List the objects, each with its path within the folder.
+
+        Args:
+            depth: unused; a store lists all objects below a folder.
+
+        Raises:
+            SourceError: the folder cannot be listed.
+        """
+        import obstore
+
+        del depth
+        folder = PurePosixPath(self.key)
+        with _reading(self.location, self.scheme):
+            store = _store(self.scheme, self.bucket, self.settings)
+            for page in obstore.list(store, self.key or None):
+                for found in page:
+                    within = str(PurePosixPath(found["path"]).relative_to(folder))
+                    yield (
+                        within,
+                        StoredObject(
+                            self.scheme,
+                            self.bucket,
+                            found["path"],
+                            self.prefix + within,
+                            self.settings,
+                        ),
+                    )
 
 
-def below(location: str, settings: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What is below a folder: the path within it, and the location.
-
-    Raises:
-        SourceError: the store does not tell.
-    """
-    import obstore
-
-    parts, folder = urlsplit(location), PurePosixPath(_key(location))
-    with _Failures(location):
-        for some in obstore.list(_store(location, settings), str(folder).strip(".") or None):
-            for each in some:
-                within = PurePosixPath(each["path"]).relative_to(folder)
-                yield str(within), f"{parts.scheme}://{parts.netloc}/{each['path']}"
+def _split(location: str) -> tuple[str, str, str]:
+    """Split a URL into scheme, bucket and key; urlsplit would cut a key at # and ?."""
+    scheme, _, rest = location.partition("://")
+    bucket, _, key = rest.partition("/")
+    return scheme.lower(), bucket, key.lstrip("/")
 
 
-def _key(location: str) -> str:
-    # Not by urlsplit: a key may hold # and ?.
-    return location.partition("://")[2].partition("/")[2].lstrip("/")
-
-
-def _store(location: str, settings: Mapping[str, str]) -> ObjectStore:
+def _store(scheme: str, bucket: str, settings: Mapping[str, str]) -> ObjectStore:
     from obstore import store
 
-    parts = urlsplit(location)
     options: dict[str, Any] = {"retry_config": {"max_retries": 3}}
     config: Any
-    match parts.scheme:
+    match scheme:
         case "gs":
             config = {GOOGLE[name]: settings[name] for name in GOOGLE if name in settings}
-            options["client_options"] = _client(settings.get("GOOGLE_BASE_URL"))
-            return store.GCSStore(parts.netloc, config=config, **options)
+            options["client_options"] = _client_options(settings.get("GOOGLE_BASE_URL"))
+            return store.GCSStore(bucket, config=config, **options)
         case "az":
             config = {AZURE[name]: settings[name] for name in AZURE if name in settings}
-            options["client_options"] = _client(settings.get("AZURE_STORAGE_ENDPOINT"))
-            return store.AzureStore(parts.netloc, config=config, **options)
+            options["client_options"] = _client_options(settings.get("AZURE_STORAGE_ENDPOINT"))
+            return store.AzureStore(bucket, config=config, **options)
     own = {name[4:].lower(): value for name, value in settings.items() if name.startswith("AWS_")}
     endpoint = own.pop("endpoint_url", None)
     config = {"region": "us-east-1", **own, **({"endpoint": endpoint} if endpoint else {})}
-    return store.S3Store(parts.netloc, config=config, client_options=_client(endpoint), **options)
+    return store.S3Store(bucket, config=config, client_options=_client_options(endpoint), **options)
 
 
-def _client(endpoint: str | None) -> Any:
+def _client_options(endpoint: str | None) -> Any:
     # A store inside the stack is reached over plain HTTP when its address says so.
     return {"allow_http": (endpoint or "").startswith("http://"), "timeout": "30s"}
 
@@ -109,33 +195,24 @@ def _fingerprint(meta: Any) -> str:
     return f"{version}etag:{meta['e_tag']} size:{meta['size']}"
 
 
-class _Failures:
-    """What the store says, as a `SourceError`."""
+@contextmanager
+def _reading(location: str, scheme: str) -> Iterator[None]:
+    from obstore.exceptions import BaseError
 
-    def __init__(self, location: str) -> None:
-        self._location = location
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from obstore.exceptions import BaseError
-
-        # What is not there is a plain FileNotFoundError.
-        if isinstance(error, BaseError | OSError):
-            scheme = urlsplit(self._location).scheme
-            raise SourceError(
-                f"{self._location} cannot be read: {_reason(error, CREDENTIALS[scheme])}"
-            ) from None
+    try:
+        yield
+    except (BaseError, OSError) as error:  # a missing object is Python's own FileNotFoundError
+        raise SourceError(f"{location} cannot be read: {_explain(error, scheme)}") from None
 
 
-def _reason(error: BaseException, credentials: str) -> str:
+def _explain(error: BaseException, scheme: str) -> str:
+    """Return the reason and the remedy for an exception of obstore."""
     text = str(error)
     if "NoSuchBucket" in text or "ContainerNotFound" in text:
-        return "there is no such bucket"
-    if isinstance(error, FileNotFoundError):
-        return "there is no such object"
+        return "there is no such bucket; check the address"
+    if isinstance(error, FileNotFoundError) or type(error).__name__ == "NotFoundError":
+        return "there is no such object; check the address"
     refused = {"PermissionDeniedError", "UnauthenticatedError"}
     if type(error).__name__ in refused or "403" in text:
-        return f"the store refused the credentials; check {credentials}"
-    return " ".join(text.split())[:300]
+        return f"the store refused the credentials; check {CREDENTIALS[scheme]}"
+    return quote(text, REASON_CHARACTERS) or type(error).__name__

@@ -9,7 +9,7 @@ import pytest
 from compose_seeder import Options, check, examine, seed
 from compose_seeder.errors import ManifestError, RecordError
 from compose_seeder.reconcile.plan import Plan
-from compose_seeder.sources.location import Sources
+from compose_seeder.sources import Sources
 
 from tests.support.seed_folder import Seeds, counts, table
 
@@ -61,7 +61,7 @@ def test_the_fingerprints_of_a_run_tell_it(texts: Seeds) -> None:
     sources = [Sources(variables={"OWNER": owner}) for owner in ("ann", "bob")]
     found = [seed(texts.connection, manifest, one, Options())[1] for one in sources]
     assert found[0]["env:OWNER"] != found[1]["env:OWNER"]
-    assert found[0]["env:OWNER"] == sources[0].fingerprint("env:OWNER")
+    assert found[0]["env:OWNER"] == sources[0].recorded("env:OWNER").fingerprint()
     assert "ann" not in str(found[0].values())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from compose_seeder import check
 from compose_seeder.errors import ManifestError, RecordError, SourceError
-from compose_seeder.sources.location import Sources
+from compose_seeder.sources import Sources
 
 from tests.support.seed_folder import Seeds, counts, table
 

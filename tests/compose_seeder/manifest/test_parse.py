@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from compose_seeder.errors import ManifestError
-from compose_seeder.manifest.models import parse
-from compose_seeder.pipeline import load
-from compose_seeder.sources.location import Sources
+from compose_seeder.manifest.parse import load, parse
+from compose_seeder.sources import Sources
 
 TABLE = '[[dataset]]\nname = "a"\nsource = "a.json"\ntable = "a"\nkey = ["id"]\n'
 ENDPOINT = """

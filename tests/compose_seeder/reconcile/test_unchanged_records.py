@@ -12,7 +12,7 @@ from compose_seeder.errors import RecordError
 from compose_seeder.reconcile import staged_records, staging
 from compose_seeder.reconcile import unchanged_records as sifting
 from compose_seeder.reconcile.unchanged_records import WINDOW, Sieve, digests
-from compose_seeder.sources.content import of_file
+from compose_seeder.sources.local_file import LocalFile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -209,7 +209,8 @@ def test_a_record_that_came_far_forward_is_looked_at(tmp_path: Path) -> None:
         sieve = Sieve(before, SALT)
         path = tmp_path / "a.ndjson"
         path.write_bytes(b"\n".join(order))
-        for batch in open_document(path.name, of_file(path, path.name).pieces).batches(""):
+        (content,) = LocalFile(path, path.name).open().contents
+        for batch in open_document(path.name, content.pieces).batches(""):
             sieve.sift(batch)
         return list(sieve.places(set()))
 

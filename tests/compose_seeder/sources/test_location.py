@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from compose_seeder.errors import ManifestError, SourceError
-from compose_seeder.sources.content import Content, digest
-from compose_seeder.sources.glob import Pattern, pattern_at
-from compose_seeder.sources.location import Sources, check_pin, resolve
+from compose_seeder.sources import Source, Sources
+from compose_seeder.sources.content import Content, hash_pieces
+from compose_seeder.sources.glob import Glob, Pattern
+from compose_seeder.sources.object_store import ObjectFolder
 
 
 @pytest.mark.parametrize("source", ["../out.json", "/etc/passwd", "a/../../out.json", "link.json"])
@@ -29,14 +30,16 @@ def test_beside_the_manifest(tmp_path: Path) -> None:
     """Relative to the manifest, wherever the process stands; links inside are fine."""
     (tmp_path / "real.json").write_text("[]")
     (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
-    assert resolve(str(tmp_path / "seeds.toml"), "link.json") == str(tmp_path / "real.json")
+    assert resolve(str(tmp_path / "seeds.toml"), "link.json").location == str(
+        tmp_path / "real.json"
+    )
 
 
 def test_in_a_bucket() -> None:
     """A manifest in a store names its sources relative to itself, or whole."""
     manifest = "s3://bucket/dnd/seeds.toml"
-    assert resolve(manifest, "a/b.json") == "s3://bucket/dnd/a/b.json"
-    assert resolve(manifest, "s3://other/x.json") == "s3://other/x.json"
+    assert resolve(manifest, "a/b.json").location == "s3://bucket/dnd/a/b.json"
+    assert resolve(manifest, "s3://other/x.json").location == "s3://other/x.json"
     for source in ("../x.json", "a/%2E%2e/x.json", "..%2fx.json"):
         with pytest.raises(ManifestError, match="leaves"):
             resolve(manifest, source)
@@ -45,9 +48,9 @@ def test_in_a_bucket() -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("https://u:secret1@h/x.json?token=secret2", "has a login in its address"),
-        ("http://h/x.json?token=secret2", "http:// is not known; use a file, or s3://"),
-        ("ftp://b/x.json", "not known"),
+        ("https://u:secret1@h/x.json?token=secret2", "the address has a login"),
+        ("http://h/x.json?token=secret2", "http:// is not supported; use a file, or s3://"),
+        ("ftp://b/x.json", "not supported"),
     ],
 )
 def test_an_address_that_cannot_be_read(tmp_path: Path, source: str, said: str) -> None:
@@ -60,16 +63,18 @@ def test_an_address_that_cannot_be_read(tmp_path: Path, source: str, said: str) 
 @pytest.mark.parametrize("source", ["s3://b/x.json", "gs://b/x.json", "az://b/x", "https://h/x"])
 def test_addresses(tmp_path: Path, source: str) -> None:
     """They stand for themselves."""
-    assert resolve(str(tmp_path / "seeds.toml"), source) == source
+    found = resolve(str(tmp_path / "seeds.toml"), source)
+    assert found.location == str(found) == source
+    assert Sources().recorded(source) == Sources().file(source)
 
 
 def test_a_pin_holds_the_content(tmp_path: Path) -> None:
     """The sum is of the bytes as they were read."""
-    content = Content("x.json", "", digest([b"[]"]), lambda: iter([b"[]"]))
-    check_pin("x.json", content, None)
-    check_pin("x.json", content, hashlib.sha256(b"[]").hexdigest())
-    with pytest.raises(SourceError, match="is not what its checksum says"):
-        check_pin("x.json", content, "0" * 64)
+    content = Content("x.json", "", hash_pieces([b"[]"]), lambda: iter([b"[]"]))
+    content.check_sha256("x.json", None)
+    content.check_sha256("x.json", hashlib.sha256(b"[]").hexdigest())
+    with pytest.raises(SourceError, match="does not match its checksum"):
+        content.check_sha256("x.json", "0" * 64)
     del tmp_path
 
 
@@ -77,27 +82,27 @@ def test_a_fingerprint_is_equal_where_the_content_is(tmp_path: Path) -> None:
     """A touched file is the same, another content is not."""
     path = tmp_path / "x.json"
     path.write_text("[]")
-    sources = Sources()
-    first = sources.fingerprint(str(path))
+    source = Sources().file(str(path))
+    first = source.fingerprint()
     path.write_text("[]")
-    assert sources.fingerprint(str(path)) == first == sources.read(str(path)).fingerprint
+    assert source.fingerprint() == first == source.open().fingerprint
     path.write_text("[1]")
-    assert sources.fingerprint(str(path)) != first
+    assert source.fingerprint() != first
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     """With the reason, and what to look at."""
     with pytest.raises(SourceError, match="No such file or directory; is the seeds folder mounted"):
-        Sources().read(str(tmp_path / "none.json"))
+        Sources().file(str(tmp_path / "none.json")).open()
 
 
 PATTERNS = [
     ("*.json", ["a.json", "b.json"]),
     ("?.json", ["a.json", "b.json"]),
     ("[!a].json", ["b.json"]),
-    ("deep/*.json", ["c.json"]),
+    ("deep/*.json", ["deep/c.json"]),
     ("**/*.json", ["a.json", "b.json", "deep/c.json", "deep/er/d.json"]),
-    ("deep/**/d.json", ["er/d.json"]),
+    ("deep/**/d.json", ["deep/er/d.json"]),
 ]
 
 
@@ -105,7 +110,7 @@ PATTERNS = [
 def test_a_pattern_stands_for_several(tmp_path: Path, pattern: str, names: list[str]) -> None:
     """In the order of their names; a `*` stays within its folder."""
     folder(tmp_path)
-    found = Sources().read_all(resolve(str(tmp_path / "seeds.toml"), pattern))
+    found = resolve(str(tmp_path / "seeds.toml"), pattern).open().contents
     assert [content.name for content in found] == names
 
 
@@ -113,7 +118,6 @@ def test_the_fingerprint_of_a_pattern(tmp_path: Path) -> None:
     """Another content, one more and one less are seen."""
     folder(tmp_path)
     seen = set()
-    sources = Sources()
     pattern = resolve(str(tmp_path / "seeds.toml"), "*.json")
     for change in (
         lambda: None,
@@ -123,9 +127,10 @@ def test_the_fingerprint_of_a_pattern(tmp_path: Path) -> None:
         lambda: (tmp_path / "z.json").rename(tmp_path / "y.json"),
     ):
         change()
-        seen.add(sources.fingerprint(pattern))
+        seen.add(pattern.fingerprint())
     assert len(seen) == 5
-    assert sources.fingerprint(pattern) in seen
+    assert Sources().recorded(pattern.location).fingerprint() in seen
+    assert pattern.fingerprint() in seen
 
 
 def test_a_pattern_follows_no_link_out(tmp_path: Path) -> None:
@@ -135,10 +140,10 @@ def test_a_pattern_follows_no_link_out(tmp_path: Path) -> None:
     (tmp_path / "secret.json").write_text("[]")
     (seeds / "b.json").write_text("[]")
     (seeds / "within.json").symlink_to("b.json")
-    assert len(Sources().read_all(resolve(str(seeds / "seeds.toml"), "*.json"))) == 2
+    assert len(resolve(str(seeds / "seeds.toml"), "*.json").open().contents) == 2
     (seeds / "a.json").symlink_to(tmp_path / "secret.json")
-    with pytest.raises(SourceError, match=r"a\.json is a link out of"):
-        Sources().read_all(resolve(str(seeds / "seeds.toml"), "*.json"))
+    with pytest.raises(SourceError, match=r"a\.json is a link to a file outside"):
+        resolve(str(seeds / "seeds.toml"), "*.json").open()
 
 
 @pytest.mark.parametrize("source", ["a.json", "*.json", "a.json/*.json"])
@@ -146,7 +151,7 @@ def test_a_link_to_itself(tmp_path: Path, source: str) -> None:
     """It cannot be read, or there is nothing in it."""
     (tmp_path / "a.json").symlink_to("a.json")
     with pytest.raises(SourceError):
-        Sources().read_all(resolve(str(tmp_path / "seeds.toml"), source))
+        resolve(str(tmp_path / "seeds.toml"), source).open()
 
 
 def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,20 +167,20 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(os, "scandir", listed)
     manifest = str(tmp_path / "seeds.toml")
-    assert len(Sources().read_all(resolve(manifest, "*.json"))) == 1
+    assert len(resolve(manifest, "*.json").open().contents) == 1
     with pytest.raises(SourceError, match=r"closed cannot be listed: Permission denied"):
-        Sources().read_all(resolve(manifest, "*/*.json"))
+        resolve(manifest, "*/*.json").open()
 
 
 def test_a_file_that_is_written_to_meanwhile(tmp_path: Path) -> None:
     """Half of it would be of one content and half of another."""
     path = tmp_path / "x.json"
     path.write_text("[1]")
-    content = Sources().read(str(path))
+    (content,) = Sources().file(str(path)).open().contents
     assert content.data == b"[1]"
     assert content.data == b"[1]"
     path.write_text("[22]")
-    with pytest.raises(SourceError, match="changed while it was read; nothing of it is written"):
+    with pytest.raises(SourceError, match="changed while it was read; nothing of it was written"):
         content.data  # noqa: B018
 
 
@@ -183,7 +188,7 @@ def test_a_file_that_goes_away_meanwhile(tmp_path: Path) -> None:
     """Is no defect of the program."""
     path = tmp_path / "x.json"
     path.write_text("[1]")
-    content = Sources().read(str(path))
+    (content,) = Sources().file(str(path)).open().contents
     path.unlink()
     with pytest.raises(SourceError, match="cannot be read: No such file"):
         content.data  # noqa: B018
@@ -195,10 +200,10 @@ def test_signs_above_the_manifest_are_no_pattern(tmp_path: Path) -> None:
     path.mkdir()
     folder(path)
     manifest = str(path / "seeds.toml")
-    (one,) = Sources().read_all(resolve(manifest, "a.json"))
+    (one,) = resolve(manifest, "a.json").open().contents
     assert one.data == b"[]"
-    found = Sources().read_all(resolve(manifest, "deep/**/*.json"))
-    assert [content.name for content in found] == ["c.json", "er/d.json"]
+    found = resolve(manifest, "deep/**/*.json").open().contents
+    assert [content.name for content in found] == ["deep/c.json", "deep/er/d.json"]
 
 
 @pytest.mark.parametrize(
@@ -207,32 +212,44 @@ def test_signs_above_the_manifest_are_no_pattern(tmp_path: Path) -> None:
 )
 def test_there_are_no_patterns_on_the_web(manifest: str, source: str) -> None:
     """Nobody lists what there is."""
-    with pytest.raises(ManifestError, match="nobody can tell what there is behind https://"):
+    with pytest.raises(ManifestError, match="cannot be used behind https://"):
         resolve(manifest, source)
 
 
 def test_patterns_in_a_store() -> None:
     """Beside the manifest or by their whole address, at the top of a bucket too."""
     manifest = "s3://bucket/dnd/seeds.toml"
-    found = [pattern_at(resolve(manifest, s)) for s in ("*.json", "a/b*/c.json", "gs://x/*.csv")]
+    found = [resolve(manifest, s) for s in ("*.json", "a/b*/c.json", "gs://x/*.csv")]
     assert found == [
-        Pattern("s3://bucket/dnd", "*.json"),
-        Pattern("s3://bucket/dnd/a", "b*/c.json"),
-        Pattern("gs://x", "*.csv"),
+        Glob(ObjectFolder("s3", "bucket", "dnd"), Pattern("*.json")),
+        Glob(ObjectFolder("s3", "bucket", "dnd/a", "a/"), Pattern("b*/c.json")),
+        Glob(ObjectFolder("gs", "x", "", "gs://x/"), Pattern("*.csv")),
     ]
+    assert [glob.location for glob in found] == [
+        "glob:s3://bucket/dnd//*.json",
+        "glob:s3://bucket/dnd/a//b*/c.json",
+        "glob:gs://x//*.csv",
+    ]
+    for glob in found:
+        assert Sources().recorded(glob.location).location == glob.location
     with pytest.raises(ManifestError, match="leaves"):
         resolve(manifest, "../*.json")
 
 
 def test_a_set_of_characters_in_a_pattern() -> None:
     """None of them is the separator of folders, and none means what it would in a regular expression."""
-    others = Pattern("", "a[!b]c.json")
+    others = Pattern("a[!b]c.json")
     assert [others.matches(name) for name in ("axc.json", "abc.json", "a/c.json")] == [1, 0, 0]
-    odd = Pattern("", r"a[\d&&~]c")
+    odd = Pattern(r"a[\d&&~]c")
     assert [odd.matches(name) for name in ("a\\c", "adc", "a&c", "a1c")] == [1, 1, 1, 0]
     for wrong in ("a[z-a].json", "a[!].json"):
-        with pytest.raises(ManifestError, match="is none; it holds characters, or ranges"):
+        with pytest.raises(ManifestError, match="is invalid; it must hold characters, or ranges"):
             resolve("/seeds/seeds.toml", wrong)
+
+
+def resolve(manifest: str, named: str) -> Source:
+    """Return the source that a manifest names."""
+    return Sources().beside(manifest, named)
 
 
 def folder(path: Path) -> None:

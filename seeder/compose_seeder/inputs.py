@@ -1,0 +1,124 @@
+"""The inputs of each dataset: its source, its JSON Schema and its variables, resolved once.
+
+manifest ─▶ resolve ─▶ Inputs ─▶ read() ─▶ documents with the values of variables in them
+└▶ fingerprint() ─▶ the ledger
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from msgspec.json import encode
+
+from compose_seeder.documents.env_substitution import Substituted, values_of
+from compose_seeder.documents.json_document import Arrays, Documents, open_document
+from compose_seeder.errors import Fault, ManifestError, RecordError
+from compose_seeder.manifest.models import Dataset, Manifest
+from compose_seeder.sources.environment_variable import EnvironmentVariable
+from compose_seeder.sources.location import Sources
+from compose_seeder.sources.source import Input, Source
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that decides which records a dataset should hold.
+
+    Attributes:
+        dataset: the entry in the manifest.
+        source: of the records.
+        schema: the JSON Schema of the records, where there is one.
+        variables: whose values stand in the records.
+    """
+
+    dataset: Dataset
+    source: Source
+    schema: Source | None = None
+    variables: tuple[EnvironmentVariable, ...] = ()
+
+    def __iter__(self) -> Iterator[Input]:
+        """Iterate over what the ledger has a fingerprint of."""
+        yield self.source
+        if self.schema:
+            yield self.schema
+        yield from self.variables
+
+    def read(self) -> tuple[Arrays, str]:
+        """Return the source's documents, decompressed, and its fingerprint.
+
+        Raises:
+            ManifestError: variables are not set.
+            SourceError: the source cannot be read, or does not have the checksum in the manifest.
+            RecordError: the text is not UTF-8.
+        """
+        opened = self.source.open()
+        faults: list[Fault] = []
+        documents: list[Arrays] = []
+        for content in opened.contents:
+            content.check_sha256(self.source, self.dataset.sha256)
+            try:
+                documents.append(open_document(content.name, content.pieces))
+            except RecordError as error:
+                faults += error.faults
+        if faults:
+            what = "a seed file" if len(opened.contents) == 1 else "seed files"
+            raise RecordError(f"{what} cannot be read", faults)
+        document = documents[0] if len(documents) == 1 else Documents(documents)
+        if self.variables:
+            return Substituted(document, self.values()), opened.fingerprint
+        return document, opened.fingerprint
+
+    def values(self) -> dict[str, str]:
+        """Return the values of the variables, by name.
+
+        Raises:
+            ManifestError: variables are not set; all of them.
+        """
+        try:
+            return values_of(self.variables)
+        except ManifestError as error:
+            raise ManifestError(f"dataset {self.dataset.name}: {error}") from None
+
+    def fingerprint(self, source: str, schema: str = "") -> str:
+        """Return one fingerprint of the manifest's entry and of all inputs.
+
+        Args:
+            source: the source's fingerprint.
+            schema: the schema's fingerprint.
+        """
+        entry = encode(self.dataset.model_dump(mode="json"), order="deterministic")
+        variables = [variable.fingerprint() for variable in self.variables]
+        return hashlib.sha256(entry + "".join([source, schema, *variables]).encode()).hexdigest()
+
+
+def resolve_inputs(location: str, manifest: Manifest, sources: Sources) -> dict[str, Inputs]:
+    """Resolve the inputs of each dataset, by dataset.
+
+    Args:
+        location: the manifest's.
+        manifest: the datasets.
+        sources: the settings for sources.
+
+    Raises:
+        ManifestError: a source or a schema leaves the manifest's folder, or is invalid; all of them.
+    """
+    found: dict[str, Inputs] = {}
+    faults: list[str] = []
+
+    def beside(dataset: Dataset, key: str, named: str) -> Source | None:
+        try:
+            return sources.beside(location, named)
+        except ManifestError as error:
+            faults.append(f"dataset {dataset.name}: {key} {error}")
+            return None
+
+    for dataset in manifest.datasets:
+        source = beside(dataset, "source", dataset.source)
+        schema = beside(dataset, "schema", dataset.schema_) if dataset.schema_ else None
+        if source:
+            variables = tuple(map(sources.variable, dataset.env))
+            found[dataset.name] = Inputs(dataset, source, schema, variables)
+    if faults:
+        raise ManifestError("\n".join(faults))
+    return found

@@ -1,0 +1,149 @@
+"""`seeds.toml` to datasets: strict, and every fault at once.
+
+text ─▶ tomllib ─▶ pydantic (types, unknown keys) ─▶ rules across keys ─▶ Manifest
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from compose_seeder.errors import ManifestError, nearest
+from compose_seeder.manifest.models import (
+    Bulk,
+    Confirm,
+    Dataset,
+    FieldRules,
+    Http,
+    Manifest,
+    Model,
+    Nest,
+    Pages,
+    Ref,
+)
+from compose_seeder.sources.content import Opened
+from compose_seeder.sources.location import Sources
+
+
+def load(location: str, sources: Sources) -> tuple[Manifest, Opened]:
+    """Read the manifest at a path or URL.
+
+    Raises:
+        SourceError: the manifest cannot be read.
+        ManifestError: the manifest is wrong.
+    """
+    source = sources.file(location)
+    opened = source.open()
+    try:
+        text = opened.data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{source} is not UTF-8: {error}; save it as UTF-8") from None
+    return parse(text, str(source)), opened
+
+
+def parse(text: str, name: str) -> Manifest:
+    """The manifest that `text` holds.
+
+    Args:
+        text: TOML.
+        name: what messages call it, usually its path.
+
+    Raises:
+        ManifestError: with every fault, by dataset and key.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(f"{name} is not valid TOML: {error}") from None
+    faults = [
+        f"unknown key {key}{nearest(key, ['defaults', 'dataset'])}"
+        for key in document
+        if key not in {"defaults", "dataset"}
+    ]
+    defaults, tables = document.get("defaults", {}), document.get("dataset", [])
+    if not isinstance(defaults, dict) or not isinstance(tables, list):
+        raise ManifestError(f"{name}: datasets are written [[dataset]], defaults [defaults]")
+    datasets = [
+        dataset
+        for position, table in enumerate(tables)
+        if (dataset := _dataset(table, position, defaults, faults))
+    ]
+    names = [dataset.name for dataset in datasets]
+    faults += [
+        f"dataset {n}: the name is there twice" for n in dict.fromkeys(names) if names.count(n) > 1
+    ]
+    if faults:
+        raise ManifestError("\n".join([f"{name} is wrong:", *(f"  {fault}" for fault in faults)]))
+    return Manifest(datasets=tuple(datasets))
+
+
+def _dataset(
+    table: Any, position: int, defaults: Mapping[str, Any], faults: list[str]
+) -> Dataset | None:
+    label = (
+        f"dataset {table['name']}"
+        if isinstance(table, dict) and "name" in table
+        else (f"dataset number {position + 1}")
+    )
+    if not isinstance(table, dict):
+        faults.append(f"{label}: is not a table")
+        return None
+    merged = {key: value for key, value in defaults.items() if key not in table} | table
+    if isinstance(merged.get("http"), dict):
+        # A request without options may be written as a plain string.
+        http = dict(merged["http"])
+        if "confirm" in http:
+            http["confirm"] = [_as_request(c) for c in _as_list(http["confirm"])]
+        if "bulk" in http:
+            http["bulk"] = _as_request(http["bulk"])
+        merged = {**merged, "http": http}
+    try:
+        return Dataset.model_validate(_lists_to_tuples(merged))
+    except ValidationError as error:
+        faults.extend(f"{label}: {_say(fault)}" for fault in error.errors())
+        return None
+
+
+def _as_request(value: Any) -> Any:
+    return {"request": value} if isinstance(value, str) else value
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _lists_to_tuples(value: Any) -> Any:
+    """TOML has lists where frozen values have tuples; strict validation tells them apart."""
+    if isinstance(value, list):
+        return tuple(_lists_to_tuples(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _lists_to_tuples(item) for key, item in value.items()}
+    return value
+
+
+def _say(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {where}{nearest(str(fault['loc'][-1]), _known(fault['loc']))}"
+    if fault["type"] == "missing":
+        return f"{where} is missing"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def _known(where: tuple[Any, ...]) -> list[str]:
+    models: dict[Any, type[Model]] = {
+        "fields": FieldRules,
+        "nest": Nest,
+        "refs": Ref,
+        "http": Http,
+        "pages": Pages,
+        "bulk": Bulk,
+        "confirm": Confirm,
+    }
+    inside = [models[part] for part in where[:-1] if part in models]
+    model = inside[-1] if inside else Dataset
+    return [field.alias or name for name, field in model.model_fields.items()]
