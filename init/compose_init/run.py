@@ -27,7 +27,7 @@ from compose_init.errors import InitError, NotYetError, SettingsError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.fingerprint import of_migrations
-from compose_init.migrations.revision_graph import Place, Revision, read_record
+from compose_init.migrations.revision_graph import DatabaseState, Place, Revision, read_record
 from compose_init.output.progress import View
 from compose_init.output.report import DONE, NOTHING, Planned, Report
 from compose_init.settings import Settings
@@ -86,10 +86,10 @@ class Run:
     def _do(self, connection: Connection, due: set[str]) -> None:
         self.report.outcome = DONE if due else NOTHING
         here = self._prepare(connection, due)
-        if "migrate" in due and here.state != "ahead":
+        if "migrate" in due and here.state != DatabaseState.AHEAD:
             with self._phase("migrate"):
                 here = self._migrate(connection)
-        if here.state == "ahead":
+        if here.state == DatabaseState.AHEAD:
             self._is_ahead(here)
             self.report.outcome = NOTHING
             return
@@ -108,13 +108,15 @@ class Run:
         except Exception:
             # Seeds that are newer than the image are no reason to stop a rollback.
             here = self._look(connection)
-            if here.state != "ahead":
+            if here.state != DatabaseState.AHEAD:
                 raise
             return here
         if due:
             ledger.prepare(connection)
             ledger.forget_phase(connection, "roles")  # a check that fails is made again
-        return self._look(connection) if due and "migrate" not in due else Place("behind")
+        return (
+            self._look(connection) if due and "migrate" not in due else Place(DatabaseState.BEHIND)
+        )
 
     def plan(self) -> Planned:
         """What `execute` would change; changes nothing.
@@ -130,7 +132,7 @@ class Run:
             if due and self.settings.alembic_config is not None:
                 standing = self._migrations.look()
                 here = revision_ledger.where(connection, standing.lineage, standing.current)
-                if here.state == "ahead":
+                if here.state == DatabaseState.AHEAD:
                     self._is_ahead(here)
                     due = set()
                 elif "migrate" in due:
@@ -192,7 +194,7 @@ class Run:
         from compose_init.migrations.upgrade import Observer
 
         here = migrations.upgrade(connection, Observer(self._before_revision, self.view.migrated))
-        if here.state == "at head":
+        if here.state == DatabaseState.AT_HEAD:
             last = ledger.read(connection)
             done = {
                 "environment": before.environment,
@@ -210,7 +212,7 @@ class Run:
     def _look(self, connection: Connection) -> Place:
         """Seeds of an older image are not for a database that has gone on."""
         if self.settings.alembic_config is None:
-            return Place("at head")  # of no history at all
+            return Place(DatabaseState.AT_HEAD)  # of no history at all
         last = ledger.read(connection)
         here = self._place(connection, last) if last else None
         if here is None:
@@ -336,10 +338,10 @@ class Run:
         if last is None:
             return wanted
         here = self._place(connection, last)
-        if here is not None and here.state == "ahead":
+        if here is not None and here.state == DatabaseState.AHEAD:
             self._is_ahead(here)
             return set()
-        if here is not None and here.state == "at head":
+        if here is not None and here.state == DatabaseState.AT_HEAD:
             wanted.discard("migrate")
         if "seed" in wanted and self._seeded(last.inputs.get(self._seed_phase, {})):
             wanted.discard("seed")
@@ -352,13 +354,13 @@ class Run:
         """Where the database stands, without Alembic; None where it takes Alembic to know."""
         config = self.settings.alembic_config
         if config is None:
-            return Place("at head")
+            return Place(DatabaseState.AT_HEAD)
         done, found = last.inputs.get("migrate", {}), of_migrations(config)
         if done.get("environment") != found.environment:
             return None  # another env.py may keep its revision in another table
         at_head = sorted(done.get("revisions", [])) == sorted(last.revisions)
         if at_head and done.get("files") == found.revisions:
-            return Place("at head")
+            return Place(DatabaseState.AT_HEAD)
         lineage = read_record(config, found.whole)
         return (
             None if lineage is None else revision_ledger.where(connection, lineage, last.revisions)

@@ -13,7 +13,13 @@ from compose_init.errors import ConnectionLostError, MigrationError, NotYetError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.fingerprint import of_migrations
-from compose_init.migrations.revision_graph import Lineage, place, read_record, write_record
+from compose_init.migrations.revision_graph import (
+    DatabaseState,
+    Lineage,
+    place,
+    read_record,
+    write_record,
+)
 from compose_init.migrations.upgrade import Migrations, of_settings
 from compose_init.settings import Settings
 from compose_init.wait import poll_until, wait_for_database
@@ -39,11 +45,13 @@ def _schema(
     ]
     if settings.alembic_config is None:
         # of no history at all
-        return {"revisions": [], "heads": [], "state": "at head", "lineage": applied}
+        return {"revisions": [], "heads": [], "state": DatabaseState.AT_HEAD, "lineage": applied}
     standing = of_settings(settings, logging).look()
     here = place(standing.lineage, standing.current, revision_ledger.read(connection))
     pending = (
-        standing.lineage.pending(standing.current) if here.state in {"empty", "behind"} else ()
+        standing.lineage.pending(standing.current)
+        if here.state in {DatabaseState.EMPTY, DatabaseState.BEHIND}
+        else ()
     )
     return {
         "revisions": sorted(standing.current),

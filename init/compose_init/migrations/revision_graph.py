@@ -11,15 +11,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 FORMAT = 1
 RECORD = ".compose-init.json"
 """Beside `alembic.ini`, or in the folder of revisions: the lineage as it was when the image was built."""
 
-State = Literal["empty", "behind", "at head", "ahead", "elsewhere"]
+
+class DatabaseState(StrEnum):
+    """Where a database is, seen from an image's revisions."""
+
+    EMPTY = "empty"
+    BEHIND = "behind"
+    AT_HEAD = "at head"
+    AHEAD = "ahead"
+    DIVERGED = "elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +134,7 @@ class Place:
         problem: why it is elsewhere; "" where it is not.
     """
 
-    state: State
+    state: DatabaseState
     unknown: tuple[Recorded, ...] = ()
     problem: str = ""
 
@@ -144,19 +153,19 @@ def place(lineage: Lineage, current: Iterable[str], ledger: Mapping[str, Recorde
     if not foreign:
         applied = lineage.applied(here)
         if applied.issuperset(lineage.heads):
-            return Place("at head")
-        return Place("behind" if here else "empty")
+            return Place(DatabaseState.AT_HEAD)
+        return Place(DatabaseState.BEHIND if here else DatabaseState.EMPTY)
     unknown, missing = _back_to(lineage, foreign, ledger)
     if missing:
-        return Place("elsewhere", unknown, _not_connected(foreign, missing))
+        return Place(DatabaseState.DIVERGED, unknown, _not_connected(foreign, missing))
     applied = lineage.applied([*here, *(name for entry in unknown for name in entry.before)])
     pending = [head for head in lineage.heads if head not in applied]
     if pending:
-        return Place("elsewhere", unknown, _forked(unknown, pending))
+        return Place(DatabaseState.DIVERGED, unknown, _forked(unknown, pending))
     breaking = [entry for entry in unknown if entry.breaks_older_images]
     if breaking:
-        return Place("elsewhere", unknown, _incompatible(breaking))
-    return Place("ahead", unknown)
+        return Place(DatabaseState.DIVERGED, unknown, _incompatible(breaking))
+    return Place(DatabaseState.AHEAD, unknown)
 
 
 def _back_to(

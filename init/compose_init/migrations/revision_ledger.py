@@ -16,7 +16,14 @@ import psycopg
 
 from compose_init.database.connection import Connection
 from compose_init.errors import UnknownRevisionError
-from compose_init.migrations.revision_graph import Lineage, Place, Recorded, Revision, place
+from compose_init.migrations.revision_graph import (
+    DatabaseState,
+    Lineage,
+    Place,
+    Recorded,
+    Revision,
+    place,
+)
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS compose_init.revision (
@@ -155,7 +162,7 @@ def where(connection: Connection, lineage: Lineage, current: tuple[str, ...]) ->
     """
     known = lineage.revisions.keys() >= set(current)
     here = place(lineage, current, {} if known else read(connection))
-    if here.state == "elsewhere":
+    if here.state == DatabaseState.DIVERGED:
         raise UnknownRevisionError(here.problem)
     return here
 

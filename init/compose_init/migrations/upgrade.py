@@ -27,7 +27,7 @@ from compose_init.logs import event
 from compose_init.migrations import blocking_sessions, errors, lock_timeout, revision_ledger
 from compose_init.migrations.alembic_env import History
 from compose_init.migrations.errors import Aftermath, LockedTableError, UnderWay
-from compose_init.migrations.revision_graph import Lineage, Place, Revision
+from compose_init.migrations.revision_graph import DatabaseState, Lineage, Place, Revision
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -198,7 +198,7 @@ class Migrations:
             self.history.restore_logging()
             watch.pid = _check_session(connection, context, self.config)
             here = revision_ledger.where(connection, lineage, current)
-            if here.state == "ahead":
+            if here.state == DatabaseState.AHEAD:
                 found.append((here, None))
                 return
             revision_ledger.align(connection, lineage, current)
@@ -221,7 +221,7 @@ class Migrations:
                 under_way.begin(None)
                 done.append(replace(revision, seconds=round(time.monotonic() - started, 3)))
                 observer.after(done[-1])
-            found.append((Place("at head"), _version_table(context)))
+            found.append((Place(DatabaseState.AT_HEAD), _version_table(context)))
 
         try:
             with (
@@ -239,7 +239,7 @@ class Migrations:
                     self._run(steps)
                 here: Place
                 here, version_table = self._reached(found)
-                if here.state == "at head":
+                if here.state == DatabaseState.AT_HEAD:
                     ledger.follow(connection, version_table)
                     self._prove(connection, lineage)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from compose_init.migrations.revision_graph import (
+    DatabaseState,
     Lineage,
     Place,
     Recorded,
@@ -50,7 +51,7 @@ def test_on_the_line() -> None:
     """Nothing, some and all of it."""
     assert place(LINE, [], {}).state == "empty"
     assert place(LINE, ["b"], {}).state == "behind"
-    assert place(LINE, ["c"], {}) == Place("at head")
+    assert place(LINE, ["c"], {}) == Place(DatabaseState.AT_HEAD)
     assert place(Lineage(), [], {}).state == "at head"
 
 
