@@ -2,7 +2,8 @@
 
 compose_init.phase   for migrate, roles and seed: the inputs of the last complete one, by fingerprint
 compose_init.run     runs that did something, with their reports
-(`migrations.revision_ledger` has the revisions, `compose_seeder.reconcile.ledger` what was seeded)
+(`migrations.revision_ledger` reads the revisions, `compose_seeder.reconcile.ledger` what was seeded; the tables are
+made and described in `compose_seeder/sql/ledger/schema.sql`)
 """
 
 from __future__ import annotations
@@ -16,28 +17,9 @@ from psycopg.types.json import Jsonb
 
 from compose_init.database.connection import Connection
 from compose_init.errors import CredentialsRefused
-from compose_init.migrations import revision_ledger
 
 UP_TO_DATE = """
 SELECT (SELECT jsonb_object_agg(name, inputs) FROM compose_init.phase), compose_init.current_revisions()
-"""
-
-CREATE = """
-CREATE SCHEMA IF NOT EXISTS compose_init;
-CREATE TABLE IF NOT EXISTS compose_init.phase (
-  name text PRIMARY KEY,
-  inputs jsonb NOT NULL,
-  finished_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-CREATE TABLE IF NOT EXISTS compose_init.run (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  started_at timestamptz NOT NULL,
-  finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  version text NOT NULL,
-  outcome text NOT NULL,
-  exit_code integer NOT NULL,
-  report jsonb NOT NULL
-);
 """
 
 # A function with a text body depends on no table: the application may drop or move its own.
@@ -85,24 +67,6 @@ def read(connection: Connection) -> State | None:
     except psycopg.errors.InsufficientPrivilege:
         return None  # the run itself will say what is missing
     return State(row[0] or {}, tuple(row[1] or ())) if row else None
-
-
-def prepare(connection: Connection) -> None:
-    """Create the tables, where they are not there.
-
-    Raises:
-        CredentialsRefused: the role may not.
-    """
-    try:
-        connection.execute(CREATE + revision_ledger.CREATE)
-        row = connection.execute("SELECT to_regproc('compose_init.current_revisions')").fetchone()
-        if row is None or row[0] is None:
-            follow(connection, None)
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise CredentialsRefused(
-            f"the ledger cannot be created: {error.diag.message_primary}; let the role own the database, or"
-            " GRANT CREATE ON DATABASE to it"
-        ) from None
 
 
 def follow(connection: Connection, version_table: tuple[str, str] | None) -> None:

@@ -102,17 +102,21 @@ class Run:
 
     def _prepare(self, connection: Connection, due: set[str]) -> Place:
         """What can be wrong is said before anything is changed; "behind" where migrating will tell."""
+        from compose_seeder.reconcile import ledger_schema
+
         try:
             if "seed" in due:
                 self._examine_seeds()
+            if due:
+                ledger_schema.read_format(connection)
         except Exception:
-            # Seeds that are newer than the image are no reason to stop a rollback.
+            # Seeds or a ledger that are newer than the image are no reason to stop a rollback.
             here = self._look(connection)
             if here.state != DatabaseState.AHEAD:
                 raise
             return here
         if due:
-            ledger.prepare(connection)
+            ledger_schema.prepare(connection)
             ledger.forget_phase(connection, "roles")  # a check that fails is made again
         return (
             self._look(connection) if due and "migrate" not in due else Place(DatabaseState.BEHIND)

@@ -2,6 +2,7 @@
 
     SeedError
     ├── ManifestError           78  seeds.toml is wrong, or names a table or column that is not there
+    ├── LedgerVersionError      78  another version of the program wrote the ledger
     ├── SourceError             66  a source cannot be read, or is not what its checksum says
     ├── FaultyRecordsError
     │   ├── RecordError         65  records of a seed file are wrong
@@ -36,6 +37,12 @@ class SeedError(Exception):
 
 class ManifestError(SeedError):
     """The manifest is wrong in itself or against the database."""
+
+    exit_code = os.EX_CONFIG
+
+
+class LedgerVersionError(SeedError):
+    """The ledger has a format that this version does not know; nothing is wrong with the ledger."""
 
     exit_code = os.EX_CONFIG
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from compose_seeder.dataset import Seeding
@@ -91,7 +93,19 @@ def seed(
     inputs = resolve_inputs(location, manifest, sources)
     fingerprints = {location: opened.fingerprint}
     _check_names(manifest, options.only)
-    ledger = _prepare(connection, create=not options.plan)
+    with _prepare(connection, create=not options.plan) as ledger:
+        plans = _seed_in_order(ledger, manifest, inputs, fingerprints, options)
+    return plans, fingerprints
+
+
+def _seed_in_order(
+    ledger: Ledger,
+    manifest: Manifest,
+    inputs: Mapping[str, Inputs],
+    fingerprints: dict[str, str],
+    options: Options,
+) -> list[Plan]:
+    """Seed the datasets in the manifest's order, and add the fingerprint of each input that is read."""
     pending: set[Scalar] = set()
     chosen = [d for d in manifest.datasets if not options.only or d.name in options.only]
     plans: dict[str, Plan] = {}
@@ -106,7 +120,7 @@ def seed(
             other.prune or other.target == dataset.target for other in chosen[number + 1 :]
         )
         seeding = Seeding(
-            connection,
+            ledger.connection,
             ledger,
             dataset,
             options,
@@ -134,10 +148,10 @@ def seed(
         released = plans[name].counts.released + done.counts.released
         plans[name] = plans[name].with_counts(deleted=done.counts.deleted, released=released)
         options.finished(plans[name])
-    return list(plans.values()), fingerprints
+    return list(plans.values())
 
 
-def _prepare(connection: Connection, *, create: bool) -> Ledger:
+def _prepare(connection: Connection, *, create: bool) -> AbstractContextManager[Ledger]:
     connection.execute(SESSION)
     row = connection.execute("SHOW transaction_read_only").fetchone()
     if row and row[0] == "on":

@@ -25,21 +25,6 @@ from compose_init.migrations.revision_graph import (
     place,
 )
 
-CREATE = """
-CREATE TABLE IF NOT EXISTS compose_init.revision (
-  revision text PRIMARY KEY,
-  parents text[] NOT NULL,
-  depends_on text[] NOT NULL,
-  message text NOT NULL,
-  image_version text NOT NULL,
-  git_revision text NOT NULL,
-  breaks_older_images boolean NOT NULL,
-  adopted boolean NOT NULL,
-  applied_at timestamptz,
-  seconds double precision
-);
-"""
-
 # One text value, which every driver passes as it is; PostgreSQL does the typing. The spelling is for
 # SQLAlchemy's text(), where a colon begins a parameter.
 WRITE = """

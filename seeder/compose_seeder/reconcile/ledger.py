@@ -5,16 +5,15 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from compose_seeder.errors import CredentialsError, ManifestError
 from compose_seeder.postgres import statements
-
-FORMAT = 4
+from compose_seeder.reconcile import ledger_schema
 
 TOGETHER = 1 << 13
 """How many records' digests and ids stand in one row."""
@@ -56,43 +55,20 @@ class Ledger:
     salt: int = 0
 
     @classmethod
-    def open(cls, connection: Connection, *, create: bool) -> Ledger:
-        """The ledger, created where it may be.
+    @contextmanager
+    def open(cls, connection: Connection, *, create: bool) -> Iterator[Ledger]:
+        """Open the ledger; create or upgrade it where that is allowed.
 
         Raises:
-            CredentialsError: the role may not create a schema, or not read what another one made.
-            ManifestError: a newer version of the program wrote it.
+            CredentialsError: the role may not create, upgrade or read the ledger.
+            LedgerVersionError: another version of the program wrote the ledger.
         """
-        try:
-            return cls._open(connection, create=create)
-        except psycopg.errors.InsufficientPrivilege as error:
-            what = (
-                "created: {}; let the role own the database, or GRANT CREATE ON DATABASE to it, or create the schema"
-                " compose_init for it"
-                if create
-                else "read: {}; connect as the role that made it"
-            )
-            raise CredentialsError(
-                f"the ledger cannot be {what.format(error.diag.message_primary)}"
-            ) from None
-
-    @classmethod
-    def _open(cls, connection: Connection, *, create: bool) -> Ledger:
-        texts = statements("ledger")
-        row = connection.execute(texts["exists"]).fetchone()
-        present = bool(row and row[0])
-        if not present and create:
-            connection.execute(sql.SQL(texts["create"]).format(format=sql.Literal(FORMAT)))
-            present = True
-        if present:
-            found = connection.execute(texts["format"]).fetchone()
-            if found is None or found[0] != FORMAT:
-                raise ManifestError(
-                    f"the ledger has format {found[0] if found else 'none'}, this version knows {FORMAT}:"
-                    " another version of compose-init wrote it; use that version"
-                )
-            row = connection.execute(texts["salt"]).fetchone()
-        return cls(connection, present, row[0] if present and row else 0)
+        with ledger_schema.current(connection, change=create) as present:
+            salt = 0
+            if present:
+                row = connection.execute(statements("ledger")["salt"]).fetchone()
+                salt = row[0] if row else 0
+            yield cls(connection, present, salt)
 
     def applied(self, name: str) -> Applied | None:
         """What was last applied of a dataset; None where it never was."""

@@ -37,7 +37,7 @@ WITH others AS MATERIALIZED (
   WHERE NOT EXISTS (SELECT FROM pg_temp.open o WHERE o.id = d.id)
 )
 SELECT d.key, d.position FROM others d
-JOIN compose_init.record r ON r.dataset = %(dataset)s AND r.id = d.id
+JOIN compose_init.record r ON r.dataset_id = %(dataset)s AND r.id = d.id
 ORDER BY d.position LIMIT 20;
 
 -- name: plan
@@ -132,7 +132,7 @@ FROM classified;
 -- What another dataset of the manifest has in the same target stays; what that one wrote is no edit by hand.
 UPDATE pg_temp.plan p SET action = 'gone'
 WHERE p.action IN ('delete', 'kept') AND EXISTS (
-  SELECT FROM compose_init.record r JOIN compose_init.dataset d ON d.number = r.dataset
+  SELECT FROM compose_init.record r JOIN compose_init.dataset d ON d.id = r.dataset_id
   WHERE r.id = p.id AND d.name = ANY (%(beside)s) AND d.target = %(target)s);
 
 -- name: counts

@@ -51,7 +51,7 @@ SELECT id, key FROM pg_temp.plan WHERE action = 'delete' ORDER BY key::text;
 
 -- name: since
 -- Changes with each run that applied the dataset as a whole, and not with one that broke off.
-SELECT applied_at FROM compose_init.dataset WHERE number = %(dataset)s;
+SELECT applied_at FROM compose_init.dataset WHERE id = %(dataset)s;
 
 -- name: ids_of
 SELECT id FROM pg_temp.plan WHERE position = ANY (%(positions)s);
@@ -59,8 +59,8 @@ SELECT id FROM pg_temp.plan WHERE position = ANY (%(positions)s);
 -- name: intended
 -- Of the records that are looked at again: those that were about to be sent.
 CREATE TEMP TABLE applied AS
-SELECT i.id, NULL::bigint[] AS desired, NULL::bigint[] AS observed, i.shape, i.desired AS intended
-FROM compose_init.intent i WHERE i.dataset = %(dataset)s AND i.id IN (SELECT id FROM pg_temp.open);
+SELECT i.id, NULL::bigint[] AS desired, NULL::bigint[] AS observed, i.structure AS shape, i.desired AS intended
+FROM compose_init.intent i WHERE i.dataset_id = %(dataset)s AND i.id IN (SELECT id FROM pg_temp.open);
 
 -- name: found
 SELECT position FROM pg_temp.plan WHERE position = ANY (%(positions)s) AND action <> 'create';

@@ -13,7 +13,7 @@ SELECT c.relkind = 'r' AND NOT c.relrowsecurity AND NOT c.relhasrules AND NOT c.
 FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
 
 -- name: ledger
-INSERT INTO compose_init.record (dataset, id, desired)
+INSERT INTO compose_init.record (dataset_id, id, desired)
 SELECT %(dataset)s, {id}, ARRAY[{hashes}]::bigint[] FROM {rows} t;
 
 -- name: recorded
@@ -24,7 +24,7 @@ SELECT coalesce(sum(records), 0) FROM compose_init.dataset;
 ALTER TABLE compose_init.record DROP CONSTRAINT record_pkey;
 
 -- name: with_index
-ALTER TABLE compose_init.record ADD CONSTRAINT record_pkey PRIMARY KEY (dataset, id);
+ALTER TABLE compose_init.record ADD CONSTRAINT record_pkey PRIMARY KEY (dataset_id, id);
 
 -- name: ids
 -- Of some keys, in their order; where a row lies in the table says nothing about that.
@@ -35,7 +35,7 @@ FROM (SELECT k.n, {typed} FROM unnest({texts}) WITH ORDINALITY AS k ({names}, n)
 -- Whether groups can tell which records were edited: their sample names every field, and was shown as it was written,
 -- and the table holds little else. Where that is a wrong guess, it costs time.
 SELECT c.reltuples - %(records)s < %(few)s AND NOT EXISTS (
-  SELECT FROM (SELECT desired, observed FROM compose_init.record WHERE dataset = %(dataset)s LIMIT 100) s
+  SELECT FROM (SELECT desired, observed FROM compose_init.record WHERE dataset_id = %(dataset)s LIMIT 100) s
   WHERE observed IS NOT NULL OR array_position(desired, NULL) IS NOT NULL OR array_position(desired, 0) IS NOT NULL)
 FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
 
@@ -49,7 +49,7 @@ FROM (
 ) l
 FULL JOIN (
   SELECT id & {last} AS number, bit_xor(hash # hashint8extended(hash, id)) AS digest, count(*) AS rows
-  FROM (SELECT id, {desired} AS hash FROM compose_init.record WHERE dataset = {dataset} OFFSET 0) r GROUP BY 1
+  FROM (SELECT id, {desired} AS hash FROM compose_init.record WHERE dataset_id = {dataset} OFFSET 0) r GROUP BY 1
 ) a USING (number)
 WHERE l.digest IS DISTINCT FROM a.digest OR l.rows IS DISTINCT FROM a.rows;
 
@@ -59,9 +59,9 @@ SELECT coalesce(array_agg(a.id) FILTER (WHERE l.hashes IS NULL OR
   CASE WHEN l.hashes = a.desired THEN false
        ELSE EXISTS (SELECT FROM unnest(a.desired, l.hashes) AS e (was, shown)
                     WHERE was IS NOT NULL AND was IS DISTINCT FROM shown) END), '{{}}')
-  || CASE WHEN count(*) = (SELECT count(*) FROM compose_init.record a WHERE a.dataset = {dataset} AND {applied}) THEN '{{}}'
+  || CASE WHEN count(*) = (SELECT count(*) FROM compose_init.record a WHERE a.dataset_id = {dataset} AND {applied}) THEN '{{}}'
      ELSE (SELECT coalesce(array_agg(t.id), '{{}}')
            FROM (SELECT {id} AS id FROM {table} t GROUP BY 1 HAVING count(*) > 1) t) END
 FROM compose_init.record a
 LEFT JOIN (SELECT {id} AS id, ARRAY[{hashes}]::bigint[] AS hashes FROM {rows} t) l ON l.id = a.id
-WHERE a.dataset = {dataset} AND {applied};
+WHERE a.dataset_id = {dataset} AND {applied};

@@ -1,73 +1,20 @@
--- The tool's own tables. A record is known by its `id`, the hash of its key; `desired` holds, in the
--- order of the dataset's `fields`, the hashes of what this tool last wrote; null where it never wrote
--- the field, 0 where it saw the field and the value is somebody else's. `observed` holds another hash
--- where the target showed another value right after the write. Never the values: seeds may hold secrets.
-
--- name: exists
-SELECT to_regclass('compose_init.record') IS NOT NULL AS present;
+-- The statements that read and write the ledger's records; the tables are described in ledger/schema.sql.
 
 -- name: wait_for_others
 SET LOCAL lock_timeout = '60s';
 LOCK TABLE compose_init.dataset IN SHARE ROW EXCLUSIVE MODE;
 SET LOCAL lock_timeout = {before};
 
--- name: create
-CREATE SCHEMA IF NOT EXISTS compose_init;
-CREATE TABLE IF NOT EXISTS compose_init.format (
-  version integer PRIMARY KEY,
-  salt bigint NOT NULL DEFAULT hashtextextended(gen_random_uuid()::text, 0)
-);
-INSERT INTO compose_init.format (version)
-SELECT {format} WHERE NOT EXISTS (SELECT FROM compose_init.format);
-CREATE TABLE IF NOT EXISTS compose_init.dataset (
-  name text PRIMARY KEY,
-  number integer GENERATED ALWAYS AS IDENTITY UNIQUE,
-  target text NOT NULL,
-  fingerprint text NOT NULL,
-  records bigint NOT NULL,
-  fields text[] NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-CREATE TABLE IF NOT EXISTS compose_init.record (
-  dataset integer NOT NULL,
-  id bigint NOT NULL,
-  desired bigint[] NOT NULL,
-  observed bigint[],
-  shape jsonb,
-  PRIMARY KEY (dataset, id)
-) WITH (fillfactor = 90); -- a record that changes stays on its page, and the index as it is
--- What was about to be sent to an endpoint: what a killed run may have written.
-CREATE TABLE IF NOT EXISTS compose_init.intent (
-  dataset integer NOT NULL,
-  id bigint NOT NULL,
-  desired bigint[] NOT NULL,
-  shape jsonb,
-  PRIMARY KEY (dataset, id)
-);
--- The texts of the file's records in its order, some thousand a row: by them the next run tells
--- which have not changed.
-CREATE TABLE IF NOT EXISTS compose_init.source (
-  dataset integer NOT NULL,
-  batch integer NOT NULL,
-  digests bytea NOT NULL,
-  ids bytea NOT NULL,
-  PRIMARY KEY (dataset, batch)
-);
-ALTER TABLE compose_init.source ALTER digests SET STORAGE EXTERNAL, ALTER ids SET STORAGE EXTERNAL;
-
--- name: format
-SELECT version FROM compose_init.format;
-
 -- name: salt
 SELECT salt FROM compose_init.format;
 
 -- name: dataset
-SELECT target, fingerprint, records, fields, number FROM compose_init.dataset WHERE name = %(name)s;
+SELECT target, fingerprint, records, fields, id FROM compose_init.dataset WHERE name = %(name)s;
 
 -- name: owned
 SELECT count(*) FROM (
-  SELECT id FROM compose_init.record WHERE dataset = %(dataset)s
-  UNION SELECT id FROM compose_init.intent WHERE dataset = %(dataset)s
+  SELECT id FROM compose_init.record WHERE dataset_id = %(dataset)s
+  UNION SELECT id FROM compose_init.intent WHERE dataset_id = %(dataset)s
 ) o;
 
 -- name: begin_dataset
@@ -76,7 +23,7 @@ INSERT INTO compose_init.dataset (name, target, fingerprint, records, fields)
 VALUES (%(name)s, %(target)s, '', 0, %(fields)s)
 ON CONFLICT (name) DO UPDATE
 SET target = excluded.target, fingerprint = '', fields = excluded.fields
-RETURNING number;
+RETURNING id;
 
 -- name: record_dataset
 UPDATE compose_init.dataset
@@ -84,27 +31,27 @@ SET fingerprint = %(fingerprint)s, records = %(records)s, applied_at = clock_tim
 WHERE name = %(name)s;
 
 -- name: forget_records
-DELETE FROM compose_init.record WHERE dataset = %(dataset)s;
+DELETE FROM compose_init.record WHERE dataset_id = %(dataset)s;
 
 -- name: forget_intents
-DELETE FROM compose_init.intent WHERE dataset = %(dataset)s;
+DELETE FROM compose_init.intent WHERE dataset_id = %(dataset)s;
 
 -- name: forget_source
 -- Where the file has become shorter.
-DELETE FROM compose_init.source WHERE dataset = %(dataset)s AND batch >= %(batches)s;
+DELETE FROM compose_init.source WHERE dataset_id = %(dataset)s AND batch >= %(batches)s;
 
 -- name: applied
 CREATE TEMP VIEW applied AS
-SELECT coalesce(r.id, i.id) AS id, r.desired, r.observed, coalesce(i.shape, r.shape) AS shape,
+SELECT coalesce(r.id, i.id) AS id, r.desired, r.observed, coalesce(i.structure, r.structure) AS shape,
        i.desired AS intended
-FROM (SELECT * FROM compose_init.record WHERE dataset = {dataset}) r
-FULL JOIN (SELECT * FROM compose_init.intent WHERE dataset = {dataset}) i ON i.id = r.id;
+FROM (SELECT * FROM compose_init.record WHERE dataset_id = {dataset}) r
+FULL JOIN (SELECT * FROM compose_init.intent WHERE dataset_id = {dataset}) i ON i.id = r.id;
 
 -- name: some_applied
 -- Only the records that are compared: those that the file still says word for word stand aside.
 CREATE TEMP TABLE applied AS
-SELECT r.id, r.desired, r.observed, r.shape, NULL::bigint[] AS intended
-FROM pg_temp.open o JOIN compose_init.record r ON r.dataset = {dataset} AND r.id = o.id;
+SELECT r.id, r.desired, r.observed, r.structure AS shape, NULL::bigint[] AS intended
+FROM pg_temp.open o JOIN compose_init.record r ON r.dataset_id = {dataset} AND r.id = o.id;
 
 -- name: nothing_applied
 CREATE TEMP VIEW applied AS
@@ -114,32 +61,32 @@ WHERE false;
 
 -- name: record_applied
 -- What the plan says about every record, or about those that need no write, into the ledger.
-INSERT INTO compose_init.record AS r (dataset, id, desired, observed, shape)
+INSERT INTO compose_init.record AS r (dataset_id, id, desired, observed, structure)
 SELECT %(dataset)s, p.id, p.hashes, p.observed, p.shape
 FROM pg_temp.plan p
 WHERE p.hashes IS NOT NULL AND (NOT %(unwritten_only)s OR p.action = 'none')
 ORDER BY p.id
-ON CONFLICT (dataset, id) DO UPDATE
-SET desired = excluded.desired, observed = excluded.observed, shape = excluded.shape
-WHERE (r.desired, r.observed, r.shape) IS DISTINCT FROM (excluded.desired, excluded.observed, excluded.shape);
+ON CONFLICT (dataset_id, id) DO UPDATE
+SET desired = excluded.desired, observed = excluded.observed, structure = excluded.structure
+WHERE (r.desired, r.observed, r.structure) IS DISTINCT FROM (excluded.desired, excluded.observed, excluded.structure);
 
 -- name: intend
 -- Before anything is sent: what is about to be. Of a record that is being adopted, somebody's values are
 -- somebody's until the API has taken ours.
-INSERT INTO compose_init.intent (dataset, id, desired, shape)
+INSERT INTO compose_init.intent (dataset_id, id, desired, structure)
 SELECT %(dataset)s, p.id, (
     SELECT array_agg(CASE WHEN r.id IS NULL AND p.fields -> f.name ->> 'outcome' = 'drift' THEN 0 ELSE f.hash END
                      ORDER BY f.n)
     FROM unnest(%(fields)s::text[], p.hashes) WITH ORDINALITY AS f (name, hash, n)
   ), p.shape
 FROM pg_temp.plan p
-LEFT JOIN compose_init.record r ON r.dataset = %(dataset)s AND r.id = p.id
+LEFT JOIN compose_init.record r ON r.dataset_id = %(dataset)s AND r.id = p.id
 WHERE p.position = ANY (%(positions)s)
-ON CONFLICT (dataset, id) DO UPDATE SET desired = excluded.desired, shape = excluded.shape;
+ON CONFLICT (dataset_id, id) DO UPDATE SET desired = excluded.desired, structure = excluded.structure;
 
 -- name: record_observed
 -- Records of an endpoint that were written, each with what the API was seen to hold after it.
-INSERT INTO compose_init.record AS r (dataset, id, desired, observed, shape)
+INSERT INTO compose_init.record AS r (dataset_id, id, desired, observed, structure)
 SELECT %(dataset)s, p.id, p.hashes, (
     SELECT CASE WHEN count(s.seen) > 0 THEN array_agg(s.seen ORDER BY s.n) END FROM (SELECT f.n,
       CASE WHEN NOT o.document ? f.field OR f.hash IS NULL OR f.hash = 0 THEN f.seen
@@ -149,21 +96,21 @@ SELECT %(dataset)s, p.id, p.hashes, (
   ), p.shape
 FROM unnest(%(positions)s::int[], %(observed)s::jsonb[]) AS o (position, document)
 JOIN pg_temp.plan p ON p.position = o.position
-ON CONFLICT (dataset, id) DO UPDATE
-SET desired = excluded.desired, observed = excluded.observed, shape = excluded.shape;
+ON CONFLICT (dataset_id, id) DO UPDATE
+SET desired = excluded.desired, observed = excluded.observed, structure = excluded.structure;
 
 -- name: forget_intended
 DELETE FROM compose_init.intent i USING pg_temp.plan p
-WHERE i.dataset = %(dataset)s AND i.id = p.id AND p.position = ANY (%(positions)s);
+WHERE i.dataset_id = %(dataset)s AND i.id = p.id AND p.position = ANY (%(positions)s);
 
 -- name: forget_gone
 -- Records that the file no longer holds: no longer owned.
 DELETE FROM compose_init.record r
 USING pg_temp.plan p
-WHERE r.dataset = %(dataset)s AND r.id = p.id AND p.action = ANY (%(actions)s);
+WHERE r.dataset_id = %(dataset)s AND r.id = p.id AND p.action = ANY (%(actions)s);
 
 -- name: forget_record
-DELETE FROM compose_init.record WHERE dataset = %(dataset)s AND id = ANY (%(ids)s);
+DELETE FROM compose_init.record WHERE dataset_id = %(dataset)s AND id = ANY (%(ids)s);
 
 -- name: open
 CREATE TEMP TABLE named (id bigint);
@@ -175,13 +122,13 @@ CREATE TEMP TABLE open AS SELECT DISTINCT id FROM pg_temp.named;
 ANALYZE pg_temp.open;
 
 -- name: source
-SELECT digests, ids FROM compose_init.source WHERE dataset = %(dataset)s ORDER BY batch;
+SELECT digests, ids FROM compose_init.source WHERE dataset_id = %(dataset)s ORDER BY batch;
 
 -- name: record_source
 -- What has not changed keeps its place in TOAST, and is not written.
-INSERT INTO compose_init.source AS s (dataset, batch, digests, ids)
+INSERT INTO compose_init.source AS s (dataset_id, batch, digests, ids)
 VALUES (%(dataset)s, %(batch)s, %(digests)s, %(ids)s)
-ON CONFLICT (dataset, batch) DO UPDATE
+ON CONFLICT (dataset_id, batch) DO UPDATE
 SET digests = CASE WHEN s.digests = excluded.digests THEN s.digests ELSE excluded.digests END,
     ids = CASE WHEN s.ids = excluded.ids THEN s.ids ELSE excluded.ids END
 WHERE (s.digests, s.ids) <> (excluded.digests, excluded.ids);

@@ -188,7 +188,7 @@ def test_both_ways_write_the_same(seeds: Seeds) -> None:
     direct = seeds.rows("SELECT * FROM creatures ORDER BY 1")
     assert direct == seeds.rows("SELECT * FROM others ORDER BY 1")
     assert [row[0] for row in direct] == sorted(str(row["slug"]) for row in rows)
-    ledger = "SELECT id, desired FROM compose_init.record WHERE dataset = %s ORDER BY id"
+    ledger = "SELECT id, desired FROM compose_init.record WHERE dataset_id = %s ORDER BY id"
     assert seeds.rows(ledger, 1) == seeds.rows(ledger, 2)
     assert [counts(plan) for plan in seeds.run_all(verify=True)] == [{"unchanged": 4}] * 2
 

@@ -58,7 +58,8 @@ class Creatures:
 
     def __post_init__(self) -> None:
         connection = self.seeds.connection
-        self.ledger = Ledger.open(connection, create=False)
+        with Ledger.open(connection, create=False) as self.ledger:
+            pass
         dataset = Dataset(name="creatures", source="x.json", table="creatures", key=("slug",))
         self.parts = Parts(dataset, columns(connection, "creatures"), self.ledger.salt)
 

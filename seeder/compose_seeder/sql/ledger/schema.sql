@@ -1,0 +1,97 @@
+-- The ledger: compose-init's own tables, schema compose_init of the application's database. Format 5.
+--
+-- A new database gets this file; an older ledger gets the files NNNN_*.sql that lead up to the same schema.
+-- A change here is a new NNNN_*.sql, a new number in `format` below, and the same number in ledger_schema.py.
+--
+-- An image that was rolled back meets the ledger of a newer one, and must still be able to tell that the
+-- database is ahead. What it reads for that keeps its name and meaning in every later format:
+-- format.version, phase (name, inputs), revision, current_revisions().
+--
+-- No table holds values of records, only salted hashes: seeds may hold secrets.
+
+-- One row.
+CREATE TABLE compose_init.format (
+  version integer PRIMARY KEY,    -- of this schema
+  salt bigint NOT NULL            -- of every hash below: the hashes tell nothing outside this database
+    DEFAULT hashtextextended(gen_random_uuid()::text, 0)
+);
+INSERT INTO compose_init.format (version) VALUES (5);
+
+-- The phases that the last run completed; a run that finds the same inputs again has nothing to do.
+CREATE TABLE compose_init.phase (
+  name text PRIMARY KEY,          -- migrate, roles, seed, or seed:NAME:NAME for a run of some datasets
+  inputs jsonb NOT NULL,          -- the fingerprint of each input, by its name or location
+  finished_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- The runs that did something.
+CREATE TABLE compose_init.run (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  started_at timestamptz NOT NULL,
+  finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  version text NOT NULL,          -- of compose-init
+  outcome text NOT NULL,          -- as in the report
+  exit_code integer NOT NULL,
+  report jsonb NOT NULL           -- as --output json prints it
+);
+
+-- The Alembic revisions that are applied. Each row is written in the transaction that applies its revision.
+CREATE TABLE compose_init.revision (
+  revision text PRIMARY KEY,      -- Alembic's id
+  parents text[] NOT NULL,        -- down_revision
+  depends_on text[] NOT NULL,     -- revisions of other branches that had to be applied before
+  message text NOT NULL,          -- the first line of the file's docstring
+  image_version text NOT NULL,    -- of the image that applied it; '' where unknown
+  git_revision text NOT NULL,     -- of the same image
+  breaks_older_images boolean NOT NULL, -- the revision's marker: images without this revision must not run
+  adopted boolean NOT NULL,       -- it was applied before compose-init came, or by another tool
+  applied_at timestamptz,         -- null for an adopted revision
+  seconds double precision        -- that it took; null for an adopted revision
+);
+
+-- The revisions that the database is at. Replaced when migrating has found the application's version table;
+-- a text body depends on no table, so that the application may drop or move its own.
+CREATE FUNCTION compose_init.current_revisions() RETURNS text[] LANGUAGE sql STABLE
+  AS 'SELECT ARRAY[]::text[]';
+
+-- The datasets that were seeded.
+CREATE TABLE compose_init.dataset (
+  name text PRIMARY KEY,          -- as in the manifest
+  id integer GENERATED ALWAYS AS IDENTITY UNIQUE, -- what the tables below call it
+  target text NOT NULL,           -- "table NAME" or "endpoint PATH"
+  fingerprint text NOT NULL,      -- of its inputs; '' while it is not completely applied
+  records bigint NOT NULL,        -- how many records its source had
+  fields text[] NOT NULL,         -- the order of the hashes in record.desired and record.observed
+  applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- The records that compose-init wrote, or accepted as they were.
+CREATE TABLE compose_init.record (
+  dataset_id integer NOT NULL,
+  id bigint NOT NULL,             -- the hash of the record's key
+  desired bigint[] NOT NULL,      -- hash of each field as last written; null: never written, 0: owned by somebody else
+  observed bigint[],              -- hash of each field as the target showed it after the write, where it differed
+  structure jsonb,                -- of an endpoint's record: the names inside of nested JSON, without their values
+  PRIMARY KEY (dataset_id, id)
+) WITH (fillfactor = 90); -- a record that changes stays on its page, and the index as it is
+
+-- The records that were about to be sent to an endpoint: what an interrupted run may have written.
+CREATE TABLE compose_init.intent (
+  dataset_id integer NOT NULL,
+  id bigint NOT NULL,             -- as in record
+  desired bigint[] NOT NULL,      -- as in record
+  structure jsonb,                -- as in record
+  PRIMARY KEY (dataset_id, id)
+);
+
+-- The records of a source in the order of its file, some thousand to a row: the next run reads here which of them
+-- have not changed.
+CREATE TABLE compose_init.source (
+  dataset_id integer NOT NULL,
+  batch integer NOT NULL,         -- 0, 1, …
+  digests bytea NOT NULL,         -- of each record's text, 8 bytes each
+  ids bytea NOT NULL,             -- record.id of each record, 8 bytes each, big-endian
+  PRIMARY KEY (dataset_id, batch)
+);
+-- Hashes cannot be compressed.
+ALTER TABLE compose_init.source ALTER digests SET STORAGE EXTERNAL, ALTER ids SET STORAGE EXTERNAL;
