@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 import psycopg
 from msgspec.json import encode
@@ -26,9 +27,10 @@ from compose_seeder.errors import CredentialsError, InterruptedTargetError, Mani
 from compose_seeder.inputs import Inputs
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.options import Options
-from compose_seeder.postgres import statements
-from compose_seeder.reconcile.diff import check_prune, compare, no_key_twice_in_file, prepare
-from compose_seeder.reconcile.ledger import Applied, Connection, Ledger, unpack
+from compose_seeder.postgres import Connection, statements
+from compose_seeder.reconcile import working_tables
+from compose_seeder.reconcile.diff import check_prune, compare, no_key_twice_in_file
+from compose_seeder.reconcile.ledger import Applied, Ledger, unpack
 from compose_seeder.reconcile.plan import Change, Counts, Plan
 from compose_seeder.reconcile.staged_records import Batches, Staged
 from compose_seeder.reconcile.staging import PENDING, Lookup, Scalar
@@ -50,7 +52,7 @@ class Seeding:
     Attributes:
         pending: keys that earlier datasets of the same plan create.
         schema: of its records.
-        beside: the names of other datasets in the manifest that have the same target.
+        siblings: the names of other datasets in the manifest that have the same target.
         deletes: whether what it prunes is deleted now; else it stays, and the dataset is not wholly applied.
     """
 
@@ -60,7 +62,7 @@ class Seeding:
     options: Options
     pending: set[Scalar]
     schema: RecordSchema | None = None
-    beside: tuple[str, ...] = ()
+    siblings: tuple[str, ...] = ()
     deletes: bool = True
 
     def run(self, inputs: Inputs) -> tuple[Plan, str]:
@@ -236,7 +238,7 @@ class Seeding:
             self._record_sources(number, sifted or self._unsifted(document, salt))
         if self._is_whole(plan):
             self.ledger.record_dataset(self.dataset.name, number, fingerprint, count)
-        self.connection.execute("DISCARD TEMP")
+        working_tables.reset(self.connection)
         return plan
 
     def _sift(self, target: TableTarget, document: Arrays, salt: bytes, applied: Applied) -> Sifted:
@@ -260,13 +262,13 @@ class Seeding:
 
     def _record_sources(self, number: int, sifted: Sifted) -> None:
         """Write the file's digests; of records that are not wholly applied none, so that they are looked at again."""
-        row = self.connection.execute(statements("diff")["whole"]).fetchone()
+        row = self.connection.execute(statements("diff")["fully_applied"]).fetchone()
         ids, whole = row or (b"", b"")
         for place, id_, is_whole in zip(sifted.places, unpack(ids), whole, strict=True):
             sifted.ids[place] = id_
             if not is_whole:
                 sifted.digests[place * SIZE : place * SIZE + SIZE] = bytes(SIZE)
-        later = [id_ for (id_,) in self.connection.execute(statements("diff")["later"])]
+        later = [id_ for (id_,) in self.connection.execute(statements("diff")["postponed_ids"])]
         sifted.digests += bytes(SIZE * len(later))
         sifted.ids.extend(later)
         self.ledger.record_sources(number, sifted.digests, sifted.ids)
@@ -297,7 +299,7 @@ class Seeding:
         finally:
             # Where a signal broke into a statement, the connection takes no other one.
             with suppress(psycopg.Error):
-                self.connection.execute("DISCARD TEMP")
+                working_tables.reset(self.connection)
         return plan
 
     # both
@@ -309,16 +311,21 @@ class Seeding:
         self, target: Target, staged: Staged, applied: Applied | None, sifted: Sifted | None
     ) -> tuple[Plan, list[str]]:
         """The plan, and the order in which hashes stand."""
-        prepare(self.connection, self.ledger)
+        kind: Literal["table", "endpoint"] = "table" if self.dataset.table else "endpoint"
+        working_tables.create(self.connection, kind, self.ledger.salt)
         if sifted is not None:
-            self.ledger.open_records(sifted.open)
-        self.ledger.show_applied(applied.number if applied else None, some=sifted is not None)
+            working_tables.fill_ids_to_compare(self.connection, sifted.open)
+        if applied is not None:
+            which: Literal["all", "ids to compare"] = "ids to compare" if sifted else "all"
+            working_tables.fill_applied(self.connection, applied.number, which)
         names = fields_of(applied, target.load(staged))
         target.show(names, verify=self.options.verify)
         if sifted is not None and applied is not None:
             no_key_twice_in_file(self.connection, self.dataset, staged.at, applied.number)
-        beside = self.beside if applied and self.dataset.prune else ()
-        plan = compare(self.connection, self.dataset, staged.at, names, self.options.limit, beside)
+        siblings = self.siblings if applied and self.dataset.prune else ()
+        plan = compare(
+            self.connection, self.dataset, staged.at, names, self.options.limit, siblings
+        )
         if applied and plan.counts.deleted:
             check_prune(self.dataset, plan, max(applied.records, self.ledger.owned(applied.number)))
         matched = sifted.count - len(sifted.places) if sifted else 0
@@ -328,7 +335,7 @@ class Seeding:
     def _apply(self, target: Target, plan: Plan, number: int) -> Plan:
         if self._is_whole(plan):
             return target.apply(plan, self.ledger, number, self._progress)
-        self.connection.execute(statements("diff")["postpone"])
+        self.connection.execute(statements("diff")["postpone_deletes"])
         now = plan.with_counts(deleted=0)
         done = target.apply(now, self.ledger, number, self._progress)
         return done.with_counts(deleted=plan.counts.deleted)

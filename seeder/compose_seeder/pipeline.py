@@ -13,7 +13,8 @@ from compose_seeder.inputs import Inputs, resolve_inputs
 from compose_seeder.manifest.models import Manifest
 from compose_seeder.manifest.parse import load
 from compose_seeder.options import Options, no_api
-from compose_seeder.reconcile.ledger import Connection, Ledger
+from compose_seeder.postgres import Connection
+from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
 from compose_seeder.reconcile.staging import Scalar
 from compose_seeder.sources.location import Sources
@@ -126,7 +127,7 @@ def _seed_in_order(
             options,
             pending,
             schema,
-            beside=tuple(
+            siblings=tuple(
                 other.name
                 for other in manifest.datasets
                 if other.target == dataset.target and other is not dataset

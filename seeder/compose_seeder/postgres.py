@@ -12,10 +12,13 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from typing import LiteralString, cast
+from typing import Any, LiteralString, cast
 
+import psycopg
 from psycopg import sql
 from psycopg.abc import AdaptContext
+
+Connection = psycopg.Connection[Any]
 
 
 class Name(sql.Identifier):

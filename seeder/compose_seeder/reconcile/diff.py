@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, LiteralString
+from typing import Any
 
-from psycopg import sql
 from psycopg.rows import dict_row
 
 from compose_seeder.errors import SHOWN, Fault, ManifestError, RecordError, RefusedError
 from compose_seeder.manifest.models import Dataset, FieldRules
-from compose_seeder.postgres import statements
-from compose_seeder.reconcile.ledger import Connection, Ledger
+from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile.plan import Change, Counts, Plan
 from compose_seeder.reconcile.staged_records import At
 from compose_seeder.reconcile.staging import label, twice
 
-JSONB: LiteralString = (
-    r"hashtextextended(CASE WHEN strpos({2}, '.') = 0 OR {2} !~ '\.[0-9]*0([^0-9]|$)' THEN {2} ELSE"
-    r""" regexp_replace({2}, '("(?:[^"\\]|\\.)*")|(\.\d*[1-9])0+(?!\d)|\.0+(?!\d)', '\1\2', 'g') END"""
-    r' COLLATE "C", {1})'
-)
-"""A hash of jsonb by its text, equal where values are equal: 1.50 and 1.5 are, as numbers and not within strings.
-
-jsonb's own hash knows no sign of a number, and takes elements that are 32 places apart for one another.
-"""
-
 SECRET = "(secret)"  # noqa: S105
 """Stands for a value that is not shown."""
-
-
-def prepare(connection: Connection, ledger: Ledger) -> None:
-    """Make what the comparison calls; targets call it as well."""
-    text = sql.SQL(statements("diff")["functions"])
-    hashed = sql.SQL(JSONB).format(
-        sql.SQL("value"), sql.Literal(ledger.salt), sql.SQL("value::text")
-    )
-    connection.execute(text.format(hash=hashed))
 
 
 def compare(
@@ -45,9 +24,9 @@ def compare(
     at: At,
     fields: list[str],
     limit: int | None = None,
-    beside: Sequence[str] = (),
+    siblings: Sequence[str] = (),
 ) -> Plan:
-    """Make `pg_temp.plan` from `pg_temp.desired`, `pg_temp.live` and `pg_temp.applied`.
+    """Fill `pg_temp.plan` from `pg_temp.desired`, `pg_temp.live` and `pg_temp.applied`.
 
     Args:
         connection: where they are.
@@ -55,7 +34,7 @@ def compare(
         at: the records at some positions, for messages.
         fields: in the order in which hashes stand.
         limit: how many records the plan carries; all without.
-        beside: names of other datasets, whose records of this target are not deleted.
+        siblings: names of the other datasets of this target, whose records are not deleted.
 
     Raises:
         RecordError: two records of the file are one key in the target's types; or so many have left
@@ -74,8 +53,10 @@ def compare(
         "prune": dataset.prune,
     }
     connection.execute(texts["plan"], values)
-    if beside:
-        connection.execute(texts["spare"], {"beside": list(beside), "target": dataset.target})
+    if siblings:
+        connection.execute(
+            texts["spare_sibling_records"], {"siblings": list(siblings), "target": dataset.target}
+        )
     with connection.cursor(row_factory=dict_row) as cursor:
         counts = Counts(**(cursor.execute(texts["counts"]).fetchone() or {}))
     plan = Plan(
@@ -95,7 +76,7 @@ def compare(
 
 def no_key_twice_in_file(connection: Connection, dataset: Dataset, at: At, number: int) -> None:
     """Raise `RecordError` where a key stands in the file once more, among what has not changed."""
-    query = statements("diff")["also_elsewhere_in_file"]
+    query = statements("diff")["keys_of_unchanged_records"]
     rows = connection.execute(query, {"dataset": number}).fetchall()
     records = at(position for _, position in rows)
     faults = [
@@ -152,7 +133,7 @@ def _masked(dataset: Dataset, fields: dict[str, dict[str, Any]]) -> dict[str, di
 
 def _no_key_twice(connection: Connection, dataset: Dataset, at: At) -> None:
     texts = statements("diff")
-    groups = [row[0] for row in connection.execute(texts["same_key_in_file"])]
+    groups = [row[0] for row in connection.execute(texts["repeated_keys_in_file"])]
     records = at(position for positions in groups for position in positions)
     faults = [
         twice(dataset, records[position], records[positions[0]])
@@ -170,7 +151,7 @@ def _no_key_twice(connection: Connection, dataset: Dataset, at: At) -> None:
             "",
             f"is there {rows} times; a seed cannot tell which is meant: keep one, or choose another key",
         )
-        for key, rows in connection.execute(texts["duplicates"])
+        for key, rows in connection.execute(texts["repeated_keys_in_target"])
     ]
     if faults:
         raise RefusedError(
@@ -180,7 +161,7 @@ def _no_key_twice(connection: Connection, dataset: Dataset, at: At) -> None:
 
 def _stop_on_drift(connection: Connection, dataset: Dataset, at: At) -> None:
     values = {"limit": SHOWN + 1, "deleted": dataset.on_drift}
-    changes = _changes(connection, dataset, "stops", values)
+    changes = _changes(connection, dataset, "drift_that_stops", values)
     records = at(change.position for change in changes if change.position is not None)
     faults = [
         Fault(

@@ -7,18 +7,14 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import psycopg
 from psycopg import sql
 
-from compose_seeder.postgres import statements
+from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile import ledger_schema
 
 TOGETHER = 1 << 13
 """How many records' digests and ids stand in one row."""
-
-Connection = psycopg.Connection[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +78,6 @@ class Ledger:
         row = self.connection.execute(statements("ledger")["owned"], {"dataset": number}).fetchone()
         return int(row[0]) if row else 0
 
-    def show_applied(self, number: int | None, *, some: bool = False) -> None:
-        """Make `pg_temp.applied` show the records of a dataset.
-
-        Args:
-            number: the dataset's; None where nothing of it counts.
-            some: only those of `pg_temp.open`.
-        """
-        texts = statements("ledger")
-        if number is None:
-            self.connection.execute(texts["nothing_applied"])
-            return
-        text = texts["some_applied" if some else "applied"]
-        self.connection.execute(sql.SQL(text).format(dataset=sql.Literal(number)))
-
     def wait_for_others(self) -> None:
         """Wait for a run that was killed, and whose COMMIT the server is still working on.
 
@@ -123,7 +105,7 @@ class Ledger:
         """
         texts, values = statements("ledger"), {"dataset": number, "unwritten_only": unwritten_only}
         self.connection.execute(texts["record_applied"], values)
-        actions = ["gone", "kept"] if unwritten_only else ["gone", "kept", "delete"]
+        actions = ["released", "kept"] if unwritten_only else ["released", "kept", "delete"]
         self.connection.execute(texts["forget_gone"], {"dataset": number, "actions": actions})
 
     def intend(self, number: int, fields: list[str], positions: Sequence[int]) -> None:
@@ -171,18 +153,6 @@ class Ledger:
         self.connection.execute(texts["forget_intents"], {"dataset": number})
         values = {"name": name, "fingerprint": fingerprint, "records": records}
         self.connection.execute(texts["record_dataset"], values)
-
-    def open_records(self, ids: Sequence[int]) -> None:
-        """Make `pg_temp.open` of the ids of applied records that have to be looked at."""
-        self.connection.execute(statements("ledger")["open"])
-        with (
-            self.connection.cursor() as cursor,
-            cursor.copy("COPY pg_temp.named FROM STDIN") as copy,
-        ):
-            for start in range(0, len(ids), TOGETHER):
-                copy.write("".join(f"{id_}\n" for id_ in ids[start : start + TOGETHER]))
-        self.connection.execute(statements("ledger")["open_once"])
-        self.connection.execute(statements("ledger")["analyze_open"])
 
     def sources(self, number: int) -> Iterator[tuple[bytes, array[int]]]:
         """Digests and ids of the last run's records, in the file's order, some thousand at a time."""

@@ -1,51 +1,44 @@
 -- Desired, applied and live to a plan: one comparison for tables and endpoints, of hashes, field by
 -- field. Values are looked at only to show the fields that differ.
 --
---   pg_temp.desired (position, id, key, document, hashes, shape)  what the seed file says, typed by the target
---   pg_temp.live    (id, key, document, hashes)                   what the target holds now
---   pg_temp.applied (id, desired, observed, shape, intended)      what this tool last wrote, or was about to
---       │
---       └─▶ pg_temp.plan (position, id, key, action, fields, hashes, observed, shape)
+--   pg_temp.desired  what the seed file says, typed by the target ┐
+--   pg_temp.applied  what this tool last wrote, or was about to    ├─▶ pg_temp.plan
+--   pg_temp.live     what the target holds now                     ┘
 --
--- `id` is the hash of the key; `hashes` stand in the order of the dataset's fields, null where the
--- file does not name the field, or the target does not show it. `action` is create, update, none,
--- delete, deleted (by hand, and left so), gone (from the file) or kept (gone from the file, edited by
--- hand and so not deleted). `fields` holds, for each field that differs, {live, desired, outcome:
--- update | drift | conflict | unconfirmed}, with `write` where a run writes it.
+-- The columns are described in working_tables.sql. `action` is create, update, none, delete, deleted (by hand, and
+-- left so), released (left the file, and stays in the target), kept (the same, since it was edited by hand) or
+-- postponed (deleted after later datasets). `fields` holds, for each field that differs, {live, desired, outcome:
+-- update | drift | conflict | unconfirmed}, with `write` where a run writes it, and `stop` where drift stops the run.
 
--- name: functions
-CREATE OR REPLACE FUNCTION pg_temp.hash(value jsonb) RETURNS bigint
-LANGUAGE sql IMMUTABLE AS $$ SELECT {hash} $$;
-
--- name: duplicates
+-- name: repeated_keys_in_target
 -- Keys that the target holds more than once, of those that the file or the ledger names.
 SELECT min(l.key::text)::jsonb, count(*) AS rows
 FROM pg_temp.live l
 GROUP BY l.id HAVING count(*) > 1
 ORDER BY 1 LIMIT 20;
 
--- name: same_key_in_file
+-- name: repeated_keys_in_file
 -- Records whose keys are one in the target's types; of each key the first ones.
 SELECT (array_agg(d.position ORDER BY d.position))[:20] AS positions
 FROM pg_temp.desired d GROUP BY d.id HAVING count(*) > 1 ORDER BY 1 LIMIT 20;
 
--- name: also_elsewhere_in_file
+-- name: keys_of_unchanged_records
 -- Keys of records that were applied and that the file still has word for word. Of records that are looked at, those
--- without an open one are few: the ledger is asked for these alone.
-WITH others AS MATERIALIZED (
+-- without an id to compare are few: the ledger is asked for these alone.
+WITH additional AS MATERIALIZED (
   SELECT d.key, d.position, d.id FROM pg_temp.desired d
-  WHERE NOT EXISTS (SELECT FROM pg_temp.open o WHERE o.id = d.id)
+  WHERE NOT EXISTS (SELECT FROM pg_temp.ids_to_compare o WHERE o.id = d.id)
 )
-SELECT d.key, d.position FROM others d
+SELECT d.key, d.position FROM additional d
 JOIN compose_init.record r ON r.dataset_id = %(dataset)s AND r.id = d.id
 ORDER BY d.position LIMIT 20;
 
 -- name: plan
-CREATE TEMP TABLE plan AS
+INSERT INTO pg_temp.plan (position, id, key, action, in_target, fields, hashes, observed, structure)
 WITH compared AS (
   SELECT d.position, coalesce(d.id, a.id) AS id, coalesce(d.key, l.key) AS key,
          d.document AS desired, l.document AS live, d.hashes AS wanted, l.hashes AS shown,
-         a.desired AS was, a.observed AS seen, a.intended, d.shape,
+         a.desired AS was, a.observed AS seen, a.intended, d.structure,
          d.id IS NOT NULL AS in_file, l.id IS NOT NULL AS in_target, a.id IS NOT NULL AS owned
   FROM pg_temp.desired d
   FULL JOIN pg_temp.applied a ON a.id = d.id
@@ -71,7 +64,7 @@ WITH compared AS (
            array_agg(CASE
              WHEN e.once THEN e.seen
              WHEN e.wanted IS NULL OR w.write THEN NULL
-             WHEN o.outcome IS NOT NULL THEN CASE WHEN b.ours THEN e.shown ELSE e.seen END
+             WHEN o.outcome IS NOT NULL THEN CASE WHEN b.written_by_us THEN e.shown ELSE e.seen END
              -- Not shown: what the target showed for just this value right after the write still holds.
              WHEN e.shown IS NULL AND e.was = e.wanted THEN e.seen END ORDER BY e.n) AS observed
     FROM unnest(%(fields)s::text[], %(on_drift)s::text[], %(once)s::boolean[],
@@ -81,7 +74,7 @@ WITH compared AS (
       SELECT CASE WHEN c.was IS NULL THEN e.intended ELSE e.was END AS was,
              -- A record that a killed run was about to create, and that is there: created by us. Not so one that it
              -- adopted, of which 0 was intended where somebody's value differed.
-             c.was IS NULL AND e.intended <> 0 OR e.shown = coalesce(e.seen, e.was) AS ours
+             c.was IS NULL AND e.intended <> 0 OR e.shown = coalesce(e.seen, e.was) AS written_by_us
     ) b
     CROSS JOIN LATERAL (
       SELECT CASE
@@ -92,7 +85,7 @@ WITH compared AS (
         -- New to a record of ours: written where the target has nothing, else somebody's.
         WHEN b.was IS NULL THEN CASE WHEN c.live -> e.field = 'null' THEN 'update' ELSE 'drift' END
         WHEN b.was = 0 THEN 'drift'  -- seen before, and not ours
-        WHEN b.ours THEN CASE WHEN b.was = e.wanted THEN 'unconfirmed' ELSE 'update' END
+        WHEN b.written_by_us THEN CASE WHEN b.was = e.wanted THEN 'unconfirmed' ELSE 'update' END
         WHEN e.shown = e.intended THEN 'update'  -- written by a killed run
         WHEN b.was = e.wanted THEN 'drift'
         ELSE 'conflict' END AS outcome
@@ -106,7 +99,7 @@ WITH compared AS (
 SELECT position, id, key,
   CASE
     WHEN NOT in_file THEN CASE
-      WHEN NOT in_target OR NOT %(prune)s THEN 'gone'
+      WHEN NOT in_target OR NOT %(prune)s THEN 'released'
       WHEN EXISTS (SELECT FROM unnest(coalesce(was, intended), seen, shown) AS e (was, seen, shown)
                    WHERE was IS NOT NULL AND shown IS NOT NULL AND shown <> coalesce(seen, was))
         THEN 'kept'
@@ -125,15 +118,15 @@ SELECT position, id, key,
     ELSE hashes
   END AS hashes,
   CASE WHEN array_remove(observed, NULL) <> '{}' THEN observed END AS observed,
-  shape
+  structure
 FROM classified;
 
--- name: spare
+-- name: spare_sibling_records
 -- What another dataset of the manifest has in the same target stays; what that one wrote is no edit by hand.
-UPDATE pg_temp.plan p SET action = 'gone'
+UPDATE pg_temp.plan p SET action = 'released'
 WHERE p.action IN ('delete', 'kept') AND EXISTS (
   SELECT FROM compose_init.record r JOIN compose_init.dataset d ON d.id = r.dataset_id
-  WHERE r.id = p.id AND d.name = ANY (%(beside)s) AND d.target = %(target)s);
+  WHERE r.id = p.id AND d.name = ANY (%(siblings)s) AND d.target = %(target)s);
 
 -- name: counts
 SELECT
@@ -141,7 +134,7 @@ SELECT
   count(*) FILTER (WHERE action = 'update') AS updated,
   count(*) FILTER (WHERE action = 'delete') AS deleted,
   count(*) FILTER (WHERE action IN ('none', 'deleted')) AS unchanged,
-  count(*) FILTER (WHERE action IN ('gone', 'kept')) AS released,
+  count(*) FILTER (WHERE action IN ('released', 'kept')) AS released,
   count(*) FILTER (WHERE action = 'deleted' OR in_target AND outcomes ? 'drift') AS drifted,
   count(*) FILTER (WHERE action = 'kept' OR in_target AND outcomes ? 'conflict') AS conflicts,
   count(*) FILTER (WHERE in_target AND outcomes ? 'unconfirmed') AS unconfirmed
@@ -158,7 +151,7 @@ WHERE action IN ('create', 'update', 'delete', 'deleted', 'kept') OR action = 'n
 ORDER BY position NULLS LAST
 LIMIT %(limit)s;
 
--- name: stops
+-- name: drift_that_stops
 -- The records that somebody edited or deleted by hand, where that shall stop the run.
 SELECT position, key, action, fields
 FROM pg_temp.plan
@@ -167,15 +160,15 @@ WHERE action = 'deleted' AND %(deleted)s = 'fail'
 ORDER BY position
 LIMIT %(limit)s;
 
--- name: postpone
+-- name: postpone_deletes
 -- What would be deleted stays for now, in the target and in the ledger.
-UPDATE pg_temp.plan SET action = 'later' WHERE action = 'delete';
+UPDATE pg_temp.plan SET action = 'postponed' WHERE action = 'delete';
 
--- name: later
-SELECT id FROM pg_temp.plan WHERE action = 'later';
+-- name: postponed_ids
+SELECT id FROM pg_temp.plan WHERE action = 'postponed';
 
--- name: whole
--- In the file's order: the ids of its records, and of each one byte, 1 where all that it says was applied.
+-- name: fully_applied
+-- In the file's order: the ids of its records, and of each record one byte, 1 where all that it says was applied.
 SELECT coalesce(string_agg(int8send(d.id), '' ORDER BY d.position), ''),
        coalesce(string_agg(CASE WHEN p.hashes IS NOT DISTINCT FROM d.hashes THEN '\x01' ELSE '\x00' END::bytea, ''
                            ORDER BY d.position), '')

@@ -40,29 +40,10 @@ DELETE FROM compose_init.intent WHERE dataset_id = %(dataset)s;
 -- Where the file has become shorter.
 DELETE FROM compose_init.source WHERE dataset_id = %(dataset)s AND batch >= %(batches)s;
 
--- name: applied
-CREATE TEMP VIEW applied AS
-SELECT coalesce(r.id, i.id) AS id, r.desired, r.observed, coalesce(i.structure, r.structure) AS shape,
-       i.desired AS intended
-FROM (SELECT * FROM compose_init.record WHERE dataset_id = {dataset}) r
-FULL JOIN (SELECT * FROM compose_init.intent WHERE dataset_id = {dataset}) i ON i.id = r.id;
-
--- name: some_applied
--- Only the records that are compared: those that the file still says word for word stand aside.
-CREATE TEMP TABLE applied AS
-SELECT r.id, r.desired, r.observed, r.structure AS shape, NULL::bigint[] AS intended
-FROM pg_temp.open o JOIN compose_init.record r ON r.dataset_id = {dataset} AND r.id = o.id;
-
--- name: nothing_applied
-CREATE TEMP VIEW applied AS
-SELECT NULL::bigint AS id, NULL::bigint[] AS desired, NULL::bigint[] AS observed, NULL::jsonb AS shape,
-       NULL::bigint[] AS intended
-WHERE false;
-
 -- name: record_applied
 -- What the plan says about every record, or about those that need no write, into the ledger.
 INSERT INTO compose_init.record AS r (dataset_id, id, desired, observed, structure)
-SELECT %(dataset)s, p.id, p.hashes, p.observed, p.shape
+SELECT %(dataset)s, p.id, p.hashes, p.observed, p.structure
 FROM pg_temp.plan p
 WHERE p.hashes IS NOT NULL AND (NOT %(unwritten_only)s OR p.action = 'none')
 ORDER BY p.id
@@ -78,7 +59,7 @@ SELECT %(dataset)s, p.id, (
     SELECT array_agg(CASE WHEN r.id IS NULL AND p.fields -> f.name ->> 'outcome' = 'drift' THEN 0 ELSE f.hash END
                      ORDER BY f.n)
     FROM unnest(%(fields)s::text[], p.hashes) WITH ORDINALITY AS f (name, hash, n)
-  ), p.shape
+  ), p.structure
 FROM pg_temp.plan p
 LEFT JOIN compose_init.record r ON r.dataset_id = %(dataset)s AND r.id = p.id
 WHERE p.position = ANY (%(positions)s)
@@ -93,7 +74,7 @@ SELECT %(dataset)s, p.id, p.hashes, (
            WHEN pg_temp.hash(o.document -> f.field) = f.hash THEN NULL
            ELSE pg_temp.hash(o.document -> f.field) END AS seen
     FROM unnest(%(fields)s::text[], p.hashes, p.observed) WITH ORDINALITY AS f (field, hash, seen, n)) s
-  ), p.shape
+  ), p.structure
 FROM unnest(%(positions)s::int[], %(observed)s::jsonb[]) AS o (position, document)
 JOIN pg_temp.plan p ON p.position = o.position
 ON CONFLICT (dataset_id, id) DO UPDATE
@@ -111,15 +92,6 @@ WHERE r.dataset_id = %(dataset)s AND r.id = p.id AND p.action = ANY (%(actions)s
 
 -- name: forget_record
 DELETE FROM compose_init.record WHERE dataset_id = %(dataset)s AND id = ANY (%(ids)s);
-
--- name: open
-CREATE TEMP TABLE named (id bigint);
-
--- name: open_once
-CREATE TEMP TABLE open AS SELECT DISTINCT id FROM pg_temp.named;
-
--- name: analyze_open
-ANALYZE pg_temp.open;
 
 -- name: source
 SELECT digests, ids FROM compose_init.source WHERE dataset_id = %(dataset)s ORDER BY batch;

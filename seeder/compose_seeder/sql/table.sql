@@ -23,56 +23,51 @@ WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)
 -- name: kind
 SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%(table)s);
 
--- name: lookup
+-- name: find_references
 -- Values are read as the column's type, as those of records are.
 SELECT v.n, to_jsonb(t.{take})::text
 FROM jsonb_array_elements(%(values)s::jsonb) WITH ORDINALITY AS v (value, n)
 CROSS JOIN LATERAL jsonb_to_record(jsonb_build_object({name}, v.value)) AS p ({match} {type})
 JOIN {table} t ON t.{match} = p.{match};
 
--- name: raw
-CREATE TEMP TABLE raw (position integer, shape integer, document jsonb);
+-- name: copy_source_records
+COPY pg_temp.source_records (position, field_set, document) FROM STDIN;
 
--- name: desired
-CREATE TEMP TABLE desired (
-  position integer, id bigint, key jsonb, document jsonb, hashes bigint[], shape jsonb
-);
+-- name: copy_deferred_references
+COPY pg_temp.deferred_references FROM STDIN;
 
--- name: type
+-- name: fill_desired
 -- The named fields alone, read by PostgreSQL as the columns' types, and back as canonical jsonb.
-INSERT INTO pg_temp.desired
-SELECT r.position, {id}, jsonb_build_array({key}), to_jsonb(d.*), ARRAY[{hashes}]::bigint[], NULL
-FROM pg_temp.raw r
+INSERT INTO pg_temp.desired (position, id, key, document, hashes)
+SELECT r.position, {id}, jsonb_build_array({key}), to_jsonb(d.*), ARRAY[{hashes}]::bigint[]
+FROM pg_temp.source_records r
 CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
 CROSS JOIN LATERAL (SELECT {fields}) AS d
-WHERE r.shape = %(shape)s;
+WHERE r.field_set = %(field_set)s;
 
--- name: live
-CREATE TEMP TABLE live (id bigint, key jsonb, document jsonb, hashes bigint[]);
-
--- name: show_live
-INSERT INTO pg_temp.live
+-- name: fill_live
+INSERT INTO pg_temp.live (id, key, document, hashes)
 SELECT {id} AS id, jsonb_build_array({key}) AS key, to_jsonb(d.*) AS document,
        ARRAY[{hashes}]::bigint[] AS hashes
 FROM {table} t
 CROSS JOIN LATERAL (SELECT {fields} OFFSET 0) AS d
-WHERE {which};
+WHERE {condition};
 
--- name: which_by_id
+-- name: rows_by_id
 -- The rows that the file or the ledger names; all of the table is read for it.
 {id} IN (SELECT id FROM pg_temp.desired UNION ALL SELECT id FROM pg_temp.applied)
 
--- name: which_by_key
+-- name: rows_by_key
 -- The rows that the file names; by an index, where there is one.
-({key}) IN (SELECT {wanted} FROM pg_temp.raw r CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed}))
+({key}) IN (SELECT {wanted} FROM pg_temp.source_records r CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed}))
 
--- name: which_is_gone
+-- name: rows_of_removed_records
 -- The rows that the ledger names, and the file does not.
 {id} IN (SELECT id FROM pg_temp.applied EXCEPT SELECT id FROM pg_temp.desired)
 
--- name: few
--- Whether the records are few beside the rows of the table, and whether the ledger names others.
-SELECT c.reltuples > 20 * (SELECT count(*) FROM pg_temp.raw),
+-- name: estimate_records
+-- Two booleans: the records are few compared with the rows of the table; the ledger names records that the file does not.
+SELECT c.reltuples > 20 * (SELECT count(*) FROM pg_temp.source_records),
        EXISTS (SELECT id FROM pg_temp.applied EXCEPT SELECT id FROM pg_temp.desired)
 FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
 
@@ -80,9 +75,9 @@ FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
 INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
 SELECT {fields}
 FROM pg_temp.plan w
-JOIN pg_temp.raw r ON r.position = w.position
+JOIN pg_temp.source_records r ON r.position = w.position
 CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
-WHERE w.action = 'create' AND r.shape = %(shape)s
+WHERE w.action = 'create' AND r.field_set = %(field_set)s
   AND (%(positions)s::int[] IS NULL OR w.position IN (SELECT unnest(%(positions)s::int[])))
 ORDER BY w.position;
 
@@ -93,7 +88,7 @@ WHERE w.action = 'update' AND f.value ? 'write' ORDER BY f.key;
 -- name: update
 UPDATE {table} t SET {assignments}
 FROM pg_temp.plan w
-JOIN pg_temp.raw r ON r.position = w.position
+JOIN pg_temp.source_records r ON r.position = w.position
 CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
 WHERE w.action = 'update' AND {match}
   AND (%(positions)s::int[] IS NULL OR w.position IN (SELECT unnest(%(positions)s::int[])));
@@ -105,27 +100,26 @@ WHERE w.action = 'delete' AND {id} = w.id AND (%(ids)s::bigint[] IS NULL OR w.id
 -- name: deletes
 SELECT id, key FROM pg_temp.plan WHERE action = 'delete' ORDER BY key::text;
 
--- name: rewrites
--- Whether a row may come to be another than it was written: by a trigger, a rule, or a policy that hides it.
+-- name: may_rewrite_rows
+-- True where a row may differ from what was written: by a trigger, a rule, or a policy that hides it.
 SELECT c.relhasrules OR row_security_active(c.oid) OR EXISTS (
   SELECT FROM pg_trigger g
   WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(c.oid)))
     AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 20 <> 0)
 FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
 
--- name: written
--- What the table shows of the records that were just written.
-CREATE TEMP TABLE written AS
-SELECT {id} AS id, ARRAY[{hashes}]::bigint[] AS hashes FROM {table} t
+-- name: fill_written_rows
+INSERT INTO pg_temp.written_rows (id, hashes)
+SELECT {id}, ARRAY[{hashes}]::bigint[] FROM {table} t
 WHERE {id} IN (SELECT id FROM pg_temp.plan WHERE action IN ('create', 'update'));
 
--- name: vanished
+-- name: missing_rows
 SELECT p.position FROM pg_temp.plan p
-WHERE p.action IN ('create', 'update') AND NOT EXISTS (SELECT FROM pg_temp.written s WHERE s.id = p.id)
+WHERE p.action IN ('create', 'update') AND NOT EXISTS (SELECT FROM pg_temp.written_rows s WHERE s.id = p.id)
 ORDER BY p.position;
 
--- name: observe
--- Where a written field shows another value, that one is observed: it is no edit by hand.
+-- name: record_rewritten_values
+-- Where a written field shows another value, that value is the observed one: nobody edited it by hand.
 UPDATE pg_temp.plan p SET observed = (
   SELECT CASE WHEN count(e.seen) > 0 THEN array_agg(e.seen ORDER BY e.n) END FROM (
     SELECT f.n, CASE
@@ -137,25 +131,25 @@ UPDATE pg_temp.plan p SET observed = (
       AS f (name, once, hash, seen, shown, n)
   ) e
 )
-FROM pg_temp.written s WHERE s.id = p.id;
+FROM pg_temp.written_rows s WHERE s.id = p.id;
 
--- name: rewritten
+-- name: rewritten_fields
 -- Of the records that were just written: which fields show another value.
 SELECT p.position, array_agg(f.name ORDER BY f.n)
 FROM pg_temp.plan p
-JOIN pg_temp.written s ON s.id = p.id
+JOIN pg_temp.written_rows s ON s.id = p.id
 CROSS JOIN LATERAL unnest(%(fields)s::text[], p.observed, s.hashes) WITH ORDINALITY AS f (name, seen, shown, n)
 WHERE f.seen = f.shown AND (p.action = 'create' OR p.fields -> f.name ? 'write')
 GROUP BY p.position ORDER BY p.position;
 
--- name: positions
+-- name: positions_by_action
 SELECT position FROM pg_temp.plan WHERE action = %(action)s ORDER BY position;
 
--- name: shapes
-SELECT DISTINCT shape FROM pg_temp.raw WHERE position = ANY (%(positions)s);
+-- name: field_sets
+SELECT DISTINCT field_set FROM pg_temp.source_records WHERE position = ANY (%(positions)s);
 
--- name: hold
--- Fails where one of the texts is nothing that jsonb can hold.
+-- name: read_as_jsonb
+-- Fails where jsonb cannot hold one of the texts.
 SELECT count(t::jsonb) FROM unnest(%(texts)s::text[]) AS u (t);
 
 -- name: sequence
@@ -169,7 +163,7 @@ SELECT coalesce(pg_get_serial_sequence(%(table)s, %(column)s), (
   WHERE a.attrelid = to_regclass(%(table)s) AND a.attname = %(column)s LIMIT 1
 ));
 
--- name: follow
+-- name: advance_sequence
 SELECT setval(%(sequence)s::regclass, m.highest)
 FROM (SELECT max({column})::bigint AS highest FROM {table}) m
 WHERE m.highest > coalesce(pg_sequence_last_value(%(sequence)s::regclass), 0);

@@ -27,9 +27,10 @@ from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import Pace
 from compose_seeder.http_client.worker_pool import BATCH, Job, Outcome, run
 from compose_seeder.manifest.models import Dataset, FieldRules
-from compose_seeder.postgres import statements
-from compose_seeder.reconcile.diff import compare, prepare
-from compose_seeder.reconcile.ledger import Connection, Ledger
+from compose_seeder.postgres import Connection, statements
+from compose_seeder.reconcile import working_tables
+from compose_seeder.reconcile.diff import compare
+from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Change, Plan
 from compose_seeder.reconcile.staged_records import Staged
 from compose_seeder.reconcile.staging import Desired, label
@@ -132,9 +133,8 @@ class EndpointTarget:
 
     def _show(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
         self._desired, self._fields = desired, fields
-        self._connection.execute(statements("endpoint")["raw"])
         self._show_desired(desired)
-        self._connection.execute(statements("endpoint")["desired"], {"fields": fields})
+        self._connection.execute(statements("endpoint")["fill_desired"], {"fields": fields})
         listed = self._reader.all(desired)
         self._live = dict(listed)
         by_key = {record.key: record for record in desired}
@@ -150,24 +150,24 @@ class EndpointTarget:
         try:
             with (
                 self._connection.cursor() as cursor,
-                cursor.copy("COPY pg_temp.raw_live FROM STDIN") as copy,
+                cursor.copy(statements("endpoint")["copy_fetched_records"]) as copy,
             ):
                 for row in rows:
                     copy.write_row(row)
         except psycopg.DataError as error:
             raise self._not_comparable(rows) from error
-        self._connection.execute(statements("endpoint")["live"], {"fields": fields})
+        self._connection.execute(statements("endpoint")["fill_live"], {"fields": fields})
 
     def _settle(self) -> None:
         """Let a killed run's last requests come to their end: one that comes after ours would undo it."""
-        row = self._connection.execute(statements("endpoint")["begun"]).fetchone()
+        row = self._connection.execute(statements("endpoint")["has_intents"]).fetchone()
         if row and row[0]:
             time.sleep(SETTLING)
 
     def _show_desired(self, desired: list[Desired]) -> None:
         with (
             self._connection.cursor() as cursor,
-            cursor.copy("COPY pg_temp.raw FROM STDIN") as copy,
+            cursor.copy(statements("endpoint")["copy_source_records"]) as copy,
         ):
             for record in desired:
                 shapes = {name: shape(part) for name, part in fields_of(record).items()}
@@ -177,17 +177,17 @@ class EndpointTarget:
 
     def _changed(self) -> set[int]:
         """Positions whose seed is not what was last applied."""
-        rows = self._connection.execute(statements("endpoint")["changed"]).fetchall()
+        rows = self._connection.execute(statements("endpoint")["changed_positions"]).fetchall()
         return {row[0] for row in rows}
 
     def _gone(self, others: list[Key]) -> dict[Key, dict[str, Json]]:
         """Of live records that the file does not name: those that are ours, with their structure."""
         statement = statements("endpoint")
-        shapes = dict(self._connection.execute(statement["gone"]).fetchall())
+        shapes = dict(self._connection.execute(statement["removed_records"]).fetchall())
         if not shapes or not others:
             return {}
         keys = {"keys": [encode(key).decode() for key in others]}
-        ids = [row[0] for row in self._connection.execute(statement["ids"], keys)]
+        ids = [row[0] for row in self._connection.execute(statement["hash_keys"], keys)]
         self._ids = dict(zip(ids, others, strict=True))
         return {key: shapes[id_] or {} for id_, key in self._ids.items() if id_ in shapes}
 
@@ -321,7 +321,7 @@ class EndpointTarget:
     def _since(self, number: int) -> str:
         """When the dataset was last applied as a whole."""
         row = self._connection.execute(
-            statements("endpoint")["since"], {"dataset": number}
+            statements("endpoint")["last_applied_at"], {"dataset": number}
         ).fetchone()
         return str(row[0]) if row else ""
 
@@ -338,14 +338,14 @@ class EndpointTarget:
         again.sort(key=lambda one: one.position)
         places = [one.position for one in again]
         rows = self._connection.execute(
-            statements("endpoint")["ids_of"], {"positions": places}
+            statements("endpoint")["ids_at_positions"], {"positions": places}
         ).fetchall()
         records = [replace(self._desired[p], position=n) for n, p in enumerate(places)]
         doubtful = [n for n, one in enumerate(again) if one.fate == "doubtful"]
-        self._connection.execute("DISCARD TEMP")
-        prepare(self._connection, ledger)
-        ledger.open_records([row[0] for row in rows])
-        self._connection.execute(statements("endpoint")["intended"], {"dataset": number})
+        working_tables.reset(self._connection)
+        working_tables.create(self._connection, "endpoint", ledger.salt)
+        working_tables.fill_ids_to_compare(self._connection, [row[0] for row in rows])
+        working_tables.fill_applied(self._connection, number, "intended ids to compare")
         self._show(records, self._fields, verify=False)
         second = compare(
             self._connection,
@@ -353,7 +353,9 @@ class EndpointTarget:
             lambda positions: {n: records[n] for n in positions},
             self._fields,
         )
-        found = self._connection.execute(statements("endpoint")["found"], {"positions": doubtful})
+        found = self._connection.execute(
+            statements("endpoint")["existing_positions"], {"positions": doubtful}
+        )
         adopted = {row[0] for row in found.fetchall()}
         taken = len(again) - second.counts.created - len(adopted)
         ledger.record_plan(number, unwritten_only=True)

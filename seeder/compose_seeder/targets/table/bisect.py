@@ -7,7 +7,7 @@ from functools import partial
 
 import psycopg
 
-from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.postgres import Connection
 
 LOOKED_FOR = 1000
 """How many are looked for."""

@@ -25,8 +25,7 @@ from compose_seeder.documents import strict_json
 from compose_seeder.documents.json_document import Arrays, Batch, fields_of
 from compose_seeder.exact_json import decode
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.postgres import statements
-from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile.staging import Scalar
 from compose_seeder.targets.table.columns import Column
 from compose_seeder.targets.table.expressions import Parts
@@ -111,7 +110,7 @@ def fill(
 def _copy(
     connection: Connection, table: sql.SQL, columns: list[str], text: str, records: int
 ) -> None:
-    query = sql.SQL(statements("fill")["copy"]).format(
+    query = sql.SQL(statements("bulk_load")["copy_rows"]).format(
         table=table, columns=sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with connection.cursor() as cursor:

@@ -5,42 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 
 from compose_seeder.errors import ManifestError, nearest
 from compose_seeder.exact_json import decode, encode
+from compose_seeder.hashing import FIELD_HASHES, KEY_HASHES, TEXT
 from compose_seeder.manifest.models import PART, Ref
-from compose_seeder.postgres import Name, Text, as_is, statements
-from compose_seeder.reconcile.diff import JSONB
-from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.postgres import Connection, Name, Text, as_is, statements
 from compose_seeder.reconcile.staging import Scalar
 from compose_seeder.targets.table.bisect import search
-
-INTEGER: LiteralString = "(hashint8extended({0}, {1}) # {0}::bigint)"
-"""The hash alone folds 64 bits to 32."""
-
-HASHED: dict[str, LiteralString] = {
-    "int2": INTEGER,
-    "int4": INTEGER,
-    "int8": INTEGER,
-    "bool": "hashint4extended({0}::int, {1})",
-    "float4": "hashfloat8extended({0}, {1})",
-    "float8": "hashfloat8extended({0}, {1})",
-    "numeric": 'hashtextextended(trim_scale({0})::text COLLATE "C", {1})',
-    "uuid": "uuid_hash_extended({0}, {1})",
-    "timestamptz": "hashtextextended(encode(timestamptz_send({0}), 'hex') COLLATE \"C\", {1})",
-    "jsonb": JSONB,
-}
-"""How values of a base type are hashed, with a salt; any other type as its text."""
-
-KEY: dict[str, LiteralString] = {
-    **HASHED,
-    "citext": 'hashtextextended(lower({0}::text) COLLATE "C", {1})',
-}
-"""The same for a key, by which records are told apart as the type does; a field may change in its letters' case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +38,13 @@ class Column:
             salt: the ledger's. Each column makes its own of it, so that hashes of several may be put together by XOR.
             text: names a column with the value's text, where a statement has made it once.
             key: whether it is a part of a record's key.
-
-        Hashed as its text, but where equal values may have several. A type's own hash function may know
-        less than 64 bits (integers, timestamps), no sign (numbers), or an oid that a restored backup
-        has not (enums).
         """
-        as_what = (KEY if key else HASHED).get(
-            self.base, 'hashtextextended({0}::text COLLATE "C", {1})'
-        )
+        expression = (KEY_HASHES if key else FIELD_HASHES).get(self.base, TEXT)
         value = Name(alias, self.name)
         made = Name(alias, text) if text else sql.SQL("{}::text").format(value)
         own = blake2b(self.name.encode(), digest_size=8).digest()
         salted = sql.Literal(salt ^ int.from_bytes(own, "big", signed=True))
-        return sql.SQL("coalesce(" + as_what + ", 1)").format(value, salted, made)
+        return sql.SQL("coalesce(" + expression + ", 1)").format(value, salted, made)
 
 
 def columns(connection: Connection, table: str) -> dict[str, Column]:
@@ -103,7 +72,7 @@ def lookup(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Scala
             raise ManifestError(
                 f"refs: table {ref.table} has no column {name}{nearest(name, list(known))}"
             )
-    query = sql.SQL(statements("table")["lookup"]).format(
+    query = sql.SQL(statements("table")["find_references"]).format(
         match=Name(ref.match),
         name=Text(ref.match),
         type=as_is(known[ref.match].type),

@@ -15,8 +15,7 @@ from psycopg import sql
 
 from compose_seeder.errors import SHOWN, Fault
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.postgres import Name, Text, as_is, statements
-from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.postgres import Connection, Name, Text, as_is, statements
 from compose_seeder.reconcile.staged_records import At
 from compose_seeder.reconcile.staging import Desired, label
 from compose_seeder.reconcile.target import Shape
@@ -60,7 +59,9 @@ class Breaches:
             shapes: the sets of fields that they have.
         """
         values = {"table": self.table}
-        row = self.connection.execute(statements("rules")["changed_before"], values).fetchone()
+        row = self.connection.execute(
+            statements("constraints")["triggers_before"], values
+        ).fetchone()
         new, updated = row or (False, False)
         known = [
             rule
@@ -93,12 +94,12 @@ class Breaches:
             *((sql.SQL("true"), (name,), None) for name in missing if name not in self.waiting),
             *self._conditions(shape, set(shape), known, needed),
         ]
-        query = sql.SQL(statements("rules")["new"])
+        query = sql.SQL(statements("constraints")["violations_of_new_rows"])
         parts = {
             "typed": self.typed(shape),
             "fields": sql.SQL(", ").join(Name("p", name) for name in shape),
         }
-        self._ask(query, parts, {"shape": number}, conditions)
+        self._ask(query, parts, {"field_set": number}, conditions)
 
     def _find_updated(self, known: Sequence[Rule], needed: Mapping[str, bool]) -> None:
         rows = self.connection.execute(statements("table")["written_fields"])
@@ -123,7 +124,9 @@ class Breaches:
                 self.columns, set(written), known, needed
             )
         ]
-        self._ask(sql.SQL(statements("rules")["updated"]), parts, {}, conditions)
+        self._ask(
+            sql.SQL(statements("constraints")["violations_of_updated_rows"]), parts, {}, conditions
+        )
 
     def _conditions(
         self,
@@ -160,7 +163,7 @@ class Breaches:
         try:
             with self.connection.transaction():
                 rows = self.connection.execute(
-                    query.format(**parts, broken=broken), {**values, "limit": SHOWN}
+                    query.format(**parts, violated=broken), {**values, "limit": SHOWN}
                 ).fetchall()
         except psycopg.OperationalError:
             raise

@@ -11,8 +11,7 @@ import psycopg
 from msgspec import Raw
 
 from compose_seeder.errors import quote
-from compose_seeder.postgres import statements
-from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.postgres import Connection, statements
 
 CHECK, FOREIGN, UNIQUE = "c", "f", "u"
 
@@ -80,7 +79,7 @@ def null(column: str, document: Mapping[str, Raw]) -> str:
 
 def rules(connection: Connection, table: str) -> list[Rule]:
     """The rules of a table; `table` as `to_regclass` reads it."""
-    rows = connection.execute(statements("rules")["rules"], {"table": table})
+    rows = connection.execute(statements("constraints")["constraints"], {"table": table})
     return [
         Rule(name, kind, tuple(columns), definition, expression, referred, tuple(there), visible)
         for name, kind, columns, definition, expression, referred, there, visible in rows
@@ -89,7 +88,11 @@ def rules(connection: Connection, table: str) -> list[Rule]:
 
 def required(connection: Connection, table: str) -> dict[str, bool]:
     """The columns that are NOT NULL, and whether they have a value where nobody gives one."""
-    return dict(connection.execute(statements("rules")["required"], {"table": table}).fetchall())
+    return dict(
+        connection.execute(
+            statements("constraints")["not_null_columns"], {"table": table}
+        ).fetchall()
+    )
 
 
 NEEDED = ("SELECT", "INSERT", "UPDATE")
@@ -111,7 +114,9 @@ def denied(
     values = {"table": table, "needed": list(needed)}
     try:
         with connection.transaction():
-            row = connection.execute(statements("rules")["lacking"], values).fetchone()
+            row = connection.execute(
+                statements("privileges")["missing_privileges"], values
+            ).fetchone()
     except psycopg.Error:
         row = None
     if row is None or not row[1]:
@@ -123,7 +128,7 @@ def denied(
 def hidden(connection: Connection, table: str, key: Sequence[str]) -> str | None:
     """Why a record may be there without being seen; None where nothing hides rows, or its write would fail."""
     values = {"table": table, "key": list(key)}
-    row = connection.execute(statements("rules")["hides"], values).fetchone()
+    row = connection.execute(statements("privileges")["hiding_policies"], values).fetchone()
     if row is None:
         return None
     role, policies = row
@@ -137,7 +142,7 @@ def hidden(connection: Connection, table: str, key: Sequence[str]) -> str | None
 def held_back(connection: Connection, table: str) -> str | None:
     """Why row-level security refuses a row; None where it is not that, but a privilege that is missing."""
     values = {"table": table, "needed": list(NEEDED)}
-    row = connection.execute(statements("rules")["lacking"], values).fetchone()
+    row = connection.execute(statements("privileges")["missing_privileges"], values).fetchone()
     if row is None or row[1] or not row[2]:
         return None
     role, policies = row[0], row[3]

@@ -1,4 +1,4 @@
-"""Desired records into `pg_temp.raw`: with fields that the table has, and values that jsonb can hold."""
+"""Desired records into `pg_temp.source_records`: with fields that the table has, and values that jsonb can hold."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from msgspec.json import decode, encode
 
 from compose_seeder.documents import strict_json
 from compose_seeder.errors import Fault, RecordError, nearest, quote
-from compose_seeder.postgres import statements
-from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile.staged_records import Staged
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import Shape
@@ -39,8 +38,6 @@ class Loader:
         Raises:
             RecordError: unknown fields, or what jsonb cannot hold; all of them.
         """
-        self.connection.execute(statements("table")["raw"])
-        self.connection.execute(statements("tree")["waits"])
         unknown: dict[str, tuple[Desired, int]] = {}
         unstorable: list[Fault] = []
         for some in staged:
@@ -125,7 +122,7 @@ class Loader:
         try:
             with (
                 self.connection.transaction(),
-                cursor.copy("COPY pg_temp.raw FROM STDIN") as copy,
+                cursor.copy(statements("table")["copy_source_records"]) as copy,
             ):
                 for record in records:
                     shape = self.shapes.setdefault(tuple(record.document), len(self.shapes))
@@ -136,7 +133,7 @@ class Loader:
                 for name, (value, ours) in (record.waits or {}).items()
             ]
             if waits:
-                with cursor.copy("COPY pg_temp.waits FROM STDIN") as copy:
+                with cursor.copy(statements("table")["copy_deferred_references"]) as copy:
                     for row in waits:
                         copy.write_row(row)
         except psycopg.DataError as error:
@@ -156,14 +153,18 @@ class Loader:
             for n, _ in search(
                 self.connection,
                 list(range(len(texts))),
-                lambda some: self._hold([texts[n] for n in some]),
+                lambda some: self._read_as_jsonb([texts[n] for n in some]),
             )
             for field, raw in desired[n].document.items()
-            if (error := attempted(self.connection, partial(self._hold, [bytes(raw).decode()])))
+            if (
+                error := attempted(
+                    self.connection, partial(self._read_as_jsonb, [bytes(raw).decode()])
+                )
+            )
         ]
 
-    def _hold(self, texts: list[str]) -> None:
-        self.connection.execute(statements("table")["hold"], {"texts": texts})
+    def _read_as_jsonb(self, texts: list[str]) -> None:
+        self.connection.execute(statements("table")["read_as_jsonb"], {"texts": texts})
 
 
 def read_as_json(parts: Parts) -> set[str]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import psycopg
 from psycopg import sql
 
-from compose_seeder.postgres import Name, as_is, statements
-from compose_seeder.reconcile.ledger import Applied, Connection, unpack
+from compose_seeder.postgres import Connection, Name, as_is, statements
+from compose_seeder.reconcile.ledger import Applied, unpack
 from compose_seeder.reconcile.staging import Scalar
 from compose_seeder.targets.table.expressions import ALL, Parts
 
@@ -28,7 +28,7 @@ SMALL = GROUPS * 4
 
 def never_filled(connection: Connection, parts: Parts) -> bool:
     """Whether the table is empty, and rows stay in it as they are put there."""
-    query = statements("fill")["empty"]
+    query = statements("bulk_load")["can_bulk_load"]
     row = connection.execute(query, {"table": parts.table}).fetchone()
     return bool(row and row[0])
 
@@ -36,7 +36,7 @@ def never_filled(connection: Connection, parts: Parts) -> bool:
 def ids_of(connection: Connection, parts: Parts, keys: Sequence[Sequence[Scalar]]) -> array[int]:
     """The ids of records; `keys` has a column for each field of the key."""
     names = [sql.Identifier(f"k{n}") for n in range(len(keys))]
-    query = sql.SQL(statements("fill")["ids"]).format(
+    query = sql.SQL(statements("bulk_load")["hash_keys"]).format(
         id=parts.id("t"),
         typed=sql.SQL(", ").join(
             sql.SQL("k.{}::{} AS {}").format(name, as_is(parts.columns[field].type), Name(field))
@@ -66,22 +66,22 @@ def record_filled(
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     follow_sequences(connection, parts, fields)
     texts = parts.texts(fields)
-    query = sql.SQL(statements("fill")["ledger"]).format(
+    query = sql.SQL(statements("bulk_load")["record_rows"]).format(
         rows=parts.rows(texts),
         id=parts.id("t"),
         hashes=parts.hashes("t", fields, fields, texts),
     )
     anew = count > _recorded(connection)
     if anew:
-        connection.execute(statements("fill")["without_index"])
+        connection.execute(statements("bulk_load")["drop_index"])
     if connection.execute(query, {"dataset": number}).rowcount != count:
         raise psycopg.DataError
     if anew:
-        connection.execute(statements("fill")["with_index"])
+        connection.execute(statements("bulk_load")["create_index"])
 
 
 def _recorded(connection: Connection) -> int:
-    row = connection.execute(statements("fill")["recorded"]).fetchone()
+    row = connection.execute(statements("bulk_load")["count_recorded"]).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -102,7 +102,7 @@ def edited(connection: Connection, parts: Parts, applied: Applied) -> set[int]:
             last, some = sql.Literal(GROUPS - 1), sql.Literal(numbers)
             which = group.format(parts.id("t"), last, some)
             those = group.format(sql.SQL("a.id"), last, some)
-    query = sql.SQL(statements("fill")["edited"]).format(
+    query = sql.SQL(statements("modified_rows")["modified_rows"]).format(
         table=parts.identifier,
         rows=parts.rows(texts, which),
         id=parts.id("t"),
@@ -119,7 +119,7 @@ def _groups(
 ) -> list[int]:
     """The numbers of groups that the table does not show as they were applied."""
     desired = (sql.SQL("desired[{}]").format(n + 1) for n in range(len(applied.fields)))
-    query = sql.SQL(statements("fill")["groups"]).format(
+    query = sql.SQL(statements("modified_rows")["modified_groups"]).format(
         rows=parts.rows(texts),
         id=parts.id("t"),
         hash=parts.hash("t", applied.fields, texts),
@@ -141,14 +141,14 @@ def _alike(connection: Connection, parts: Parts, applied: Applied) -> bool:
         "records": applied.records,
         "few": FEW,
     }
-    row = connection.execute(statements("fill")["alike"], values).fetchone()
+    row = connection.execute(statements("modified_rows")["can_compare_groups"], values).fetchone()
     return bool(row and row[0])
 
 
 def follow_sequences(connection: Connection, parts: Parts, fields: Iterable[str]) -> None:
     """Let identity and serial sequences go on after explicit ids."""
     for field in sorted(set(fields)):
-        query = sql.SQL(statements("table")["follow"]).format(
+        query = sql.SQL(statements("table")["advance_sequence"]).format(
             column=Name(field), table=parts.identifier
         )
         found = connection.execute(

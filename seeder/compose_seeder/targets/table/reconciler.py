@@ -1,7 +1,7 @@
 """A table as a target: PostgreSQL does the typing, the comparison and the writing.
 
-    desired ─▶ COPY ─▶ pg_temp.raw (jsonb) ─▶ jsonb_to_record ─▶ pg_temp.desired
-    the table ─────────────────────────────────────────────────▶ pg_temp.live   (a view)
+    desired ─▶ COPY ─▶ pg_temp.source_records (jsonb) ─▶ jsonb_to_record ─▶ pg_temp.desired
+    the table ─────────────────────────────────────────────────▶ pg_temp.live
     pg_temp.plan ─▶ one INSERT a shape, one UPDATE ─▶ the table
 
 A shape is a set of fields: only the fields that a record names are compared or written, so that
@@ -29,8 +29,9 @@ from compose_seeder.errors import (
     quote,
 )
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.postgres import Name, Text, statements
-from compose_seeder.reconcile.ledger import Connection, Ledger
+from compose_seeder.postgres import Connection, Name, Text, statements
+from compose_seeder.reconcile import working_tables
+from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
 from compose_seeder.reconcile.staged_records import Staged
 from compose_seeder.reconcile.staging import SECRET, Desired
@@ -241,33 +242,30 @@ class TableTarget:
     # reading
 
     def _type(self) -> None:
-        self._connection.execute(statements("table")["desired"])
         for shape, number in self._loader.shapes.items():
-            query = sql.SQL(statements("table")["type"]).format(
+            query = sql.SQL(statements("table")["fill_desired"]).format(
                 id=self.parts.id("p"),
                 key=self.parts.key("p"),
                 hashes=self.parts.hashes("p", self._fields, shape),
                 fields=identifiers("p", shape),
                 typed=self.parts.typed(shape),
             )
-            self._connection.execute(query, {"shape": number})
+            self._connection.execute(query, {"field_set": number})
         self._connection.execute("ANALYZE pg_temp.desired (position, id)")
 
     def _show_live(self) -> None:
-        texts = statements("table")
-        self._connection.execute(texts["live"])
         if self._is_found_by_key() and (row := self._few()) and row[0]:
-            self._connection.execute("ANALYZE pg_temp.raw (position, shape)")
-            self._show_rows("which_by_key")
+            self._connection.execute("ANALYZE pg_temp.source_records (position, field_set)")
+            self._show_rows("rows_by_key")
             if row[1]:
-                self._show_rows("which_is_gone")
+                self._show_rows("rows_of_removed_records")
         else:
-            self._show_rows("which_by_id")
+            self._show_rows("rows_by_id")
         self._connection.execute("ANALYZE pg_temp.live (id)")
 
     def _few(self) -> Any:
         values = {"table": self.parts.table}
-        return self._connection.execute(statements("table")["few"], values).fetchone()
+        return self._connection.execute(statements("table")["estimate_records"], values).fetchone()
 
     def _is_found_by_key(self) -> bool:
         """Whether keys whose hashes are equal are equal to PostgreSQL as well."""
@@ -281,13 +279,13 @@ class TableTarget:
             wanted=self.parts.key("p"),
             typed=self.parts.typed(self._dataset.key),
         )
-        query = sql.SQL(statements("table")["show_live"]).format(
+        query = sql.SQL(statements("table")["fill_live"]).format(
             id=self.parts.id("t"),
             key=self.parts.key("t"),
             hashes=self.parts.hashes("t", self._fields, every),
             fields=identifiers("t", every),
             table=self.parts.identifier,
-            which=condition,
+            condition=condition,
         )
         self._connection.execute(query, {})
 
@@ -333,17 +331,18 @@ class TableTarget:
             RefusedError: the table does not show records under their keys: they would be created again.
         """
         texts, table = statements("table"), {"table": self.parts.table}
-        row = self._connection.execute(texts["rewrites"], table).fetchone()
+        row = self._connection.execute(texts["may_rewrite_rows"], table).fetchone()
         if not (plan.counts.created or plan.counts.updated) or not row or not row[0]:
             return []
         every = [field for field in self._fields if field in self.parts.columns]
-        query = sql.SQL(texts["written"]).format(
+        working_tables.create_written_rows(self._connection)
+        query = sql.SQL(texts["fill_written_rows"]).format(
             id=self.parts.id("t"),
             hashes=self.parts.hashes("t", self._fields, every),
             table=self.parts.identifier,
         )
         self._connection.execute(query, {})
-        vanished = self._connection.execute(texts["vanished"]).fetchall()
+        vanished = self._connection.execute(texts["missing_rows"]).fetchall()
         if vanished:
             why = (
                 "was written, and is not there under its key: a trigger, a rule or row-level security changes or"
@@ -357,8 +356,8 @@ class TableTarget:
             )
         rules_ = [self._dataset.fields.get(name) for name in self._fields]
         values = {"fields": self._fields, "once": [bool(rule and rule.once) for rule in rules_]}
-        self._connection.execute(texts["observe"], values)
-        found = self._connection.execute(texts["rewritten"], values).fetchall()
+        self._connection.execute(texts["record_rewritten_values"], values)
+        found = self._connection.execute(texts["rewritten_fields"], values).fetchall()
         records = self._at(position for position, _ in found)
         return [f"{self.parts.label(records[n])}: {', '.join(names)}" for n, names in found]
 
@@ -370,7 +369,7 @@ class TableTarget:
             typed=self.parts.typed(shape),
         )
         return self._connection.execute(
-            query, {"shape": self._loader.shapes[shape], "positions": positions}
+            query, {"field_set": self._loader.shapes[shape], "positions": positions}
         ).rowcount
 
     def _update(self, positions: Sequence[int] | None) -> int:
@@ -414,12 +413,14 @@ class TableTarget:
         ]
 
     def _positions(self, action: str) -> list[int]:
-        rows = self._connection.execute(statements("table")["positions"], {"action": action})
+        rows = self._connection.execute(
+            statements("table")["positions_by_action"], {"action": action}
+        )
         return [row[0] for row in rows]
 
     def _insert_all(self, positions: Sequence[int]) -> None:
         """Those at some positions, in the order of their shapes."""
-        query = statements("table")["shapes"]
+        query = statements("table")["field_sets"]
         there = {n for (n,) in self._connection.execute(query, {"positions": list(positions)})}
         for shape, number in self._loader.shapes.items():
             if number in there:

@@ -1,8 +1,8 @@
-"""References of records to others that the same run creates: trees.
+"""References of a table's records to other records that the same run creates.
 
-    pg_temp.waits ─▶ ids, by the default of the referred column ─▶ into parents and children ─▶ parents first
+    deferred_references ─▶ ids, by the default of the referred column ─▶ into parents and children ─▶ parents first
 
-The ids are drawn before anything is inserted, so that a child is inserted with its parent's: once, and a
+The ids are allocated before anything is inserted, so that a child is inserted once and with its parent's id: a
 column that is NOT NULL can be filled.
 """
 
@@ -15,8 +15,7 @@ from psycopg import sql
 
 from compose_seeder.errors import ManifestError
 from compose_seeder.manifest.models import Dataset, Ref
-from compose_seeder.postgres import Name, Text, as_is, statements
-from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.postgres import Connection, Name, Text, as_is, statements
 from compose_seeder.targets.table.columns import Column, regclass
 
 
@@ -38,7 +37,7 @@ class Orphan:
 
 @dataclass(frozen=True)
 class Tree:
-    """One dataset's references to its own table, as they lie in `pg_temp.waits`.
+    """One dataset's references to its own table, as they lie in `pg_temp.deferred_references`.
 
     Attributes:
         fields: in the order of the hashes.
@@ -53,14 +52,14 @@ class Tree:
 
     def refs(self) -> dict[str, Ref]:
         """Those that some record waits for."""
-        rows = self.connection.execute(statements("tree")["names"])
+        rows = self.connection.execute(statements("self_references")["deferred_names"])
         return {name: self.dataset.refs[name] for (name,) in rows}
 
     def show(self) -> None:
         """Let the comparison see values that nothing equals yet; as a plan shows them, by their natural key."""
         for name in self.refs():
             values = {"name": name, "n": self._place(name)}
-            self.connection.execute(statements("tree")["show"], values)
+            self.connection.execute(statements("self_references")["show_in_desired"], values)
 
     def orphans(self) -> list[Orphan]:
         """References that would be written, and lead to no record or to several."""
@@ -68,7 +67,8 @@ class Tree:
             Orphan(position, name, value, count)
             for name, ref in self.refs().items()
             for position, value, count in self.connection.execute(
-                statements("tree")["orphans"], {"name": name, "match": ref.match}
+                statements("self_references")["unresolved_references"],
+                {"name": name, "match": ref.match},
             )
         ]
 
@@ -83,17 +83,18 @@ class Tree:
         """
         for name, ref in self.refs().items():
             self._draw(ref, widen)
-            query = sql.SQL(statements("tree")["plant"])
+            query = sql.SQL(statements("self_references")["insert_ids"])
             self.connection.execute(query, {"name": name, "match": ref.match, "take": ref.take})
             column = self.columns[name]
-            hashes = sql.SQL(statements("tree")["hash"]).format(
+            hashes = sql.SQL(statements("self_references")["hash_ids"]).format(
                 name=Name(name),
                 type=as_is(column.type),
                 hash=column.hashed("p", self.salt),
             )
             self.connection.execute(hashes, {"name": name, "n": self._place(name)})
             self.connection.execute(
-                statements("tree")["planned"], {"name": name, "n": self._place(name)}
+                statements("self_references")["copy_hashes_to_plan"],
+                {"name": name, "n": self._place(name)},
             )
 
     def levels(self) -> list[list[int]]:
@@ -105,8 +106,8 @@ class Tree:
         if not refs:
             return []
         values = {"names": list(refs), "matches": [ref.match for ref in refs.values()]}
-        edges = self.connection.execute(statements("tree")["edges"], values).fetchall()
-        query, create = statements("table")["positions"], {"action": "create"}
+        edges = self.connection.execute(statements("self_references")["edges"], values).fetchall()
+        query, create = statements("table")["positions_by_action"], {"action": "create"}
         positions = [row[0] for row in self.connection.execute(query, create)]
         return _levels(positions, edges)
 
@@ -115,19 +116,24 @@ class Tree:
 
     def _draw(self, ref: Ref, widen: Callable[[str], Mapping[int, int]]) -> None:
         """Ids for records that the file gives none."""
-        query, asked = statements("tree")["without_id"], {"match": ref.match, "take": ref.take}
+        query, asked = (
+            statements("self_references")["records_without_id"],
+            {"match": ref.match, "take": ref.take},
+        )
         found = self.connection.execute(query, asked).fetchall()
         positions = [position for position, _ in found]
         if not any(is_parent for _, is_parent in found):
             return
         place = {"table": regclass(self.dataset.table or ""), "column": ref.take}
-        row = self.connection.execute(statements("tree")["default"], place).fetchone()
+        row = self.connection.execute(
+            statements("self_references")["default_expression"], place
+        ).fetchone()
         if row is None or row[0] is None:
             raise ManifestError(
                 f"dataset {self.dataset.name}: records refer to others of it by {ref.take}, which has no default, so"
                 f" that nobody can know it before they are created: give {ref.take} in the file"
             )
-        draw = sql.SQL(statements("tree")["draw"]).format(
+        draw = sql.SQL(statements("self_references")["allocate_ids"]).format(
             take=Text(ref.take), default=as_is(row[0])
         )
         shapes = widen(ref.take)

@@ -13,8 +13,7 @@ from psycopg import sql
 from compose_seeder.errors import SHOWN, Fault, nearest, quote
 from compose_seeder.exact_json import decode
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.postgres import Name, Text, as_is, statements
-from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.postgres import Connection, Name, Text, as_is, statements
 from compose_seeder.reconcile.staged_records import At
 from compose_seeder.reconcile.staging import Desired, label
 from compose_seeder.reconcile.target import Shape
@@ -51,7 +50,7 @@ FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Misfits:
-    """Of one dataset's records, as they lie in `pg_temp.raw`.
+    """Of one dataset's records, as they lie in `pg_temp.source_records`.
 
     Attributes:
         types: of the columns, with length and precision.
@@ -73,10 +72,10 @@ class Misfits:
             at: the records at some positions.
             shapes: the sets of fields that they have.
         """
-        texts = statements("rules")
+        texts = statements("type_errors")
         names = dict.fromkeys(name for shape in shapes for name in shape)
         parts = [
-            sql.SQL(texts["misfits_field"]).format(
+            sql.SQL(texts["function_field"]).format(
                 name=Text(name),
                 typed=sql.SQL("{} {}").format(
                     Name(name),
@@ -85,12 +84,10 @@ class Misfits:
             )
             for name in names
         ]
-        body = sql.SQL(texts["misfits_body"]).format(fields=sql.SQL("\n").join(parts))
+        body = sql.SQL(texts["function_body"]).format(fields=sql.SQL("\n").join(parts))
         text = body.as_string(self.connection)
-        self.connection.execute(
-            sql.SQL(texts["misfits_function"]).format(body=sql.Literal(text)), {}
-        )
-        rows = self.connection.execute(texts["misfits"], {"limit": SHOWN}).fetchall()
+        self.connection.execute(sql.SQL(texts["function"]).format(body=sql.Literal(text)), {})
+        rows = self.connection.execute(texts["type_errors"], {"limit": SHOWN}).fetchall()
         records = at(position for position, _, _ in rows)
         faults = [
             self._fault(records[position], *fault) for position, found, _ in rows for fault in found
@@ -150,12 +147,13 @@ class Misfits:
 
     def _labels(self, field: str) -> list[str]:
         values = {"table": self.table, "column": field}
-        rows = self.connection.execute(statements("rules")["labels"], values)
+        rows = self.connection.execute(statements("type_errors")["enum_labels"], values)
         return [str(row[0]) for row in rows]
 
     def _domain_rule(self, field: str, name: str) -> str:
         row = self.connection.execute(
-            statements("rules")["domain_rule"], {"name": name, "type": self.types[field]}
+            statements("type_errors")["domain_constraint"],
+            {"name": name, "type": self.types[field]},
         ).fetchone()
         return quote(row[0], DEFINITION) if row else "a rule of the domain"
 

@@ -12,8 +12,7 @@ from psycopg import sql
 
 from compose_seeder.errors import SHOWN, Fault, quote
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.postgres import statements
-from compose_seeder.reconcile.ledger import Connection
+from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile.staged_records import At
 from compose_seeder.reconcile.staging import Desired, label
 from compose_seeder.reconcile.target import Shape
@@ -100,22 +99,22 @@ class Refusals:
                 continue
             document = encode({name: record.document[name] for name in rule.columns}).decode()
             values = {"document": document, "position": record.position}
-            row = self._asked("holder", rule.columns, values)
+            row = self._asked("conflicting_row", rule.columns, values)
             if row:
                 found[record.position] = f": the one with {label(self.parts.dataset.key, row[0])}"
                 continue
-            row = self._asked("holder_in_file", rule.columns, values)
+            row = self._asked("conflicting_record", rule.columns, values)
             if row and row[0] is not None:
                 earlier[record.position] = row[0]
         records = self.at(earlier.values())
         return found | {n: f": {records[at].where} of this file" for n, at in earlier.items()}
 
     def _asked(self, name: str, fields: Shape, values: Mapping[str, object]) -> Any:
-        query = sql.SQL(statements("rules")[name]).format(
+        query = sql.SQL(statements("constraints")[name]).format(
             key=self.parts.key("t"),
             table=self.parts.identifier,
             typed=self.parts.typed(fields),
-            same=same("t", "p", fields),
+            equal=same("t", "p", fields),
         )
         return self.connection.execute(query, values).fetchone()
 

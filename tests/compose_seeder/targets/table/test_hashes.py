@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from compose_seeder.reconcile.diff import prepare
-from compose_seeder.reconcile.ledger import Ledger
+from compose_seeder.reconcile import working_tables
 from compose_seeder.targets.table.columns import columns
 from psycopg import sql
 
@@ -66,7 +65,7 @@ EQUAL = {
 
 def hashes(seeds: Seeds, type_: str, values: list[str]) -> list[int]:
     """As the comparison sees them."""
-    prepare(seeds.connection, Ledger(seeds.connection, present=False, salt=7))
+    working_tables.create(seeds.connection, "endpoint", salt=7)
     seeds.do(f"SET TimeZone = 'UTC'; CREATE TABLE t (n serial, v {type_})")
     for value in values:
         seeds.connection.execute(f"INSERT INTO t (v) VALUES (%s::text::{type_})", [value])
@@ -90,7 +89,7 @@ def test_equal_values_have_one_hash(seeds: Seeds, type_: str) -> None:
 
 def test_json_is_hashed_the_same_for_an_endpoint(seeds: Seeds) -> None:
     """The sign of a number counts, its trailing zeros do not."""
-    prepare(seeds.connection, Ledger(seeds.connection, present=False, salt=7))
+    working_tables.create(seeds.connection, "endpoint", salt=7)
     values = ["1", "1.0", "-1", '"1.0"', '"1"', '{"a": [1.20]}', '{"a": [1.2]}', '{"a": [-1.2]}']
     query = "SELECT pg_temp.hash(v::jsonb) FROM unnest(%s::text[]) WITH ORDINALITY AS t (v, n) ORDER BY n"
     found = [row[0] for row in seeds.rows(query, values)]

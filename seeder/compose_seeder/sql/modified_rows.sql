@@ -1,37 +1,6 @@
--- Into an empty table, directly.
+-- The rows of a table that are not as they were applied. {…} are from the catalog.
 
--- name: copy
-COPY {table} ({columns}) FROM STDIN (FORMAT csv, DELIMITER E'\t', NULL '');
-
--- name: empty
--- A plain table that has never held a row, and no trigger or rule that may change or refuse rows, before or after
--- they are there.
-SELECT c.relkind = 'r' AND NOT c.relrowsecurity AND NOT c.relhasrules AND NOT c.relhassubclass
-       AND pg_relation_size(c.oid) = 0
-       AND NOT EXISTS (SELECT FROM pg_trigger t
-                       WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgtype & 4 = 4)
-FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
-
--- name: ledger
-INSERT INTO compose_init.record (dataset_id, id, desired)
-SELECT %(dataset)s, {id}, ARRAY[{hashes}]::bigint[] FROM {rows} t;
-
--- name: recorded
-SELECT coalesce(sum(records), 0) FROM compose_init.dataset;
-
--- name: without_index
--- An index that is built at once costs half of one that takes row after row.
-ALTER TABLE compose_init.record DROP CONSTRAINT record_pkey;
-
--- name: with_index
-ALTER TABLE compose_init.record ADD CONSTRAINT record_pkey PRIMARY KEY (dataset_id, id);
-
--- name: ids
--- Of some keys, in their order; where a row lies in the table says nothing about that.
-SELECT string_agg(int8send({id}), '' ORDER BY t.n)
-FROM (SELECT k.n, {typed} FROM unnest({texts}) WITH ORDINALITY AS k ({names}, n)) t;
-
--- name: alike
+-- name: can_compare_groups
 -- Whether groups can tell which records were edited: their sample names every field, and was shown as it was written,
 -- and the table holds little else. Where that is a wrong guess, it costs time.
 SELECT c.reltuples - %(records)s < %(few)s AND NOT EXISTS (
@@ -39,7 +8,7 @@ SELECT c.reltuples - %(records)s < %(few)s AND NOT EXISTS (
   WHERE observed IS NOT NULL OR array_position(desired, NULL) IS NOT NULL OR array_position(desired, 0) IS NOT NULL)
 FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
 
--- name: groups
+-- name: modified_groups
 -- Groups of records, by the last bits of their ids, that are not as they were applied: told by one digest of each, which
 -- needs no join of rows. A digest has each row's hashes, and each row's with its id, or two rows could change places.
 SELECT coalesce(array_agg(number), '{{}}')
@@ -53,8 +22,8 @@ FULL JOIN (
 ) a USING (number)
 WHERE l.digest IS DISTINCT FROM a.digest OR l.rows IS DISTINCT FROM a.rows;
 
--- name: edited
--- Of the records that were applied, those that the table does not show so; one that it shows twice as well.
+-- name: modified_rows
+-- The applied records that the table does not show as they were applied, or shows more than once.
 SELECT coalesce(array_agg(a.id) FILTER (WHERE l.hashes IS NULL OR
   CASE WHEN l.hashes = a.desired THEN false
        ELSE EXISTS (SELECT FROM unnest(a.desired, l.hashes) AS e (was, shown)

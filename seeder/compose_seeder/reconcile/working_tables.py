@@ -1,0 +1,83 @@
+"""The temporary tables of a comparison: created here, and nowhere else (`sql/working_tables.sql`).
+
+    create ─▶ fill_applied ─▶ … the target fills desired and live … ─▶ diff ─▶ … ─▶ reset
+
+They are created when a comparison begins: a run that finds nothing to compare must not write to the catalog.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Literal
+
+from psycopg import sql
+
+from compose_seeder.hashing import JSONB
+from compose_seeder.postgres import Connection, statements
+
+EVERY_TARGET = ("source_records", "desired", "live", "applied", "plan")
+"""The tables that each comparison uses."""
+
+IDS_PER_WRITE = 1 << 13
+"""How many ids go into one piece of COPY's text."""
+
+
+def create(connection: Connection, kind: Literal["table", "endpoint"], salt: int) -> None:
+    """Create the empty working tables of a comparison.
+
+    Args:
+        connection: to the application's database.
+        kind: of the target.
+        salt: of the ledger's hashes.
+    """
+    texts = statements("working_tables")
+    own = "deferred_references" if kind == "table" else "fetched_records"
+    for name in (*EVERY_TARGET, own):
+        connection.execute(texts[name])
+    if kind == "endpoint":
+        value = sql.SQL("value"), sql.Literal(salt), sql.SQL("value::text")
+        function = sql.SQL(texts["hash_function"]).format(hash=sql.SQL(JSONB).format(*value))
+        connection.execute(function)
+
+
+def create_written_rows(connection: Connection) -> None:
+    """Create the table of the rows that were just written, which only tables with triggers need."""
+    connection.execute(statements("working_tables")["written_rows"])
+
+
+def fill_ids_to_compare(connection: Connection, ids: Sequence[int] | array[int]) -> None:
+    """Create `ids_to_compare`, and fill it with the ids of applied records."""
+    texts = statements("working_tables")
+    connection.execute(texts["ids_to_compare"])
+    with connection.cursor() as cursor, cursor.copy(texts["copy_ids"]) as copy:
+        for start in range(0, len(ids), IDS_PER_WRITE):
+            copy.write("".join(f"{id_}\n" for id_ in ids[start : start + IDS_PER_WRITE]))
+    connection.execute(texts["analyze_ids"])
+
+
+def fill_applied(
+    connection: Connection,
+    dataset_id: int,
+    which: Literal["all", "ids to compare", "intended ids to compare"],
+) -> None:
+    """Fill `applied` with records of the ledger.
+
+    Args:
+        connection: to the application's database, which has a ledger.
+        dataset_id: of the dataset in the ledger.
+        which: all of the dataset's records; those of `ids_to_compare`; or, of these, only what a run was about to send.
+    """
+    texts = statements("working_tables")
+    some = sql.SQL("true" if which == "all" else texts["is_to_compare"])
+    query = sql.SQL(texts["fill_applied"]).format(
+        dataset=sql.Literal(dataset_id),
+        records=sql.SQL("false") if which == "intended ids to compare" else some,
+        intents=some,
+    )
+    connection.execute(query)
+
+
+def reset(connection: Connection) -> None:
+    """Drop every working table."""
+    connection.execute(statements("working_tables")["reset"])

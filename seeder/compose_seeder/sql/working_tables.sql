@@ -1,0 +1,115 @@
+-- The working tables: temporary, of one session, and empty at the beginning of each comparison.
+--
+--   the file ─▶ source_records ─▶ desired ┐
+--                  └ deferred_references  │
+--   the ledger ─▶ applied ────────────────┼─▶ plan ─▶ the target, the ledger
+--      └ ids_to_compare                   │    └─▶ written_rows
+--   the target ─▶ fetched_records ─▶ live ┘
+--
+-- A record is known by its `id`, the hash of its key. `hashes` stand in the order of the dataset's fields; null where
+-- the file does not name the field, or the target does not show it. `position` is a record's place in the file, from 0.
+
+-- name: source_records
+-- The file's records as they are written there, references resolved; not typed yet.
+CREATE TEMP TABLE source_records (
+  position integer,
+  field_set integer,  -- tables: the number of the set of fields that the record names
+  key jsonb,          -- endpoints: the values of the key, as an array
+  document jsonb,     -- field -> value
+  structure jsonb     -- endpoints: field -> the names inside of a nested value
+);
+
+-- name: deferred_references
+-- Tables: references to records that are not there yet.
+CREATE TEMP TABLE deferred_references (
+  position integer,      -- of the record that refers
+  name text,             -- the field that gets the id
+  value jsonb,           -- the natural key that it refers to
+  in_this_file boolean   -- false: in a plan, an earlier dataset creates the record
+);
+
+-- name: fetched_records
+-- Endpoints: the API's records as it shows them, reduced to the fields that the file names.
+CREATE TEMP TABLE fetched_records (
+  key jsonb,       -- the values of the key, as an array
+  document jsonb   -- field -> value
+);
+
+-- name: desired
+-- What the file says, as the target would show it.
+CREATE TEMP TABLE desired (
+  position integer,
+  id bigint,
+  key jsonb,         -- the values of the key, as an array
+  document jsonb,    -- field -> value
+  hashes bigint[],
+  structure jsonb    -- endpoints: as in source_records
+);
+
+-- name: live
+-- What the target holds now, of the records that the file or the ledger names.
+CREATE TEMP TABLE live (
+  id bigint,
+  key jsonb,         -- the values of the key, as an array
+  document jsonb,    -- field -> value
+  hashes bigint[]
+);
+
+-- name: applied
+-- What this tool last wrote, or was about to.
+CREATE TEMP TABLE applied (
+  id bigint,
+  desired bigint[],   -- hashes of what was written; 0 where the value is somebody else's
+  observed bigint[],  -- hashes of what the target then showed, where that was another value
+  structure jsonb,    -- endpoints: as in source_records
+  intended bigint[]   -- endpoints: hashes of what a killed run was about to send
+);
+
+-- name: ids_to_compare
+-- The records of the ledger that a comparison is about, where it is not about all; an id may stand there twice.
+CREATE TEMP TABLE ids_to_compare (id bigint);
+
+-- name: plan
+-- What is to be done, record by record.
+CREATE TEMP TABLE plan (
+  position integer,    -- null for a record that left the file
+  id bigint,
+  key jsonb,           -- the values of the key, as an array
+  action text,         -- create, update, none, delete, deleted, kept, released, postponed; see diff.sql
+  in_target boolean,
+  fields jsonb,        -- field -> {live, desired, outcome, write, stop}, of the fields that differ
+  hashes bigint[],     -- what the ledger will say was written
+  observed bigint[],   -- what it will say that the target showed
+  structure jsonb      -- endpoints: as in source_records
+);
+
+-- name: written_rows
+-- Tables with triggers: what the table shows of the records that were just written.
+CREATE TEMP TABLE written_rows (
+  id bigint,
+  hashes bigint[]
+);
+
+-- name: hash_function
+-- The hash of a value of an endpoint.
+CREATE FUNCTION pg_temp.hash(value jsonb) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$ SELECT {hash} $$;
+
+-- name: fill_applied
+-- All records of a dataset, or some of them; `records` and `intents` are conditions.
+INSERT INTO pg_temp.applied (id, desired, observed, structure, intended)
+SELECT coalesce(r.id, i.id), r.desired, r.observed, coalesce(i.structure, r.structure), i.desired
+FROM (SELECT * FROM compose_init.record WHERE dataset_id = {dataset} AND {records}) r
+FULL JOIN (SELECT * FROM compose_init.intent WHERE dataset_id = {dataset} AND {intents}) i ON i.id = r.id;
+
+-- name: is_to_compare
+id IN (SELECT id FROM pg_temp.ids_to_compare)
+
+-- name: copy_ids
+COPY pg_temp.ids_to_compare FROM STDIN;
+
+-- name: analyze_ids
+ANALYZE pg_temp.ids_to_compare;
+
+-- name: reset
+DISCARD TEMP;
