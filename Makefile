@@ -10,7 +10,7 @@ SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit e2e lint check format bench images lock clean
+.PHONY: help demo test unit e2e lint check format docs bench images lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ check: lint test ## lint and all tests
 format: $(VENV)/.dev ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev ## write the tables of docs/settings.md from the declared variables
+	@$(BIN)/python -m compose_init.settings.page docs/settings.md
 
 bench: $(VENV)/.dev ## what it costs, as ratios in one run; and how soon it starts
 	@$(BIN)/python -m tests.bench

@@ -14,6 +14,7 @@ import compose_init.cli.arguments
 import pytest
 from compose_init.errors import DEFECT, PLAN_FOUND_CHANGES, InitError, Interrupted
 from compose_init.settings import KNOWN
+from compose_init.settings.page import missing_tables, with_tables
 from compose_seeder import check
 from compose_seeder.errors import SeedError
 from compose_seeder.manifest.models import Dataset
@@ -118,6 +119,13 @@ def anchors(page: Path) -> set[str]:
 def test_settings_are_named_all_of_them_and_no_others() -> None:
     """Each of `compose_init.settings.KNOWN` has its row in docs/settings.md, and nothing else has one."""
     assert first_cells("docs/settings.md") == set(KNOWN)
+
+
+def test_the_tables_of_settings_are_current() -> None:
+    """They are written by `make docs`, one for each group of variables."""
+    page = (ROOT / "docs/settings.md").read_text()
+    assert list(missing_tables(page)) == []
+    assert with_tables(page) == page
 
 
 def test_the_readme_names_only_settings_that_are() -> None:

@@ -354,7 +354,7 @@ def _stream(call: Namespace) -> TextIO:
 
 def _json_by_default() -> bool:
     """As LOG_JSON says, also for faults in the settings; else what stdout is."""
-    from compose_init.settings import FLAGS
+    from compose_init.flags import FLAGS
 
     said = FLAGS.get(os.environ.get("LOG_JSON", "").lower())
     # Not sys.stdout: while an application's code runs, that may be where logs go.

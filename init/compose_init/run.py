@@ -319,7 +319,7 @@ class Run:
         if self.settings.api is None:  # said before, by what examines the seeds
             raise SettingsError("settings are wrong:\n  API_BASE_URL: is missing")
         with api_process.running(
-            self.settings.api, self.settings.plain, self.settings.api_timeout
+            self.settings.api, self.settings.file_values, self.settings.api_timeout
         ) as client:
             yield client
 

@@ -99,7 +99,7 @@ def test_every_setting_can_come_from_a_file(tmp_path: Path) -> None:
     environ = {"POSTGRES_HOST": "db", "POSTGRES_USER": "u", "POSTGRES_PASSWORD_FILE": str(path)}
     settings = read(environ)
     assert settings.need_database().parameters["password"] == HARD
-    assert settings.plain == {"POSTGRES_PASSWORD": HARD}
+    assert settings.file_values == {"POSTGRES_PASSWORD": HARD}
     assert HARD in settings.secrets
 
 

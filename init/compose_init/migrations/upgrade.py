@@ -315,7 +315,7 @@ def of_settings(
         raise SettingsError(
             f"settings are wrong:\n  ALEMBIC_CONFIG: is missing, and there is no alembic.ini in {Path.cwd()}"
         )
-    environ = {**environment(settings.plain), "DATABASE_URL": database.application_url}
+    environ = {**environment(settings.file_values), "DATABASE_URL": database.application_url}
     return Migrations(
         history=History(settings.alembic_config, _url(database), environ, logging),
         database=database,

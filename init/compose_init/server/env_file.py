@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compose_init.errors import SettingsError
-from compose_init.settings import FLAGS, KNOWN, SECRET, is_web_address
+from compose_init.flags import FLAGS
+from compose_init.settings import KNOWN, SECRET
 from compose_init.settings import read as read_settings
+from compose_init.settings.field_types import is_web_address
 
 Rule = Callable[[str], str]
 """A value -> what is wrong with it, with the value where it is no secret; empty where nothing is."""

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from compose_init.errors import NotYetError, SettingsError
-from compose_init.settings import is_web_address
+from compose_init.settings.field_types import is_web_address
 from compose_init.wait import poll_until
 
 SHOWN = 200
