@@ -64,6 +64,10 @@ def _run(arguments: list[str]) -> int:
     try:
         _on_signals(_interrupt)
         _configure_first_logs(sys.stdout)
+        from compose_init import up_to_date
+
+        if up_to_date.answer(arguments, os.environ):
+            return 0
         from compose_init.cli.arguments import parse
 
         return _dispatch(parse(arguments))

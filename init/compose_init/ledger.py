@@ -1,6 +1,7 @@
 """What the last complete run left, in the ledger: so that the next one knows that it may go home.
 
-compose_init.phase   for migrate, roles and seed: the inputs of the last complete one, by fingerprint
+compose_init.phase   for migrate, roles and seed: the inputs of the last complete one, by fingerprint; and the
+                     digest of the variables (`up_to_date`)
 compose_init.run     runs that did something, with their reports
 (`migrations.revision_ledger` reads the revisions, `compose_seeder.reconcile.ledger` what was seeded; the tables are
 made and described in `compose_seeder/sql/ledger/schema.sql`)
@@ -9,7 +10,6 @@ made and described in `compose_seeder/sql/ledger/schema.sql`)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -17,10 +17,7 @@ from psycopg.types.json import Jsonb
 
 from compose_init.database.connection import Connection
 from compose_init.errors import CredentialsRefused
-
-UP_TO_DATE = """
-SELECT (SELECT jsonb_object_agg(name, inputs) FROM compose_init.phase), compose_init.current_revisions()
-"""
+from compose_init.last_run import State, ask
 
 # A function with a text body depends on no table: the application may drop or move its own.
 FOLLOW = """
@@ -45,18 +42,10 @@ INSERT INTO compose_init.run (started_at, version, outcome, exit_code, report) V
 """
 
 
-@dataclass(frozen=True)
-class State:
-    """What one query tells: inputs by phase, and the revisions the database is at."""
-
-    inputs: Mapping[str, Any]
-    revisions: tuple[str, ...]
-
-
 def read(connection: Connection) -> State | None:
     """The state, by one query; None where no complete run has left one."""
     try:
-        row = connection.execute(UP_TO_DATE).fetchone()
+        return ask(connection)
     except (
         psycopg.errors.UndefinedTable,
         psycopg.errors.UndefinedFunction,
@@ -66,7 +55,6 @@ def read(connection: Connection) -> State | None:
         return None
     except psycopg.errors.InsufficientPrivilege:
         return None  # the run itself will say what is missing
-    return State(row[0] or {}, tuple(row[1] or ())) if row else None
 
 
 def follow(connection: Connection, version_table: tuple[str, str] | None) -> None:

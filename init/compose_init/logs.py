@@ -16,6 +16,9 @@ from typing import Any, TextIO
 
 MASK = "***"
 
+MIN_SECRET_LENGTH = 4
+"""Characters of the shortest secret that is masked: a shorter one would mask words."""
+
 log = logging.getLogger("compose_init")
 
 
@@ -37,7 +40,7 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         from urllib.parse import quote
 
-        found = {secret for secret in secrets if len(secret) >= 4}  # noqa: PLR2004
+        found = {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
         forms = (
             found | {quote(secret, safe="") for secret in found} | {repr(s)[1:-1] for s in found}
         )

@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from logging import WARNING
 from typing import TYPE_CHECKING, Any
 
-from compose_init import ledger
+from compose_init import ledger, variables_record
 from compose_init.database import advisory_lock
 from compose_init.database.connection import (
     Connection,
@@ -24,6 +24,7 @@ from compose_init.database.connection import (
     translate_lost_connection,
 )
 from compose_init.errors import InitError, NotYetError, SettingsError
+from compose_init.last_run import State
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.fingerprint import of_migrations
@@ -76,11 +77,12 @@ class Run:
             with self._phase("wait"):
                 connection = self._connect()
             with connection:
-                if not self._due(connection):
+                if self._due(connection):
+                    with self._locked() as self._lock:
+                        self._do(connection, self._due(connection))  # another run may have done it
+                else:
                     self.report.outcome = NOTHING
-                    return self.report
-                with self._locked() as self._lock:
-                    self._do(connection, self._due(connection))  # another run may have done it
+                self._record_variables(connection)
         return self.report
 
     def _do(self, connection: Connection, due: set[str]) -> None:
@@ -121,6 +123,15 @@ class Run:
         return (
             self._look(connection) if due and "migrate" not in due else Place(DatabaseState.BEHIND)
         )
+
+    def _record_variables(self, connection: Connection) -> None:
+        """Let the next run take the fast path, where this one was a whole one."""
+        call = self.call
+        if not (call.verify or call.datasets or self.report.ahead):
+            only = ("--seed-only",) if not call.migrate else ("--migrate-only",)
+            variables_record.record(
+                connection, self.settings, () if call.migrate and call.seed else only
+            )
 
     def plan(self) -> Planned:
         """What `execute` would change; changes nothing.
@@ -354,7 +365,7 @@ class Run:
             return wanted if checked != self.settings.application_role else set()
         return wanted
 
-    def _place(self, connection: Connection, last: ledger.State) -> Place | None:
+    def _place(self, connection: Connection, last: State) -> Place | None:
         """Where the database stands, without Alembic; None where it takes Alembic to know."""
         config = self.settings.alembic_config
         if config is None:

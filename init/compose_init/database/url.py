@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote
 
+ADDRESS = (
+    *("DATABASE_URL", "POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER"),
+    "POSTGRES_PASSWORD",
+)
+"""The variables that make the address."""
+
 EXAMPLE = "postgresql://user:password@host:5432/name"
 
 URL = re.compile(
@@ -74,6 +80,30 @@ def from_url(url: str) -> Database:
     if not parts["host"] and "service" not in parts:
         raise ValueError(f"names no host; it must look like {EXAMPLE}")
     return from_parameters(parts, driver)
+
+
+def from_variables(values: Mapping[str, str]) -> Database | None:
+    """Return the address in DATABASE_URL, or in the POSTGRES_ variables; None where neither is complete.
+
+    Args:
+        values: variables that are set, by name.
+
+    Raises:
+        ValueError: as `from_url` and `port`.
+    """
+    if "DATABASE_URL" in values:
+        return from_url(values["DATABASE_URL"])
+    if "POSTGRES_HOST" not in values or "POSTGRES_USER" not in values:
+        return None
+    user = values["POSTGRES_USER"]
+    parameters = {
+        "host": values["POSTGRES_HOST"],
+        "port": port(values.get("POSTGRES_PORT", "5432")),
+        "dbname": values.get("POSTGRES_DB", user),
+        "user": user,
+        "password": values.get("POSTGRES_PASSWORD", ""),
+    }
+    return from_parameters(parameters)
 
 
 def from_parameters(parameters: Mapping[str, str], driver: str = "") -> Database:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from compose_init.database.url import from_url
+from compose_init.database.url import from_variables
 from compose_init.settings.source import Fault
 
 NO_DATABASE = (
@@ -46,13 +46,12 @@ def _database(
 
 
 def _application_role(values: Mapping[str, str]) -> Iterator[Fault]:
-    role, user = values.get("INIT_APPLICATION_ROLE"), values.get("POSTGRES_USER")
-    if "DATABASE_URL" in values:
-        try:
-            user = from_url(values["DATABASE_URL"]).parameters.get("user")
-        except ValueError:  # a fault of its own
-            return
-    if role and role == user:
+    role = values.get("INIT_APPLICATION_ROLE")
+    try:
+        database = from_variables(values)
+    except ValueError:  # a fault of its own
+        return
+    if role and database and role == database.parameters.get("user"):
         yield Fault(
             "INIT_APPLICATION_ROLE",
             "is the role that init connects as; the application needs one of its own",

@@ -19,12 +19,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from compose_init.database import url
+from compose_init.files import find_alembic_config, find_manifest
 from compose_init.flags import FLAGS
 
 T = TypeVar("T")
 
 DAY_SECONDS = 86_400
-DEFAULT_MANIFEST = "/seeds/seeds.toml"
 OWN_FAULT = "setting"
 """The type of the faults that are worded here; pydantic's own have others."""
 
@@ -84,7 +84,7 @@ def _port(text: str) -> str:
     return _worded(url.port, text)
 
 
-def _worded(parse: Callable[[str], T], text: str) -> T:
+def _worded(parse: Callable[[Any], T], text: Any) -> T:
     """Return what `parse` makes of the text; its `ValueError` says nothing of a password."""
     try:
         return parse(text)
@@ -124,30 +124,17 @@ def _words(value: Any) -> Any:
 
 
 def _alembic_config(named: Any) -> Path | None:
-    path = Path(named or "alembic.ini")
-    if os.path.isdir(path) and _may_exist(path / "alembic.ini"):  # noqa: PTH112 - never raises
-        path /= "alembic.ini"  # as Flask-Migrate has it
-    if _may_exist(path):
-        if not os.access(path, os.R_OK):
-            raise _fault(f"{path} cannot be read; is it readable for the user that this runs as?")
-        return path.resolve()
-    if named:
-        raise _fault(f"{named} is not there; it is read from {Path.cwd()}")
-    return None
+    return _worded(find_alembic_config, named)
 
 
 def _manifest(named: Any) -> str | None:
-    if named is None:
-        return DEFAULT_MANIFEST if _may_exist(Path(DEFAULT_MANIFEST)) else None
-    if "://" in named:
-        try:
-            check_url(named)
-        except ManifestError as error:
-            raise _fault(str(error)) from None
-        return str(named)
-    if not _may_exist(Path(named)) or os.path.isdir(named):  # noqa: PTH112 - never raises
-        raise _fault(f"{named} is not a file that is there; is the seeds folder mounted?")
-    return str(Path(named).absolute())
+    if named is None or "://" not in named:
+        return _worded(find_manifest, named)
+    try:
+        check_url(named)
+    except ManifestError as error:
+        raise _fault(str(error)) from None
+    return str(named)
 
 
 def _report(named: str) -> str:
@@ -156,17 +143,6 @@ def _report(named: str) -> str:
     if not os.access(Path(named).absolute().parent, os.W_OK):
         raise _fault(f"the folder of {named} is not there, or cannot be written")
     return named
-
-
-def _may_exist(path: Path) -> bool:
-    """Tell if there is something, or may be in a closed folder: who reads it says so then."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 Seconds = Annotated[float, Field(gt=0, lt=DAY_SECONDS, allow_inf_nan=False)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from compose_init.database.url import Database, from_parameters, from_url, password_of
+from compose_init.database.url import Database, from_variables, password_of
 from compose_init.errors import SettingsError
 from compose_init.settings.combinations import faults_between
 from compose_init.settings.field_types import OWN_FAULT
@@ -20,7 +20,6 @@ from compose_init.settings.variables import (
     SECRET,
     STORE,
     ApiVariables,
-    DatabaseVariables,
     Variables,
 )
 
@@ -73,7 +72,7 @@ def _worded(error: ValidationError) -> Iterator[Fault]:
 
 
 def _settings(variables: Variables, texts: Texts, environ: Mapping[str, str]) -> Settings:
-    database, report = _database(variables.database), variables.report
+    database, report = from_variables(texts.values), variables.report
     return Settings(
         database=database,
         database_timeout=variables.database.timeout,
@@ -95,22 +94,6 @@ def _settings(variables: Variables, texts: Texts, environ: Mapping[str, str]) ->
         secrets=tuple(_secrets(texts.values, database)),
         file_values=texts.file_values,
     )
-
-
-def _database(variables: DatabaseVariables) -> Database | None:
-    if variables.url is not None:
-        return from_url(variables.url.get_secret_value())
-    if variables.host is None:
-        return None
-    user = variables.user or ""
-    parameters = {
-        "host": variables.host,
-        "port": variables.port,
-        "dbname": variables.name or user,
-        "user": user,
-        "password": _text(variables.password),
-    }
-    return from_parameters(parameters)
 
 
 def _api(variables: ApiVariables, environ: Mapping[str, str]) -> Api | None:

@@ -1,0 +1,189 @@
+"""The fast path: is there nothing to do?
+
+    raw environment ─▶ connect ─▶ one query ─▶ the same variables, migrations, seeds and role as then?
+                                                  ├─ yes ─▶ "nothing to do", exit code 0
+                                                  └─ no, in doubt, any error ─▶ look closer: the whole program
+
+`docker compose up` starts the finished container every time. So this module imports the standard library,
+psycopg and what is as light, and decides nothing but that: whatever has changed goes through the whole
+program, its validation included, which then leaves the digest of its variables (`variables_record`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from compose_seeder.sources.environment_variable import PREFIX as VARIABLE
+from compose_seeder.sources.location import Sources
+from compose_seeder.sources.variables import FILE_SUFFIX, read_variable
+
+from compose_init import __version__
+from compose_init.database.connection import LIBPQ_MIN_TIMEOUT_SECONDS, connect
+from compose_init.database.url import ADDRESS, from_variables
+from compose_init.files import find_alembic_config, find_manifest
+from compose_init.flags import FLAGS
+from compose_init.last_run import State, ask
+from compose_init.logs import Redactor, configure, event
+from compose_init.migrations.fingerprint import of_migrations
+
+CALLS = ((), ("--migrate-only",), ("--seed-only",))
+"""The command lines that are answered here."""
+
+PREFIXES = (
+    *("DATABASE_URL", "POSTGRES_", "PG", "INIT_", "ALEMBIC_", "API_", "SEED_", "LOG_"),
+    *("AWS_", "GOOGLE_", "AZURE_"),
+)
+"""The beginnings of the names of all variables that settings and libpq read."""
+
+NOTHING = "nothing to do"
+ITERATIONS = 1000
+"""Of the digest of variables: what makes each guess of a secret dear, and a run a millisecond longer."""
+
+
+class LookCloserError(Exception):
+    """Something differs, or is in doubt."""
+
+
+def answer(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Say "nothing to do" where that is certain.
+
+    Args:
+        arguments: of the command line.
+        environ: all variables.
+
+    Returns:
+        Whether that was said; else the whole program has to look closer.
+    """
+    started = time.monotonic()
+    try:
+        _check(tuple(arguments), environ)
+        _say(environ, time.monotonic() - started)
+    except Exception:  # noqa: BLE001 - the whole program meets the error again, and words it
+        return False
+    return True
+
+
+def _check(arguments: tuple[str, ...], environ: Mapping[str, str]) -> None:
+    """Compare everything with what the last complete run left.
+
+    Raises:
+        LookCloserError: something differs.
+        Exception: anything else that goes wrong.
+    """
+    _expect(arguments in CALLS)
+    _expect(not sys.stdout.isatty())  # a person gets another line
+    _expect(is_answerable(environ))
+    state = _ask(environ)
+    last = state.inputs[phase_of(arguments)]
+    _expect(last["digest"] == digest(arguments, environ, last["files"], last["salt"]))
+    if arguments != ("--seed-only",):
+        _check_migrations(environ, state, needed=bool(arguments))
+    if arguments != ("--migrate-only",):
+        _check_seeds(environ, state, needed=bool(arguments))
+    if role := value_of(environ, "INIT_APPLICATION_ROLE"):
+        _expect(state.inputs["roles"]["role"] == role)
+
+
+def _check_migrations(environ: Mapping[str, str], state: State, *, needed: bool) -> None:
+    config = find_alembic_config(value_of(environ, "ALEMBIC_CONFIG") or None)
+    if config is None:
+        _expect(not needed)
+        return
+    last, found = state.inputs["migrate"], of_migrations(config)
+    _expect(last["environment"] == found.environment)
+    _expect(last["files"] == found.revisions)
+    _expect(sorted(last["revisions"]) == sorted(state.revisions))
+
+
+def _check_seeds(environ: Mapping[str, str], state: State, *, needed: bool) -> None:
+    manifest = find_manifest(value_of(environ, "SEED_MANIFEST") or None)
+    if manifest is None:
+        _expect(not needed)
+        return
+    last = state.inputs["seed"]
+    _expect(manifest in last)
+    sources = Sources(variables=environ)
+    for location, fingerprint in last.items():
+        _expect("://" not in location)
+        if location.startswith(VARIABLE):
+            value_of(environ, location.removeprefix(VARIABLE))
+        _expect(sources.recorded(location).fingerprint() == fingerprint)
+
+
+def _ask(environ: Mapping[str, str]) -> State:
+    values = {name: value_of(environ, name) for name in ADDRESS}
+    database = from_variables({name: value for name, value in values.items() if value})
+    _expect(database is not None)
+    assert database is not None  # noqa: S101 - for the type checker
+    # A server that takes longer is waited for by the whole program.
+    with connect(database, connect_timeout=str(LIBPQ_MIN_TIMEOUT_SECONDS)) as connection:
+        return ask(connection)
+
+
+def is_answerable(environ: Mapping[str, str]) -> bool:
+    """Tell if a run with these variables would say one log line, and write no file.
+
+    Raises:
+        LookCloserError, OSError: a variable cannot be read.
+    """
+    return value_of(environ, "LOG_LEVEL").upper() != "DEBUG" and not value_of(
+        environ, "INIT_REPORT"
+    )
+
+
+def _say(environ: Mapping[str, str], seconds: float) -> None:
+    """Log what the whole program would log."""
+    configure(
+        level=value_of(environ, "LOG_LEVEL").upper() or "INFO",
+        as_json=FLAGS.get(value_of(environ, "LOG_JSON").lower(), True),
+        service=value_of(environ, "LOG_SERVICE_NAME") or "init",
+        redact=Redactor(),  # `variables_record` sees to it that there would be nothing to mask
+        stream=sys.stdout,
+    )
+    event(NOTHING, seconds=round(seconds, 3))
+
+
+def value_of(environ: Mapping[str, str], name: str) -> str:
+    """Return a variable's value, or that of its file; empty where it is not set."""
+    path = environ.get(name + FILE_SUFFIX)
+    # What is no regular file may be read once: by the whole program.
+    _expect(not path or stat.S_ISREG(os.stat(path).st_mode))  # noqa: PTH116
+    found = read_variable(environ, name)
+    _expect(not found.faults)
+    return found.text
+
+
+def _expect(right: bool) -> None:  # noqa: FBT001 - an assertion that stays
+    if not right:
+        raise LookCloserError
+
+
+def phase_of(arguments: Sequence[str]) -> str:
+    """Return the name under which the ledger has the variables of runs with this command line."""
+    return " ".join(["variables", *arguments])
+
+
+def digest(
+    arguments: Sequence[str], environ: Mapping[str, str], files: Iterable[str], salt: str
+) -> str:
+    """Return the digest of a run's command line and variables, from which no secret can be read.
+
+    Args:
+        arguments: of the command line.
+        environ: all variables; those that may be ours count, other applications' among them.
+        files: the names of variables that name a file; its content counts as well.
+        salt: random.
+
+    Raises:
+        LookCloserError, OSError: a file cannot be read.
+    """
+    owned = sorted((name, text) for name, text in environ.items() if name.startswith(PREFIXES))
+    contents = [value_of(environ, name.removesuffix(FILE_SUFFIX)) for name in sorted(files)]
+    text = json.dumps([__version__, *arguments, owned, contents])
+    return hashlib.pbkdf2_hmac("sha256", text.encode(), salt.encode(), ITERATIONS).hex()
