@@ -39,7 +39,9 @@ def record(connection: Connection, settings: Settings, arguments: tuple[str, ...
         if not up_to_date.is_answerable(settings.environ):
             return
         state = ledger.read(connection)
-        last = state.inputs.get(phase, {}) if state else {}
+        if state is None:  # nothing was ever to be done
+            return
+        last = state.inputs.get(phase, {})
         salt = last.get("salt", "")
         digest = up_to_date.digest(arguments, settings.environ, files, salt)
         if salt and last == {"salt": salt, "files": files, "digest": digest}:

@@ -1,4 +1,4 @@
-"""A run that finds nothing to do, beside `alembic upgrade head` at head: both as processes."""
+"""A run that finds nothing to do, beside Alembic at head and beside bare Python: all as processes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ from pathlib import Path
 
 from examples.postgres import Server, free_port
 from tests.bench.measure import Ratio, Result, Skipped, alternate, timed
+from tests.bench.revisions import against_alembic
 from tests.support.programs import API, ROOT
 
 SEEDS = ROOT / "examples" / "dnd-helper" / "seeds"
+BARE_MEANING = "the same, to Python with psycopg: one connection, one query"
 MEANING = "an unchanged run from start to exit, to `alembic upgrade head` at head"
-GOAL = 0.5
+GOAL = 0.35
+BARE_GOAL = 1.15
+SIZES = (10, 500)
+
+BARE = """
+import os, psycopg
+with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+    print(connection.execute("SELECT 1").fetchone())
+"""
+"""The floor: Python with psycopg, one connection and one query."""
 
 INSIDE = """
 import json, statistics, subprocess, sys, time
@@ -39,10 +50,11 @@ def compare(*, quick: bool) -> list[Result]:
     """In this virtual environment, and inside the image where there is one."""
     rounds = 5 if quick else 15
     with Server() as server, tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        return [_processes(server, Path(folder), rounds), _in_image(server, rounds)]
+        example = [*_processes(server, Path(folder), rounds), _in_image(server, rounds)]
+    return [*example, *against_alembic(SIZES, quick=quick)]
 
 
-def _processes(server: Server, folder: Path, rounds: int) -> Ratio:
+def _processes(server: Server, folder: Path, rounds: int) -> list[Result]:
     environment = _environment(server)
     ours = [sys.executable, "-m", "compose_init"]
     theirs = [sys.executable, "-m", "alembic", "-c", str(API / "alembic.ini"), "upgrade", "head"]
@@ -50,12 +62,17 @@ def _processes(server: Server, folder: Path, rounds: int) -> Ratio:
     said = _call(ours, environment, folder)
     if "nothing to do" not in said:
         raise RuntimeError(f"an unchanged run found something to do:\n{said}")
-    ours_took, theirs_took = alternate(
+    bare = [sys.executable, "-c", BARE]
+    ours_took, theirs_took, bare_took = alternate(
         rounds,
         lambda: timed(lambda: _call(ours, environment, folder)),
         lambda: timed(lambda: _call(theirs, environment, folder)),
+        lambda: timed(lambda: _call(bare, environment, folder)),
     )
-    return Ratio("unchanged run", ours_took, theirs_took, MEANING, GOAL)
+    return [
+        Ratio("unchanged run", ours_took, theirs_took, MEANING, GOAL),
+        Ratio("unchanged run, to psycopg", ours_took, bare_took, BARE_MEANING, BARE_GOAL),
+    ]
 
 
 def _in_image(server: Server, rounds: int) -> Result:
