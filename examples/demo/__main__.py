@@ -1,4 +1,4 @@
-"""The story that `make demo` tells, step by step; it checks every claim that it makes."""
+"""The steps of `make demo`; each step checks the claims that it prints."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ PLAN_FOUND_CHANGES = 2
 
 
 class BrokenPromiseError(Exception):
-    """A step did not do what the demo says that it does."""
+    """A step did not have the effect that the demo claims."""
 
 
 @dataclass
 class Narrator:
-    """Headings, a few words, and the commands that are run."""
+    """Prints headings, explanations, and the commands that are run."""
 
     colours: bool
     step: int = 0
 
     def heading(self, title: str) -> None:
-        """A step begins."""
+        """Print the heading of the next step."""
         self.step += 1
         self._print(f"\n{self._style('1;36', f'{self.step}. {title}')}")
 
     def say(self, *lines: str) -> None:
-        """What is done, and why."""
+        """Print lines that explain a step."""
         for line in lines:
             self._print(f"   {line}".rstrip())
 
     def command(self, line: str) -> None:
-        """A command, as a person would type it."""
+        """Print a command as a person would type it."""
         self._print(f"\n   {self._style('1', f'$ {line}')}")
 
     def good(self, line: str) -> None:
-        """Something turned out as it should."""
+        """Print a claim that was checked."""
         self._print(f"   {self._style('32', '✓')} {line}")
 
     def _style(self, code: str, text: str) -> str:
@@ -56,7 +56,7 @@ class Narrator:
 
 
 def main() -> int:
-    """Tell the story; the exit code is 0 where every claim held."""
+    """Run all steps; return exit code 0 if every claim held."""
     terminal = sys.stdout.isatty()
     tell = Narrator(colours=terminal and "NO_COLOR" not in os.environ)
     signals = Signals()
@@ -166,7 +166,7 @@ def _third_run(stack: Stack, tell: Narrator, first: float) -> None:
 
 
 def _call(stack: Stack, tell: Narrator, *, terminal: bool, report: Path | None = None) -> None:
-    """A whole run: with the live view on a terminal, with lines and a summary elsewhere."""
+    """Run compose-init, with the live view on a terminal, and with lines and a summary elsewhere."""
     tell.command("compose-init")
     words = () if terminal else ("--output", "text")
     finished = stack.compose_init(*words, report=report)

@@ -1,4 +1,4 @@
-"""What the demo runs on: an empty PostgreSQL, a copy of the example's seeds, and compose-init itself.
+"""The parts of the demo: an empty PostgreSQL, a copy of the example's seeds, and compose-init itself.
 
 Everything lives in two temporary folders (PostgreSQL has its own) and in child processes, and is gone
 when the stack is left, however that happens.
@@ -42,7 +42,7 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """Ctrl-C and SIGTERM end the demo, but never in the middle of starting or cleaning."""
+    """Handles Ctrl-C and SIGTERM: they end the demo, but never while it starts or cleans up."""
 
     def __init__(self) -> None:
         self._received: int | None = None
@@ -58,7 +58,7 @@ class Signals:
 
     @contextmanager
     def wait(self) -> Iterator[None]:
-        """A signal that comes meanwhile ends the demo afterwards."""
+        """Defer a signal that arrives within the block until the block has ended."""
         before, self._waits = self._waits, True
         try:
             yield
@@ -98,7 +98,7 @@ class Stack:
         return str(self.one("SHOW server_version")).split()[0]
 
     def one(self, query: str) -> Any:
-        """The first value of a query's first row; None where there is no row."""
+        """Return the first value of a query's first row; None if there is no row."""
         with psycopg.connect(self.server.url(), autocommit=True) as connection:
             cursor = connection.execute(query.encode())
             row = cursor.fetchone() if cursor.description else None
@@ -107,7 +107,7 @@ class Stack:
     def compose_init(
         self, *words: str, report: Path | None = None, captured: bool = False
     ) -> Finished:
-        """Run compose-init as an init container would; on the terminal, unless it is captured."""
+        """Run compose-init as an init container would; its output goes to the terminal unless captured."""
         environment = self._environment()
         if report:
             environment["INIT_REPORT"] = str(report)
@@ -134,7 +134,7 @@ class Stack:
         return Finished(child.returncode, time.monotonic() - started, printed or "")
 
     def read_report(self) -> dict[str, Any]:
-        """The first run's report."""
+        """Return the first run's report."""
         found: dict[str, Any] = json.loads(self.report.read_text(encoding="utf-8"))
         return found
 
@@ -156,7 +156,7 @@ class Stack:
 
 @contextmanager
 def running(signals: Signals) -> Iterator[Stack]:
-    """A stack that is up; stopped and removed afterwards."""
+    """Start a stack; stop and remove it at the end of the block."""
     server = Server()
     folder = Path(tempfile.mkdtemp(prefix="compose-init-demo-"))
     up = False

@@ -69,7 +69,7 @@ def _once(server: Server, action: Callable[[httpx.Client, str], None]) -> float:
 
 
 def _plain_loop(client: httpx.Client, resource: str, records: list[Body]) -> None:
-    """What a script of one's own would do: list, then POST and read back, four at a time."""
+    """Do what a hand-written script would do: list, then POST and read back, four at a time."""
     client.get(f"/{resource}/list/raw").raise_for_status()
 
     def one(body: Body) -> None:
@@ -106,7 +106,7 @@ def _migrate(server: Server) -> None:
 
 @contextmanager
 def _api(address: str) -> Iterator[httpx.Client]:
-    """A client of an API that has just started and is healthy."""
+    """Yield a client of an API that has just started and is healthy."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "dnd_helper_api.main"],

@@ -64,7 +64,7 @@ Result = Ratio | Duration | Megabytes | Skipped
 
 
 def alternate(rounds: int, *actions: Action) -> list[float]:
-    """The median of each, each done once a round, so that a slow minute meets all of them."""
+    """Return each action's median; each runs once per round, so that a slow minute affects all of them."""
     taken: list[list[float]] = [[] for _ in actions]
     for _ in range(rounds):
         for seconds, action in zip(taken, actions, strict=True):
@@ -73,14 +73,14 @@ def alternate(rounds: int, *actions: Action) -> list[float]:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """The seconds that it takes."""
+    """Return the seconds that an action takes."""
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
 
 
 def prepared(server: Server, name: str, ddl: str) -> None:
-    """A database with tables, to be copied."""
+    """Create a database with tables, to be copied."""
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"'.encode())
     with psycopg.connect(server.url(name)) as connection:
@@ -89,7 +89,7 @@ def prepared(server: Server, name: str, ddl: str) -> None:
 
 @contextmanager
 def fresh_database(server: Server, template: str) -> Iterator[str]:
-    """The address of a copy of a database, dropped afterwards."""
+    """Yield the address of a copy of a database; drop the copy afterwards."""
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE bench TEMPLATE "{template}"'.encode())
         try:

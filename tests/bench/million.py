@@ -131,7 +131,7 @@ def compare(*, quick: bool) -> list[Result]:
 
 
 def records(count: int, *, every: int = 0) -> Iterator[dict[str, Any]]:
-    """Records, the same in every run; one in `every` is edited."""
+    """Generate records, the same in every run; one in `every` is edited."""
     chance = random.Random(1)  # noqa: S311
     for number in range(count):
         edited = " (edited)" if every and number % every == 0 else ""
@@ -164,7 +164,7 @@ def _use(folder: Path, name: str) -> None:
 
 
 def _copy_data(count: int) -> bytes:
-    """The rows as COPY's text: nothing is left to do but the COPY itself."""
+    """Return the rows as COPY's text, so that only the COPY itself is measured."""
     return "".join(
         "\t".join(map(_text, record.values())) + "\n" for record in records(count)
     ).encode()

@@ -84,7 +84,7 @@ def _seed(address: str, manifest: Path, *, verify: bool = False) -> None:
 
 
 def _edit(folder: Path) -> Path:
-    """The sources with one record in a hundred renamed."""
+    """Write the sources with one record in a hundred renamed."""
     folder.mkdir()
     for name, records in geo.load().items():
         for record in records[::EVERY]:
@@ -104,7 +104,7 @@ def _as_location(manifest: Path, sources: Path) -> None:
 
 
 def _copy_data() -> dict[str, bytes]:
-    """The rows as COPY's text, references resolved: nothing is left to do but the COPY itself."""
+    """Return the rows as COPY's text, references resolved, so that only the COPY itself is measured."""
     data = geo.load()
     ids = {record["code"]: number for number, record in enumerate(data["admin1"], 1)}
     rows: dict[str, list[tuple[Any, ...]]] = {

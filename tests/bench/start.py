@@ -61,7 +61,7 @@ def compare(*, quick: bool) -> list[Result]:
 
 
 def _start(server: Server, program: Program) -> float:
-    """The seconds between the two moments."""
+    """Return the seconds between the two moments."""
     with program.start("--migrate-only") as process:
         try:
             _until_it_waits(process)

@@ -13,11 +13,11 @@ from tests.support.environments import Environment, folder_of
 
 @pytest.fixture(scope="session")
 def folders() -> Callable[[str], Path]:
-    """An environment's folder by name, installed when it is first asked for."""
+    """Return a function from an environment's name to its folder, installed at the first call."""
     return cache(folder_of)
 
 
 @pytest.fixture
 def environment(folders: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Environment]:
-    """An environment by name, with a home that is the test's own."""
+    """Return a function from a name to an environment with a home of the test's own."""
     return lambda name: Environment(folders(name), tmp_path)

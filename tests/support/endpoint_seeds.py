@@ -42,7 +42,7 @@ class Through:
         update: str = "PUT /things/{live.id}",
         find: str = LIST,
     ) -> None:
-        """A manifest with these options of the dataset and of its `http`."""
+        """Write a manifest with options of the dataset and of its `http`."""
         self.seeds.write(MANIFEST.format(options=options, http=http, update=update, find=find))
 
     def run(self, things: Any = THINGS, **options: Any) -> Plan:

@@ -52,7 +52,7 @@ class Environment:
 
 
 def folder_of(name: str) -> Path:
-    """The environment that `requirements/NAME.txt` describes; skips where it cannot be had."""
+    """Return the environment that `requirements/NAME.txt` describes; skip if it cannot be installed."""
     requirements = REQUIREMENTS / f"{name}.txt"
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
     folder = CACHE / f"{name}-{digest[:16]}"

@@ -77,7 +77,7 @@ def upgrade() -> None:
 
 
 def write_seeds(folder: Path) -> Path:
-    """The three sources, as they are, and a manifest; returns the manifest's path."""
+    """Write the three sources, as they are, and a manifest; return the manifest's path."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("admin1.json", "admin2.json", "cities.json.gz"):
         shutil.copyfile(DATA / "geo" / name, folder / name)
@@ -87,7 +87,7 @@ def write_seeds(folder: Path) -> Path:
 
 
 def write_revisions(folder: Path) -> Path:
-    """A folder of Alembic revisions, one a table, without an `env.py`."""
+    """Write a folder of Alembic revisions, one for each table, without an `env.py`."""
     folder.mkdir(parents=True, exist_ok=True)
     before = None
     statements = [part.strip() for part in DDL.split(";") if part.strip()]
@@ -100,7 +100,7 @@ def write_revisions(folder: Path) -> Path:
 
 
 def load() -> dict[str, list[Record]]:
-    """The records, by dataset."""
+    """Load the records, by dataset."""
     folder = DATA / "geo"
     return {
         "admin1": json.loads((folder / "admin1.json").read_bytes()),

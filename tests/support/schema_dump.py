@@ -10,7 +10,7 @@ from tests.support.postgres import CURRENT, binaries
 
 
 def dump(database: str) -> str:
-    """The whole schema as `pg_dump` has it, less compose-init's own and what is drawn by lot."""
+    """Dump the schema with `pg_dump`, without compose-init's own schema and without random parts."""
     program = str(binaries(CURRENT) / "pg_dump")
     done = subprocess.run(
         [program, "--schema-only", "--exclude-schema=compose_init", f"--dbname={database}"],
@@ -23,7 +23,7 @@ def dump(database: str) -> str:
 
 
 def at(database: str) -> list[str]:
-    """The revisions that the version table names."""
+    """Return the revisions that the version table names."""
     with psycopg.connect(database) as connection:
         rows = connection.execute("SELECT version_num FROM alembic_version ORDER BY 1").fetchall()
     return [name for (name,) in rows]

@@ -29,7 +29,7 @@ class Seeds:
         return str(self.folder / "seeds.toml")
 
     def write(self, manifest: str, **sources: Any) -> Seeds:
-        """The manifest, and JSON files by their names without the ending."""
+        """Write the manifest, and JSON files by their names without the ending."""
         (self.folder / "seeds.toml").write_text(manifest)
         for name, content in sources.items():
             self.source(name, content)
@@ -49,27 +49,27 @@ class Seeds:
         return seed(self.connection, self.manifest, Sources(), Options(**options))[0]
 
     def plan(self, **options: Any) -> Plan:
-        """What a run would do to the last dataset."""
+        """Return the plan of the last dataset."""
         return self.run(plan=True, **options)
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """What a query gives."""
+        """Return the rows of a query."""
         return self.connection.execute(query, values).fetchall()
 
     def do(self, statement: str, *values: Any) -> None:
-        """A statement, or several of them: what somebody does by hand."""
+        """Run statements, as somebody does by hand."""
         self.connection.execute(statement, values or None)
 
 
 def counts(plan: Plan) -> dict[str, int]:
-    """The counts of a plan that are not 0, but for the deleted records."""
+    """Return the counts of a plan that are not 0, except for the deleted records."""
     return {
         name: count for name, count in plan.counts.to_dict().items() if count and name != "deleted"
     }
 
 
 def outcomes(plan: Plan) -> dict[str, dict[str, str]]:
-    """What the plan says by record (its key's values) and field."""
+    """Return the plan's outcomes by record (the values of its key) and field."""
     return {
         " ".join(str(value) for value in change.key.values()): {
             field: detail["outcome"] for field, detail in change.fields.items()
@@ -79,7 +79,7 @@ def outcomes(plan: Plan) -> dict[str, dict[str, str]]:
 
 
 def table(name: str = "creatures", key: str = "slug", **more: Any) -> str:
-    """A manifest of one dataset that goes into a table, from the file of the same name."""
+    """Return a manifest of one dataset that goes into a table, from the file of the same name."""
     lines = [f"{option} = {json.dumps(value)}" for option, value in more.items()]
     keys = json.dumps(key.split())
     return "\n".join(

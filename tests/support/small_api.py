@@ -80,13 +80,13 @@ class Api:
         return [request for request in self.requests if not request.startswith("GET")]
 
     def add(self, **record: Any) -> int:
-        """A record that somebody else wrote."""
+        """Add a record that somebody else wrote."""
         number = max(self.rows, default=0) + 1
         self.rows[number] = {"id": number, **record}
         return number
 
     def find(self, slug: str) -> Record:
-        """The record with a slug."""
+        """Return the record with a slug."""
         return next(row for row in self.rows.values() if row["slug"] == slug)
 
     def answer(
@@ -203,7 +203,7 @@ class Api:
 
 @contextmanager
 def serving(api: Api) -> Iterator[httpx.Client]:
-    """A client of the API, which answers on loopback meanwhile."""
+    """Yield a client of the API, which serves on loopback meanwhile."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -97,13 +97,13 @@ class Srd:
 
 
 def through_the_api(*, confirm: bool = True) -> str:
-    """A manifest with both resources as endpoints."""
+    """Return a manifest with both resources as endpoints."""
     text = RESOURCE + (CONFIRM if confirm else "")
     return "".join(text.format(one=one, many=f"{one}s") for one in ("monster", "spell"))
 
 
 def load(*, descriptions: bool = True) -> Srd:
-    """The SRD: 334 monsters in English, 319 spells in English and French.
+    """Load the SRD: 334 monsters in English, 319 spells in English and French.
 
     Args:
         descriptions: give each monster one; 289 have none of their own.
@@ -119,7 +119,7 @@ def load(*, descriptions: bool = True) -> Srd:
 
 
 def first_user() -> Srd:
-    """The first user's files in number and shape: 327 monsters, 396 spells, two texts of each.
+    """Load data like the first user's in number and structure: 327 monsters, 396 spells, two texts of each.
 
     86 of the Russian texts of monsters have no description; what the SRD does not have is made from
     what it has.

@@ -1,4 +1,4 @@
-"""Puts the application together."""
+"""The application: routes, connections and answers to database errors."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
     from dnd_helper_api.settings import Settings
 
-CONNECT_TIMEOUT = 3  # seconds: less than a health check waits
+CONNECT_TIMEOUT_SECONDS = 3  # less than a health check waits
 
-# What the database refuses is the sender's fault, or a matter of trying again; never a 500.
+# An error of the database is the sender's fault, or goes away when tried again: never a 500.
 REFUSALS: dict[type[Exception], int] = {DataError: 422, IntegrityError: 409, OperationalError: 503}
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The API with its routes and connections; it starts whether the database is there or not."""
+    """Create the API with its routes and connections; it starts even if the database is down."""
     engine = create_engine(
         settings.database,
         pool_size=10,
         max_overflow=30,  # FastAPI serves forty requests at a time
         pool_pre_ping=True,  # the database may have been restarted
-        connect_args={"connect_timeout": CONNECT_TIMEOUT},
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
     )
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What routes ask for: a database session, and permission to write."""
+"""Dependencies of the routes: a database session, and permission to write."""
 
 import hmac
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 
 def session(request: Request) -> Iterator[Session]:
-    """A session for one request; what writes commits by itself."""
+    """Yield a session for one request; a route that writes commits the session itself."""
     with Session(request.app.state.engine, expire_on_commit=False) as opened:
         yield opened
 
 
 def may_write(request: Request) -> None:
-    """Refuse with 401 where a token is set and was not sent."""
+    """Refuse a request with 401 if a token is set and was not sent."""
     token = request.app.state.settings.token
     sent = request.headers.get("authorization", "")
     if token and not hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):

@@ -1,4 +1,4 @@
-"""Logs to stdout: lines for people, or one JSON object a line."""
+"""Logs to stdout: readable lines, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class JsonFormatter(logging.Formatter):
         self.service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time, level, service, logger, message, and a traceback where there is one."""
+        """Return time, level, service, logger, message, and the traceback of an exception, as JSON."""
         line = {
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
@@ -34,7 +34,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up(settings: Settings) -> None:
-    """Let everything log through the root logger."""
+    """Send all logs through the root logger."""
     console = logging.StreamHandler(sys.stdout)
     console.setFormatter(
         JsonFormatter(settings.log_service)

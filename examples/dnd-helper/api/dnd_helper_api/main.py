@@ -1,4 +1,4 @@
-"""Starts the API: `python -m dnd_helper_api.main`."""
+"""The command that starts the API: `python -m dnd_helper_api.main`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dnd_helper_api import logs
 from dnd_helper_api.app import create_app
 from dnd_helper_api.settings import SettingsError, load
 
-GRACE = 5  # seconds for requests under way after SIGTERM; Docker kills after ten
+SHUTDOWN_SECONDS = 5  # for running requests after SIGTERM; Docker kills after ten
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
         port=settings.port,
         log_config=None,
         access_log=settings.log_level == "DEBUG",
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 
 

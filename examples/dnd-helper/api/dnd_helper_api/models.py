@@ -1,4 +1,4 @@
-"""The tables, as Alembic's revisions leave them (`alembic check` compares the two)."""
+"""The tables that Alembic's revisions create (`alembic check` compares the two)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCHOOLS = (
 
 
 class Base(DeclarativeBase):
-    """Python's types as columns; JSON's null is SQL's NULL."""
+    """Maps Python's types to columns; null in JSON is NULL in SQL."""
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text,
@@ -39,7 +39,7 @@ class Base(DeclarativeBase):
 
 
 class EnumTranslation(Base):
-    """A value of one of the game's vocabularies, in one language."""
+    """The label of an enum value of the game, in one language."""
 
     __tablename__ = "enum_translations"
     __table_args__ = (
@@ -69,7 +69,7 @@ class UiTranslation(Base):
 
 
 class Habitat(Base):
-    """Where monsters live."""
+    """An environment in which monsters live."""
 
     __tablename__ = "habitats"
 
@@ -106,7 +106,7 @@ class MonsterTranslation(Base):
 
 
 class Monster(Base):
-    """A monster without its text. Slugs are not unique: the first import held some twice."""
+    """A monster without its text. Slugs are not unique: the first import had duplicates."""
 
     __tablename__ = "monsters"
     translation: ClassVar = MonsterTranslation
@@ -173,7 +173,7 @@ class SpellTranslation(Base):
 
 
 class Spell(Base):
-    """A spell without its text. Slugs are not unique, as those of monsters are not."""
+    """A spell without its text. Slugs are not unique, as for monsters."""
 
     __tablename__ = "spells"
     __table_args__ = (

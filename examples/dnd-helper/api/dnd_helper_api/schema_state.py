@@ -1,4 +1,4 @@
-"""Whether the database's schema is the one this code was written for."""
+"""The state of the database's schema, compared with the schema that this code needs."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ class SchemaState:
 
     @property
     def serves(self) -> bool:
-        """Whether requests can be answered."""
+        """Return whether the API can answer requests."""
         return self.status == "ok"
 
 
 def own_revisions(migrations: Path = MIGRATIONS) -> Revisions:
-    """Read the revisions' files; done once, at the start."""
+    """Read the files of the revisions; called once, at the start."""
     script = ScriptDirectory(str(migrations))
     known = frozenset(revision.revision for revision in script.walk_revisions())
     return Revisions(frozenset(script.get_heads()), known)
 
 
 def judge(found: frozenset[str], own: Revisions) -> SchemaState:
-    """What the revisions found in the database mean for this code."""
+    """Return the state that follows from the revisions found in the database."""
     if not found:
         return SchemaState("missing", reason="alembic_version is empty: run the migrations")
     if unknown := found - own.known:
-        # Newer migrations have run, and then this older image was put back: a rollback must serve.
+        # Newer migrations have run before this older image was deployed again: a rollback must serve.
         return SchemaState("ok", found, f"schema is ahead: {_names(unknown)} is not known here")
     if found != own.heads:
         reason = f"schema is behind: found {_names(found)}, expected {_names(own.heads)}"
@@ -60,12 +60,12 @@ def judge(found: frozenset[str], own: Revisions) -> SchemaState:
 
 
 def schema_state(engine: Engine, own: Revisions) -> SchemaState:
-    """Ask the database."""
+    """Read the revisions from the database and return the state of the schema."""
     try:
         with engine.connect() as connection:
             rows = connection.scalars(text("SELECT version_num FROM alembic_version"))
             return judge(frozenset(rows), own)
-    except OperationalError as error:  # of several lines, each address tried gets one
+    except OperationalError as error:  # the message has a line for each address
         reason = str(error.orig).strip().splitlines()
         return SchemaState("unreachable", reason=f"database does not answer: {reason[0]}")
     except ProgrammingError as error:

@@ -1,6 +1,6 @@
-"""What a writer may send. Unknown fields and values of another type are refused with 422.
+"""The bodies of requests that write. Unknown fields and wrong types are refused with 422.
 
-What goes out has no schema of its own: it is the table's row, however it came to be there.
+Answers have no schema: they are rows of the table, whoever wrote them.
 """
 
 from typing import Annotated, Any, Literal
@@ -26,13 +26,13 @@ Block = dict[str, Any]
 
 
 class Record(BaseModel):
-    """No unknown fields, no `"10"` for 10."""
+    """A body without unknown fields, and without conversion: `"10"` is not 10."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class MonsterTranslationIn(Record):
-    """A monster's text; each action and trait is an object of its own."""
+    """A monster's text; each action and trait is an object."""
 
     name: Name
     description: str | None = None
@@ -80,7 +80,7 @@ class MonsterIn(Record):
 
 
 class Components(TypedDict, total=False):
-    """Verbal, somatic, material; kept as sent, without defaults for what is left out."""
+    """Verbal, somatic, material; stored as sent, without defaults for missing parts."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 

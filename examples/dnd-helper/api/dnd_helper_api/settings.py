@@ -1,4 +1,4 @@
-"""The environment -> Settings. A variable NAME can come from a file: NAME_FILE holds its path."""
+"""Settings from the environment. NAME can be read from a file: NAME_FILE holds its path."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the API needs to know before it starts.
+    """The settings that the API reads when it starts.
 
     Attributes:
         database: address of PostgreSQL, password unquoted; its `str` hides the password.
-        token: what writers must send as `Authorization: Bearer`; None lets everybody write.
+        token: the token that writers send as `Authorization: Bearer`; None lets everybody write.
         version: the application's version, for `/health`.
     """
 
@@ -55,7 +55,7 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 
 def database_url(environment: Mapping[str, str]) -> URL:
-    """The address: `DATABASE_URL`, or put together from `POSTGRES_*`. Raises SettingsError."""
+    """Return the address: `DATABASE_URL`, or built from `POSTGRES_*`. Raises SettingsError."""
     if url := read(environment, "DATABASE_URL"):
         return with_driver(url)
     names = ("POSTGRES_HOST", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD")
@@ -73,7 +73,7 @@ def database_url(environment: Mapping[str, str]) -> URL:
 
 
 def with_driver(address: str) -> URL:
-    """The address with psycopg 3 named, which a bare `postgresql://` leaves open."""
+    """Return the address with psycopg 3 as its driver, which a bare `postgresql://` leaves open."""
     try:
         url = make_url(address)
     except (ArgumentError, ValueError):  # their messages repeat the address, password and all
@@ -86,7 +86,7 @@ def with_driver(address: str) -> URL:
 
 
 def read(environment: Mapping[str, str], name: str) -> str | None:
-    """The value of NAME or the content of NAME_FILE; empty, as Compose sets it, is not set."""
+    """Return NAME's value or NAME_FILE's content; None if both are missing or empty, as Compose sets them."""
     value, path = environment.get(name), environment.get(f"{name}_FILE")
     if value and path:
         raise SettingsError(f"both {name} and {name}_FILE are set: keep one")

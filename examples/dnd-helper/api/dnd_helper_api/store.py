@@ -1,4 +1,4 @@
-"""Monsters and spells in the database: the one place that reads and writes both."""
+"""Monsters and spells in the database: the only module that reads and writes them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Row = TypeVar("Row", Monster, Spell)
 
 
 def as_record(row: Base) -> dict[str, Any]:
-    """A row with all its columns and nothing else."""
+    """Return a row with all of its columns and nothing else."""
     return {column.key: getattr(row, column.key) for column in row.__table__.columns}
 
 
 def listed(session: Session, model: type[Row]) -> list[dict[str, Any]]:
-    """Every row, without translations, in the order of creation."""
+    """List every row, without translations, in the order of creation."""
     return [as_record(row) for row in session.scalars(select(model).order_by(model.id))]
 
 
 def translations(session: Session, model: type[Row], row_id: int) -> list[dict[str, Any]] | None:
-    """A row's translations by language; None where there is no such row."""
+    """Return a row's translations by language; None if there is no such row."""
     row = session.get(model, row_id)
     if row is None:
         return None
@@ -36,7 +36,7 @@ def translations(session: Session, model: type[Row], row_id: int) -> list[dict[s
 
 
 def create(session: Session, row: Row, body: MonsterIn | SpellIn) -> dict[str, Any]:
-    """Add a row. One with the same slug does not stop it."""
+    """Add a row, even if a row with the same slug exists."""
     session.add(row)
     return _save(session, row, body)
 
@@ -44,13 +44,13 @@ def create(session: Session, row: Row, body: MonsterIn | SpellIn) -> dict[str, A
 def replace(
     session: Session, model: type[Row], row_id: int, body: MonsterIn | SpellIn
 ) -> dict[str, Any] | None:
-    """Set every column, to its default where the body has none; languages left out stay."""
+    """Set every column, to its default if the body has no value; languages left out are kept."""
     row = session.get(model, row_id)
     return None if row is None else _save(session, row, body)
 
 
 def delete(session: Session, model: type[Row], row_id: int) -> bool:
-    """Remove a row and its translations; False where there was none."""
+    """Remove a row and its translations; return False if there was no such row."""
     row = session.get(model, row_id)
     if row is None:
         return False
@@ -62,7 +62,7 @@ def delete(session: Session, model: type[Row], row_id: int) -> bool:
 def search(
     session: Session, model: type[Row], name: str, lang: str, limit: int
 ) -> list[dict[str, Any]]:
-    """Rows whose translated name or slug contains `name` or resembles it, best first."""
+    """Find rows whose translated name or slug contains `name` or resembles it, best first."""
     text = model.translation
     found = session.execute(
         select(model, text)
@@ -95,11 +95,11 @@ def _save(session: Session, row: Row, body: MonsterIn | SpellIn) -> dict[str, An
         for name, value in text.items():
             setattr(translation, name, value)
         row.translations[lang] = translation
-    session.commit()  # here, not in the dependency: that one ends after the answer has gone out
+    session.commit()  # here, because the dependency ends after the answer was sent
     return as_record(row)
 
 
 def _kept(sent: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    # A known quirk, kept for those who count on it: a translation without a description is
-    # dropped, and the answer is 201 (200) all the same. Read back what you wrote.
+    # A known quirk, kept for clients that rely on it: a translation without a description is
+    # dropped, and the answer is still 201 (200). Clients have to read back what they wrote.
     return {lang: text for lang, text in sent.items() if text["description"]}

@@ -1,4 +1,4 @@
-"""Alembic's environment: where the database is, and which models describe it."""
+"""Alembic's environment: the address of the database, and the models that describe it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if config.config_file_name is not None:
 
 
 def address() -> URL:
-    """`sqlalchemy.url`, which a program that runs Alembic in-process sets, or the settings'."""
+    """Return `sqlalchemy.url`, if a program that runs Alembic in-process sets it, or the settings' address."""
     configured = config.get_main_option("sqlalchemy.url")
     return with_driver(configured) if configured else database_url(os.environ)
 

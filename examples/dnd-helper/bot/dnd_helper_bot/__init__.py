@@ -1,1 +1,1 @@
-"""The Telegram bot of the example: looks monsters and spells up in the API."""
+"""The Telegram bot of the example, which looks up monsters and spells in the API."""

@@ -1,4 +1,4 @@
-"""Records -> messages: a monster or a spell on a card that fits a telephone."""
+"""Cards: a monster or a spell as a message that fits the screen of a telephone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-LONGEST = 4096  # characters that Telegram takes in a message
+MESSAGE_LIMIT = 4096  # characters that Telegram accepts in a message
 ABILITIES = ("str", "dex", "con", "int", "wis", "cha")
 MOVEMENTS = ("walk", "fly", "swim", "climb", "burrow")
 BLOCKS = ("traits", "actions", "reactions", "legendary_actions")
@@ -19,7 +19,7 @@ FRACTIONS = {0.125: "1/8", 0.25: "1/4", 0.5: "1/2"}
 
 
 def monster_card(monster: Record, texts: Texts) -> str:
-    """A monster with its numbers and what it can do."""
+    """Format a monster with its numbers, actions and traits."""
     kind = f"{texts.label('size', monster['size'])}, {texts.label('monster_type', monster['type'])}"
     if monster.get("alignment"):
         kind += f", {texts.say('term', monster['alignment'])}"
@@ -35,7 +35,7 @@ def monster_card(monster: Record, texts: Texts) -> str:
 
 
 def spell_card(spell: Record, texts: Texts) -> str:
-    """A spell with what it costs and what it does."""
+    """Format a spell with its costs and its effect."""
     level = texts.say("card", "level", level=spell["level"])
     about = [texts.label("spell_school", spell["school"])]
     about.append(level if spell["level"] else texts.say("card", "cantrip"))
@@ -85,7 +85,7 @@ def _numbers(monster: Record, texts: Texts) -> str:
 
 
 def challenge(rating: float) -> str:
-    """A challenge rating as players write it: 1/4, 1/2, 3."""
+    """Format a challenge rating as players write it: 1/4, 1/2, 3."""
     return FRACTIONS.get(rating, f"{rating:g}")
 
 
@@ -109,11 +109,11 @@ def _block(name: str, entries: list[Record] | None, texts: Texts) -> str:
 
 
 def _fitting(parts: list[str]) -> str:
-    """As many parts as go into one message; cut between parts, never inside a tag."""
+    """Join as many parts as fit into one message; cut between parts, never inside a tag."""
     card = ""
     for part in filter(None, parts):
         longer = f"{card}\n\n{part}" if card else part
-        if len(longer) > LONGEST:
-            return card or part[:LONGEST]
+        if len(longer) > MESSAGE_LIMIT:
+            return card or part[:MESSAGE_LIMIT]
         card = longer
     return card

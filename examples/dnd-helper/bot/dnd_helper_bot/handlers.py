@@ -1,4 +1,4 @@
-"""What the bot answers: /start, /monster NAME, /spell NAME, and the buttons below its messages."""
+"""The bot's answers to /start, /monster NAME, /spell NAME, and the buttons below its messages."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CALLBACK_BYTES = 64  # that Telegram allows a button to carry
+CALLBACK_BYTES = 64  # limit of Telegram for the data of a button
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """One kind of thing to look up: where, and how it is shown."""
+    """A kind of record to look up: its path in the API and its card."""
 
     path: str
     card: Callable[[dict[str, Any], Texts], str]
@@ -49,7 +49,7 @@ SHELVES = {
 
 
 def make_router() -> Router:
-    """The handlers, in the order in which they are tried."""
+    """Create the router; its handlers are tried in this order."""
     router = Router()
     router.message.register(start, CommandStart())
     router.message.register(look_up, Command(*SHELVES))
@@ -63,7 +63,7 @@ def make_router() -> Router:
 async def start(
     message: Message, command: CommandObject, state: FSMContext, library: Library
 ) -> None:
-    """`/start` greets; `/start ru` chooses a language."""
+    """Greet after `/start`; choose a language after `/start ru`."""
     wanted = (command.args or "").strip().lower()
     if wanted in LANGUAGES:
         await _choose(message, wanted, state, library)
@@ -83,7 +83,7 @@ async def start(
 async def look_up(
     message: Message, command: CommandObject, state: FSMContext, library: Library
 ) -> None:
-    """`/monster NAME`, `/spell NAME`."""
+    """Answer `/monster NAME` and `/spell NAME`."""
     lang = await _language(state, message.from_user)
     name = " ".join((command.args or "").split())
     if not name:
@@ -94,13 +94,13 @@ async def look_up(
 
 
 async def explain(message: Message, state: FSMContext, library: Library) -> None:
-    """Anything else."""
+    """Answer any other message."""
     texts = await library.texts(await _language(state, message.from_user))
     await message.answer(texts.say("bot", "help"))
 
 
 async def press_language(query: CallbackQuery, state: FSMContext, library: Library) -> None:
-    """A language's button."""
+    """Answer the button of a language."""
     await query.answer()
     lang = (query.data or "").partition(":")[2]
     if isinstance(query.message, Message) and lang in LANGUAGES:
@@ -108,7 +108,7 @@ async def press_language(query: CallbackQuery, state: FSMContext, library: Libra
 
 
 async def press_record(query: CallbackQuery, state: FSMContext, library: Library) -> None:
-    """A button of a list of several."""
+    """Answer the button of a record in a list."""
     await query.answer()
     kind, _, slug = (query.data or "").partition(":")
     if isinstance(query.message, Message):
@@ -117,7 +117,7 @@ async def press_record(query: CallbackQuery, state: FSMContext, library: Library
 
 
 async def apologise(event: ErrorEvent) -> bool:
-    """Redis is away, or there is a defect: it is logged, and whoever asked hears something."""
+    """Log an error, such as an unreachable Redis or a defect, and tell the user that it happened."""
     log.error("update %d failed", event.update.update_id, exc_info=event.exception)
     message = _message_of(event.update)
     if message is not None:
@@ -146,7 +146,7 @@ async def _show(message: Message, kind: str, name: str, lang: str, library: Libr
 async def _search(
     shelf: Shelf, name: str, lang: str, library: Library
 ) -> tuple[list[dict[str, Any]], str]:
-    """What is found and in which language: a Russian name is understood in an English chat too."""
+    """Find records, and the language of the name: a Russian name works in an English chat too."""
     for spoken in (lang, *(other for other in LANGUAGES if other != lang)):
         if found := await library.search(shelf.path, name, spoken):
             return found, spoken
@@ -169,7 +169,7 @@ async def _choose(message: Message, lang: str, state: FSMContext, library: Libra
 
 
 async def _language(state: FSMContext, user: User | None) -> str:
-    """The chosen language, or else that of the person's telephone where the bot speaks it."""
+    """Return the chosen language, or the telephone's language if the bot speaks it."""
     chosen = (await state.get_data()).get("lang")
     if chosen in LANGUAGES:
         return str(chosen)

@@ -1,4 +1,4 @@
-"""Whether the bot can answer: `python -m dnd_helper_bot.health` exits 0 or 1, for Compose."""
+"""The health check for Compose: `python -m dnd_helper_bot.health` exits with 0 or 1."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dnd_helper_bot.settings import SettingsError, load
 if TYPE_CHECKING:
     from dnd_helper_bot.settings import Settings
 
-PATIENCE = 2.0  # seconds: less than a health check's timeout
+TIMEOUT_SECONDS = 2.0  # less than a health check's timeout
 
 
 def main() -> None:
-    """Ask Redis and the API; say what is wrong on stderr."""
+    """Ask Redis and the API; print the faults to stderr."""
     try:
         faults = check(load(os.environ))
     except SettingsError as error:
@@ -28,11 +28,11 @@ def main() -> None:
 
 
 def check(settings: Settings) -> list[str]:
-    """What keeps the bot from answering; empty where nothing does."""
+    """List the faults that keep the bot from answering."""
     faults = []
     if settings.redis is not None:
         client = Redis.from_url(
-            settings.redis, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE
+            settings.redis, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
         )
         try:
             client.ping()
@@ -41,7 +41,7 @@ def check(settings: Settings) -> list[str]:
         finally:
             client.close()
     try:
-        httpx.get(f"{settings.api}/health", timeout=PATIENCE).raise_for_status()
+        httpx.get(f"{settings.api}/health", timeout=TIMEOUT_SECONDS).raise_for_status()
     except httpx.HTTPError as error:
         faults.append(f"API: {error or type(error).__name__}")
     return faults

@@ -1,4 +1,4 @@
-"""The API as the bot sees it: something to look things up in, which may be away."""
+"""The API as the bot uses it: a library of records and texts, which may be unavailable."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 
-FRESH = 60.0  # seconds that texts are kept: an edited word shows up within a minute
-RETRY = 3.0  # seconds before texts are asked for again after a failure
-FOUND = 8  # at most; a longer list helps nobody on a telephone
-LONGEST = 100  # characters of a name that the API takes
+TEXTS_TTL_SECONDS = 60.0  # an edited text shows up within a minute
+RETRY_SECONDS = 3.0  # before texts are requested again after a failure
+RESULT_LIMIT = 8  # records; a longer list does not fit the screen of a telephone
+NAME_LIMIT = 100  # characters of a name that the API accepts
 
 
 class LibraryAway(Exception):  # noqa: N818 - a state of the world, as httpx has ConnectError
-    """The API does not answer, or not as it should; the message says how."""
+    """The API does not answer, or answers with an error; the message gives the reason."""
 
 
 class Library:
@@ -36,13 +36,13 @@ class Library:
         self._texts: dict[str, tuple[float, Texts]] = {}
 
     async def search(self, path: str, name: str, lang: str) -> list[Record]:
-        """Records with that name, or one like it, best first. Raises LibraryAway."""
-        found = await self._get(path, q=name[:LONGEST], lang=lang, limit=FOUND)
+        """Find records with this name or a similar name, best first. Raises LibraryAway."""
+        found = await self._get(path, q=name[:NAME_LIMIT], lang=lang, limit=RESULT_LIMIT)
         exact = [record for record in found if _is_called(record, name)]
         return exact[:1] or found
 
     async def texts(self, lang: str) -> Texts:
-        """The bot's words; those from before, or the built-in ones, while the API is away."""
+        """Return the bot's texts; while the API is unavailable, the last texts or the built-in texts."""
         expires, texts = self._texts.get(lang, (0.0, Texts()))
         if time.monotonic() < expires:
             return texts
@@ -51,10 +51,10 @@ class Library:
                 await self._get("/ui-translations", lang=lang),
                 await self._get("/enum-translations", lang=lang),
             )
-            expires = time.monotonic() + FRESH
+            expires = time.monotonic() + TEXTS_TTL_SECONDS
         except LibraryAway as error:
             log.warning("texts in %s: %s", lang, error)
-            expires = time.monotonic() + RETRY
+            expires = time.monotonic() + RETRY_SECONDS
         self._texts[lang] = (expires, texts)
         return texts
 

@@ -1,4 +1,4 @@
-"""Starts the bot: `python -m dnd_helper_bot.main`."""
+"""The command that starts the bot: `python -m dnd_helper_bot.main`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dnd_helper_bot.settings import SettingsError, load
 
 def main() -> None:
     """Answer until SIGTERM or SIGINT."""
-    # As PID 1 a process without a handler ignores SIGTERM; aiogram sets its own when it polls.
+    # A process with PID 1 and without a handler ignores SIGTERM; aiogram sets a handler when it polls.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         settings = load(os.environ)
@@ -21,7 +21,7 @@ def main() -> None:
         sys.exit(f"settings: {error}")
     logs.set_up(settings)
 
-    # aiogram takes seconds to import: wrong settings are told before that.
+    # The import of aiogram takes seconds: report wrong settings before.
     from dnd_helper_bot.polling import TelegramRefusal, serve
 
     try:

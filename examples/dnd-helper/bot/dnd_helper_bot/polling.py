@@ -1,4 +1,4 @@
-"""Telegram, the API and Redis, brought together by aiogram."""
+"""Polling of Telegram with aiogram, connected to the API and Redis."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     from dnd_helper_bot.settings import Settings
 
-PATIENCE = 5.0  # seconds that the API or Redis may take: somebody is waiting
-REMEMBERED = 180 * 24 * 3600  # seconds that a chosen language is kept after it was chosen
+TIMEOUT_SECONDS = 5.0  # for the API and Redis: a user is waiting
+LANGUAGE_TTL_SECONDS = 180 * 24 * 3600  # since the language was chosen
 
 
 class TelegramRefusal(Exception):  # noqa: N818 - what happened, not what went wrong in here
-    """Telegram cannot be asked at all; the message says why."""
+    """Telegram cannot be polled; the message gives the reason."""
 
 
 async def serve(settings: Settings) -> None:
     """Poll Telegram and answer, until SIGTERM or SIGINT. Raises TelegramRefusal."""
     server = TelegramAPIServer.from_base(settings.telegram) if settings.telegram else PRODUCTION
-    async with httpx.AsyncClient(base_url=settings.api, timeout=PATIENCE) as client:
+    async with httpx.AsyncClient(base_url=settings.api, timeout=TIMEOUT_SECONDS) as client:
         bot = Bot(
             settings.token,
             session=AiohttpSession(api=server),
@@ -50,13 +50,16 @@ async def serve(settings: Settings) -> None:
 
 
 def storage(settings: Settings) -> BaseStorage:
-    """Where chosen languages are remembered: Redis, or memory without one."""
+    """Create the storage of the chosen languages: in Redis, or in memory if no Redis is set."""
     if settings.redis is None:
         return MemoryStorage()
     from aiogram.fsm.storage.redis import RedisStorage
 
     return RedisStorage.from_url(
         settings.redis,
-        connection_kwargs={"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE},
-        data_ttl=REMEMBERED,
+        connection_kwargs={
+            "socket_timeout": TIMEOUT_SECONDS,
+            "socket_connect_timeout": TIMEOUT_SECONDS,
+        },
+        data_ttl=LANGUAGE_TTL_SECONDS,
     )

@@ -1,4 +1,4 @@
-"""The environment -> Settings. A variable NAME can come from a file: NAME_FILE holds its path."""
+"""Settings from the environment. NAME can be read from a file: NAME_FILE holds its path."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the bot needs to know before it starts.
+    """The settings that the bot reads when it starts.
 
     Attributes:
         token: the bot's token.
@@ -60,7 +60,7 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 
 def redis_address(environment: Mapping[str, str]) -> str | None:
-    """`REDIS_URL`, or an address put together from `REDIS_HOST`, `_PORT` and `_PASSWORD`."""
+    """Return `REDIS_URL`, or an address built from `REDIS_HOST`, `_PORT` and `_PASSWORD`."""
     if url := read(environment, "REDIS_URL"):
         return _address("REDIS_URL", url, {"redis", "rediss"})
     host = read(environment, "REDIS_HOST")
@@ -75,7 +75,7 @@ def redis_address(environment: Mapping[str, str]) -> str | None:
 
 
 def read(environment: Mapping[str, str], name: str) -> str | None:
-    """The value of NAME or the content of NAME_FILE; empty, as Compose sets it, is not set."""
+    """Return NAME's value or NAME_FILE's content; None if both are missing or empty, as Compose sets them."""
     value, path = environment.get(name), environment.get(f"{name}_FILE")
     if value and path:
         raise SettingsError(f"both {name} and {name}_FILE are set: keep one")

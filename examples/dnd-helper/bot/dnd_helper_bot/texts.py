@@ -1,4 +1,4 @@
-"""The bot's words: from the API, where people edit them, and in English from here without it."""
+"""The bot's texts: from the API, where people edit them; without the API, in English from this module."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 LANGUAGES = {"en": "English", "ru": "Русский"}
 DEFAULT = "en"
 
-# The same words as in seeds/seed_data_ui.json; a test holds them equal.
+# The same texts as in seeds/seed_data_ui.json; a test compares them.
 BUILT_IN = {
     ("bot", "start"): "Well met, adventurer! Send /monster goblin or /spell fireball, and I shall"
     " look it up. Choose a language below, or send /start en or /start ru.",
@@ -52,7 +52,7 @@ BUILT_IN = {
 
 @dataclass(frozen=True)
 class Texts:
-    """Words in one language, ready for a message in HTML.
+    """Texts in one language, ready for a message in HTML.
 
     Attributes:
         ui: (namespace, key) -> text, with {placeholders}.
@@ -63,7 +63,7 @@ class Texts:
     labels: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def say(self, namespace: str, key: str, **values: object) -> str:
-        """A text with its placeholders filled in, everything escaped.
+        """Return a text with its placeholders filled in and all values escaped.
 
         Not `str.format`: texts are edited in production, and a stray brace must not break a reply.
         """
@@ -74,17 +74,17 @@ class Texts:
         return text
 
     def label(self, kind: str, value: str) -> str:
-        """What people call a value of the game's vocabularies; the value where nobody said."""
+        """Return the label of an enum value; the value itself if it has no label."""
         return escape(self.labels.get((kind, value), value))
 
 
 def escape(value: object) -> str:
-    """A value for a message in HTML; Telegram refuses a message with a stray `<`."""
+    """Escape a value for a message in HTML; Telegram refuses a message with a stray `<`."""
     return html.escape(str(value), quote=False)
 
 
 def from_rows(ui: list[dict[str, Any]], labels: list[dict[str, Any]]) -> Texts:
-    """Texts from the rows of `/ui-translations` and `/enum-translations`."""
+    """Build texts from the rows of `/ui-translations` and `/enum-translations`."""
     return Texts(
         ui={(row["namespace"], row["key"]): row["text"] for row in ui},
         labels={(row["enum_type"], row["enum_value"]): row["label"] for row in labels},

@@ -1,4 +1,4 @@
-"""`/health`: whether this code can serve with the database as it is now."""
+"""`/health`: whether this code can serve with the present state of the database."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -10,7 +10,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health")
 def health(request: Request) -> JSONResponse:
-    """200 where the schema is at this code's head or ahead of it, 503 with a reason otherwise."""
+    """Answer 200 if the schema is at this code's head or ahead of it, otherwise 503 with a reason."""
     state = schema_state(request.app.state.engine, request.app.state.revisions)
     body = {
         "status": state.status,

@@ -1,4 +1,4 @@
-"""`/monsters`: one object a request; no bulk call, no upsert, no uniqueness of slugs."""
+"""`/monsters`: one object per request; no bulk call, no upsert, no unique slugs."""
 
 from typing import Annotated, Any
 
@@ -22,25 +22,25 @@ def search(
     lang: Lang = "en",
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
 ) -> list[Row]:
-    """Monsters by name or slug, with their text in one language."""
+    """Find monsters by name or slug, with their text in one language."""
     return store.search(database, Monster, q, lang, limit)
 
 
 @router.get("/list/raw")
 def list_raw(database: Database) -> list[Row]:
-    """Every monster as its table holds it, without translations."""
+    """List every row of the table, without translations."""
     return store.listed(database, Monster)
 
 
 @router.post("", status_code=201, dependencies=WRITES)
 def create(database: Database, body: MonsterIn) -> Row:
-    """Add a monster, even where there is one with the same slug."""
+    """Add a monster, even if a monster with the same slug exists."""
     return store.create(database, Monster(), body)
 
 
 @router.get("/{row_id}")
 def read(database: Database, row_id: Id) -> Row:
-    """One monster, without translations."""
+    """Return one monster, without translations."""
     row = database.get(Monster, row_id)
     if row is None:
         raise _missing(row_id)
@@ -49,7 +49,7 @@ def read(database: Database, row_id: Id) -> Row:
 
 @router.put("/{row_id}", dependencies=WRITES)
 def replace(database: Database, row_id: Id, body: MonsterIn) -> Row:
-    """Set every field, to its default where none was sent; languages not sent stay."""
+    """Set every field, to its default if it was not sent; languages not sent are kept."""
     row = store.replace(database, Monster, row_id, body)
     if row is None:
         raise _missing(row_id)
@@ -65,7 +65,7 @@ def delete(database: Database, row_id: Id) -> None:
 
 @router.get("/{row_id}/translations")
 def translations(database: Database, row_id: Id) -> list[Row]:
-    """A monster's texts, one row for each language."""
+    """List a monster's texts, one row for each language."""
     rows = store.translations(database, Monster, row_id)
     if rows is None:
         raise _missing(row_id)

@@ -1,4 +1,4 @@
-"""`/spells`: one object a request; no bulk call, no upsert, no uniqueness of slugs."""
+"""`/spells`: one object per request; no bulk call, no upsert, no unique slugs."""
 
 from typing import Annotated, Any
 
@@ -22,25 +22,25 @@ def search(
     lang: Lang = "en",
     limit: Annotated[int, Query(ge=1, le=50)] = 10,
 ) -> list[Row]:
-    """Spells by name or slug, with their text in one language."""
+    """Find spells by name or slug, with their text in one language."""
     return store.search(database, Spell, q, lang, limit)
 
 
 @router.get("/list/raw")
 def list_raw(database: Database) -> list[Row]:
-    """Every spell as its table holds it, without translations."""
+    """List every row of the table, without translations."""
     return store.listed(database, Spell)
 
 
 @router.post("", status_code=201, dependencies=WRITES)
 def create(database: Database, body: SpellIn) -> Row:
-    """Add a spell, even where there is one with the same slug."""
+    """Add a spell, even if a spell with the same slug exists."""
     return store.create(database, Spell(), body)
 
 
 @router.get("/{row_id}")
 def read(database: Database, row_id: Id) -> Row:
-    """One spell, without translations."""
+    """Return one spell, without translations."""
     row = database.get(Spell, row_id)
     if row is None:
         raise _missing(row_id)
@@ -49,7 +49,7 @@ def read(database: Database, row_id: Id) -> Row:
 
 @router.put("/{row_id}", dependencies=WRITES)
 def replace(database: Database, row_id: Id, body: SpellIn) -> Row:
-    """Set every field, to its default where none was sent; languages not sent stay."""
+    """Set every field, to its default if it was not sent; languages not sent are kept."""
     row = store.replace(database, Spell, row_id, body)
     if row is None:
         raise _missing(row_id)
@@ -65,7 +65,7 @@ def delete(database: Database, row_id: Id) -> None:
 
 @router.get("/{row_id}/translations")
 def translations(database: Database, row_id: Id) -> list[Row]:
-    """A spell's texts, one row for each language."""
+    """List a spell's texts, one row for each language."""
     rows = store.translations(database, Spell, row_id)
     if rows is None:
         raise _missing(row_id)

@@ -1,4 +1,4 @@
-"""Texts of the bot and names of the game's vocabularies; written by seeding the tables alone."""
+"""Texts of the bot and labels of enum values; only seeding writes their tables."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ router = APIRouter(tags=["texts"])
 
 @router.get("/ui-translations")
 def ui_translations(database: Database, lang: Lang | None = None) -> list[dict[str, Any]]:
-    """The bot's texts, in one language or in all of them."""
+    """List the bot's texts, in one language or in all of them."""
     wanted = select(UiTranslation).order_by(UiTranslation.id)
     if lang is not None:
         wanted = wanted.where(UiTranslation.lang == lang)
@@ -24,7 +24,7 @@ def ui_translations(database: Database, lang: Lang | None = None) -> list[dict[s
 
 @router.get("/enum-translations")
 def enum_translations(database: Database, lang: Lang | None = None) -> list[dict[str, Any]]:
-    """Sizes, schools and the like, in one language or in all of them."""
+    """List the labels of sizes, schools and other enum values, in one language or in all of them."""
     wanted = select(EnumTranslation).order_by(EnumTranslation.id)
     if lang is not None:
         wanted = wanted.where(EnumTranslation.lang == lang)
