@@ -10,8 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-API = ROOT / "examples" / "dnd-helper" / "api"
+from tests.support import forks
+from tests.support.forks import API, BASE, ROOT, can_fork
+from tests.support.preloaded import Call
+
+__all__ = ["API", "ROOT", "SOURCES", "Finished", "Program", "write_history"]
+
 SOURCES = f"{ROOT / 'init'}:{ROOT / 'seeder'}"
 """For PYTHONPATH, where another interpreter than that of the tests runs compose-init."""
 
@@ -47,6 +51,8 @@ class Program:
     environ: dict[str, str] = field(default_factory=dict)
     folder: Path = ROOT
     prefix: tuple[str, ...] = ()
+    first: str | None = None
+    """A module that a run imports before the program starts."""
 
     def with_(self, **environ: str) -> Program:
         """The same with other variables."""
@@ -59,21 +65,20 @@ class Program:
         return replace(self, prefix=("setpriv", "--bounding-set=-dac_override,-dac_read_search"))
 
     def run(self, *arguments: str, timeout: float = 120) -> Finished:
-        """Run it to its end."""
+        """Run it to its end: in a fork of a preloaded interpreter, unless that could make a difference."""
+        if not self.prefix and can_fork(self.environ):
+            call = Call(list(arguments), {**BASE, **self.environ}, str(self.folder), self.first)
+            return Finished(*forks.run(call, timeout))
         with self.start(*arguments) as process:
             out, err = process.communicate(timeout=timeout)
         return Finished(process.returncode, out, err)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start it, and let it run."""
+        """Start it in an interpreter of its own, and let it run."""
+        assert self.first is None, "only a fork imports a module first"
         return subprocess.Popen(
             [*self.prefix, sys.executable, "-m", "compose_init", *arguments],
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": f"{ROOT}:{API}",
-                "PYTHONWARNINGS": "default",
-                **self.environ,
-            },
+            env={**BASE, **self.environ},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
