@@ -404,7 +404,7 @@ def test_what_is_another_applications(site: Site) -> None:
 
 def test_a_version_table_of_another_name(site: Site) -> None:
     """A run takes away the right to write it, which the role has on every table that is made."""
-    env = (ROOT / "init" / "environment" / "env.py").read_text()
+    env = (ROOT / "init" / "compose_init" / "migrations" / "default_env" / "env.py").read_text()
     assert "context.configure(" in env
     changed = env.replace("context.configure(", "context.configure(version_table='Our Version', ")
     program = site.program().with_(
