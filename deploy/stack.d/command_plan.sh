@@ -1,0 +1,26 @@
+# ---- ./stack plan ----
+
+command_plan() {
+  local current code=0
+  [[ $# -eq 0 ]] || die "$EXIT_USAGE" "plan accepts no argument, found $1"
+  prepare_command
+  take_lock
+  check_environment
+  resolve_release || die "$EXIT_REGISTRY" "$(full_reason)"
+  current=$(current_release)
+  if [[ $RELEASE == "$current" ]]; then
+    say "images: nothing new, $(describe_release "$RELEASE") is the current release"
+  else
+    verify_signatures "$RELEASE" || die "$EXIT_FAILED" "$(full_reason)"
+    pull_release "$RELEASE" || die "$EXIT_REGISTRY" "$(full_reason)"
+    say "images: $(describe_release "$RELEASE") would replace $(if [[ -n $current ]]; then describe_release "$current"; else echo nothing; fi)"
+    code=$EXIT_CHANGES
+  fi
+  if [[ -z $current ]]; then
+    say "schema and data: everything that $INIT_SERVICE has; PostgreSQL starts with the first deploy"
+    exit "$code"
+  fi
+  compose_release "$RELEASE" run --rm --no-deps -T "$INIT_SERVICE" --plan </dev/null ||
+    { code=$? && ((code == EXIT_CHANGES)) || exit "$code"; }
+  exit "$code"
+}

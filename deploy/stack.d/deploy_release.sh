@@ -1,0 +1,88 @@
+# ---- deploying one release, and the way back ----
+
+# Begin a deploy or a rollback: everything both need before they decide about a release.
+begin_event() { # deploy|rollback
+  EVENT=$1
+  prepare_command
+  take_lock
+  send_unsent_alerts
+  check_environment
+}
+
+# Deploy a release; end the script where that fails.
+deploy_release() { # ID CONFIGURATION
+  local code=0
+  TARGET=$1
+  bring_images "$1"
+  check_environment
+  check_disk_space # the images have used some of it
+  start_infrastructure
+  [[ -z $(current_release) ]] || back_up_database
+  run_init "$1" || code=$?
+  ((code == 0)) || on_failed_init "$1" "$2" "$code"
+  say "starting ${APPS[*]}"
+  start_release "$1" || on_failed_start "$1" "$2"
+  [[ $EVENT == rollback ]] || unblock_release "$1"
+  record_success "$1" "$2"
+  prune_images
+}
+
+# Verify and pull the images of a release, and those of the current release for the way back.
+bring_images() { # ID
+  local current
+  current=$(current_release)
+  verify_signatures "$1" || fail_unchanged "$EXIT_FAILED" "$REASON" "$DETAIL"
+  check_disk_space
+  pull_release "$1" || fail_unchanged "$EXIT_REGISTRY" "$REASON" "$DETAIL"
+  [[ -z $current || $current == "$1" ]] || pull_release "$current" ||
+    warn "there is no way back to the current release: $(full_reason)"
+  [[ $EVENT == rollback ]] || release_image "$1" "$INIT_SERVICE" | write_file "$STATE/init-image"
+}
+
+# End the script after init of a release has failed. The old containers have not been touched by this run.
+on_failed_init() { # ID CONFIGURATION CODE
+  local current
+  current=$(current_release)
+  REASON="init of $(describe_release "$1") failed with exit code $3 ($(init_exit_meaning "$3"))"
+  # Busy says nothing about the release: the timer may try it again.
+  [[ $EVENT == rollback || $3 == "$EXIT_BUSY" ]] || block_release "$1" "$2" "its init failed with exit code $3"
+  [[ -n $current ]] || fail "$EXIT_FAILED" "$REASON; no container of ${APPS[*]} was started, $(serving_now)"
+  if [[ $(started_release) != "$current" ]]; then # a killed run had begun to start another release
+    [[ $1 != "$current" ]] || fail "$EXIT_UNHEALTHY" "$REASON; ${APPS[*]} were left as they are, see ./stack status"
+    roll_back "$current" "$REASON"
+  fi
+  services_are_healthy "$current" >/dev/null ||
+    fail "$EXIT_UNHEALTHY" "$REASON; no container was replaced, but $(describe_release "$current") is not healthy either, see ./stack status"
+  fail "$EXIT_FAILED" "$REASON; no container was replaced, $(describe_release "$current") still serves"
+}
+
+# End the script after the containers of a release did not become healthy or failed the probe.
+on_failed_start() { # ID CONFIGURATION
+  local current failure
+  current=$(current_release)
+  failure="$(describe_release "$1") failed: $REASON"
+  warn "$failure"
+  compose --ansi never logs --no-color --tail 20 "${APPS[@]}" 2>&1 | sed 's/^/    /' >&2 || true
+  [[ $EVENT == rollback ]] || block_release "$1" "$2" "$REASON"
+  [[ -n $current ]] || fail "$EXIT_UNHEALTHY" "$failure; there is no earlier release to roll back to"
+  [[ $current != "$1" ]] || fail "$EXIT_UNHEALTHY" "$failure; it is the current release, and was left as it is"
+  roll_back "$current" "$failure"
+}
+
+# Return to an older release and end the script. Its init runs first, since only that knows whether the older image
+# can work with the schema.
+roll_back() { # ID REASON
+  local code=0
+  say "rolling back to $(describe_release "$1")"
+  run_init "$1" || code=$?
+  ((code == 0)) ||
+    fail "$EXIT_UNHEALTHY" "$2. The rollback is not possible: init of $(describe_release "$1") failed with exit code $code ($(init_exit_meaning "$code")); ${APPS[*]} were left as they are"
+  start_release "$1" ||
+    fail "$EXIT_UNHEALTHY" "$2. The rollback to $(describe_release "$1") failed as well: $REASON; see ./stack status"
+  record_history rolled-back "$1" "$2"
+  [[ -z $ROLLED_BACK_FROM ]] || unblock_release "$ROLLED_BACK_FROM" -
+  warn "$2"
+  warn "$(describe_release "$1") serves again; the schema stays as the newer init has migrated it"
+  send_alert rollback "$2. $(describe_release "$1") serves again; the schema and the seeded data stay as the newer init has left them"
+  exit "$EXIT_FAILED"
+}

@@ -1,0 +1,20 @@
+# ---- the lock ----
+
+take_lock() {
+  exec 9>"$STATE/lock"
+  # Every program that this script starts inherits the descriptor: where the script is killed, the lock is free
+  # when the last of them has ended, and not before.
+  flock --nonblock 9 || die "$EXIT_BUSY" "another run is in progress in $PWD; nothing was done"
+  LOCKED=yes
+  remove_leftover_containers
+}
+
+remove_leftover_containers() {
+  # A killed run may have left the container of its init, which has ended since.
+  docker container prune --force --filter "label=com.docker.compose.project=$PROJECT" \
+    --filter label=com.docker.compose.oneoff=True --filter "label=com.docker.compose.service=$INIT_SERVICE" >/dev/null
+  # Compose creates a container under another name before it removes the container that it replaces. Where it is
+  # killed in between, every later `up` fails on that name.
+  docker ps --all --filter "label=com.docker.compose.project=$PROJECT" --filter status=created --format '{{.ID}} {{.Names}}' |
+    sed -nE 's/^([0-9a-f]+) [0-9a-f]{12}_.*/\1/p' | xargs -r docker rm >/dev/null || true
+}

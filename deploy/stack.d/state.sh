@@ -1,0 +1,95 @@
+# ---- state: the files in releases/ ----
+#
+# No other part knows their formats. Each is written to FILE.part and renamed, except for `history` and `verified`,
+# which grow by one line, and the logs. TIME is UTC, 2026-11-24T02:15:00Z. CONFIGURATION is a hash of what a
+# release is besides its images (configuration_hash).
+#
+# file             written by         read by              format
+# ---------------  -----------------  -------------------  ---------------------------------------------------
+# ID.yml           resolve_release    release_images       a Compose file: `# release ID`, then for each service
+#                                                          `image: REPOSITORY@DIGEST # REFERENCE`
+# ../release.yml   start_release      Compose,             a copy of ID.yml: the release that should run
+#                                     started_release
+# current          record_success     current_release      `ID CONFIGURATION`: the release last seen to work
+# previous         record_success     status, pruning      `ID`: the release that was current before
+# history          record_history     status, rollback     `TIME EVENT RESULT ID MESSAGE`; EVENT is deploy or
+#                                                          rollback, RESULT is ok, failed or rolled-back, ID is -
+#                                                          where none is known yet; the last 1000 lines
+# blocked          block_release,     block_reason,        `ID CONFIGURATION TIME REASON`; CONFIGURATION is -
+#                  unblock_release    status               where it does not matter; the last 20 lines
+# init-image       deploy_release     tool_image           the init image, by digest, that checks, probes and alerts
+# verified         verify_signatures  verify_signatures    `ID HASH`: the release passed the STACK_VERIFY of that hash
+# checked          check_environment  check_environment    a hash of .env, Compose files and secrets as last checked
+# open-alert       send_alert         send_alert, status   the failure that people have been told of; absent when well
+# unsent-alerts    send_alert         send_unsent_alerts,  `webhook|telegram ALERT`: members of a JSON object,
+#                                     status               without its braces and without address and token
+# init.log         run_init           logs, send_alert     the output of the last run of init
+# lock             take_lock          take_lock            empty; locked by flock while a command runs
+# cron.log         cron               people               the output of runs that cron starts
+
+readonly ROLLED_BACK_TO="rolled back to" # how the REASON of a block begins that a rollback has made; then the ID
+
+# Make stdin the content of a file, completely or not at all.
+write_file() { # FILE
+  cat >"$1.part" && mv "$1.part" "$1"
+}
+
+timestamp() { date -u +%Y-%m-%dT%H:%M:%SZ; }
+
+# Print the ID of the release that was last seen to work; nothing before the first deploy.
+current_release() { [[ ! -s $STATE/current ]] || awk '{print $1}' "$STATE/current"; }
+
+previous_release() { [[ ! -s $STATE/previous ]] || cat "$STATE/previous"; }
+
+# Print the ID of the release that Compose was last told to run.
+started_release() { [[ ! -f release.yml ]] || sed -n 's/^# release //p' release.yml; }
+
+is_current() { # ID CONFIGURATION
+  [[ -s $STATE/current && $(<"$STATE/current") == "$1 $2" ]]
+}
+
+# Print a hash of everything besides the images that a deploy brings: Compose files, .env and seeds.
+configuration_hash() {
+  {
+    compose_base config --hash '*'
+    if [[ -d seeds ]]; then find seeds -type f -exec sha256sum {} + | sort; fi
+  } | sha256sum | cut -c 1-12
+}
+
+# Print why the timer leaves a release alone; nothing if it does not.
+block_reason() { # ID CONFIGURATION
+  awk -v id="$1" -v configuration="$2" \
+    '$1 == id && ($2 == "-" || $2 == configuration) {$1 = $2 = ""; print substr($0, 3); exit}' "$STATE/blocked"
+}
+
+block_release() { # ID CONFIGURATION|- REASON
+  unblock_release "$1" "$2"
+  { tail -n 19 "$STATE/blocked" && echo "$1 $2 $(timestamp) $3"; } | write_file "$STATE/blocked"
+}
+
+unblock_release() { # ID [CONFIGURATION|-]
+  awk -v id="$1" -v configuration="${2-}" \
+    '!($1 == id && (configuration == "" || $2 == configuration))' "$STATE/blocked" | write_file "$STATE/blocked"
+}
+
+# Print the release to which a rollback has led from this one; nothing if none has.
+rollback_destination() { # ID
+  [[ ! $(block_reason "$1" -) =~ $ROLLED_BACK_TO\ ([0-9a-f]{12}) ]] || printf '%s' "${BASH_REMATCH[1]}"
+}
+
+record_history() { # RESULT ID MESSAGE
+  printf '%s %s %s %s %s\n' "$(timestamp)" "$EVENT" "$1" "$2" "${3//$'\n'/; }" >>"$STATE/history"
+}
+
+# Print the IDs of the releases that have worked here, the newest first.
+worked_releases() {
+  awk '$3 == "ok" {print $4}' "$STATE/history" | tac | awk '!seen[$0]++'
+}
+
+record_success() { # ID CONFIGURATION
+  local before
+  before=$(current_release)
+  if [[ -n $before && $before != "$1" ]]; then write_file "$STATE/previous" <<<"$before"; fi
+  write_file "$STATE/current" <<<"$1 $2"
+  record_history ok "$1" "${before:-nothing} -> $(describe_release "$1")"
+}

@@ -1,0 +1,72 @@
+"""deploy/stack as a file: joined from its parts, short functions, one table of commands, documented state."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.docker import ROOT, run
+
+PARTS = sorted((ROOT / "deploy" / "stack.d").glob("*.sh"))
+LONGEST_FUNCTION_LINES = 40
+
+
+def test_the_committed_file_is_current(tmp_path: Path) -> None:
+    """`make stack` was run after the last change of a part, and the file can be executed."""
+    joined = tmp_path / "stack"
+    done = run("make", "--silent", "stack", f"STACK={joined}")
+    assert done.returncode == 0, done.stderr
+    committed = ROOT / "deploy" / "stack"
+    assert joined.read_text(encoding="utf-8") == committed.read_text(encoding="utf-8")
+    assert committed.stat().st_mode & 0o111 == 0o111
+
+
+def test_no_part_is_left_out() -> None:
+    """Every file in deploy/stack.d is joined."""
+    joined = (ROOT / "deploy" / "stack").read_text(encoding="utf-8")
+    assert PARTS
+    assert [part.name for part in PARTS if part.read_text(encoding="utf-8") not in joined] == []
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.stem)
+def test_functions_are_short(part: Path) -> None:
+    """From the line with the name to the closing brace."""
+    text = part.read_text(encoding="utf-8")
+    functions = re.findall(r"^(\w+)\(\) \{(?:.*\}$|(.*?)^\}$)", text, re.MULTILINE | re.DOTALL)
+    long = {
+        name: body.count("\n") + 1
+        for name, body in functions
+        if body.count("\n") + 1 > LONGEST_FUNCTION_LINES
+    }
+    assert long == {}
+
+
+def test_every_command_and_exit_code_is_in_the_docs() -> None:
+    """docs/deploy.md has the rows of `./stack help`, and a function runs each command."""
+    usage, codes = run(str(ROOT / "deploy" / "stack"), "help").stdout.split("exit codes:")
+    calls = re.findall(r"^  (\S.*?)  ", usage, re.MULTILINE)
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `\./stack ([^`]*)` \|", page, re.MULTILINE)
+    assert documented == calls
+    assert re.findall(r"^\| (\d+) \|", page, re.MULTILINE) == re.findall(
+        r"^  (\d+) ", codes, re.MULTILINE
+    )
+    joined = (ROOT / "deploy" / "stack").read_text(encoding="utf-8")
+    defined = set(re.findall(r"^command_(\w+)\(\)", joined, re.MULTILINE))
+    assert {call.split()[0] for call in calls} == defined
+
+
+def test_every_state_file_is_documented() -> None:
+    """What the parts name in releases/ has its row in the comment of the state part and in docs/deploy.md."""
+    joined = (ROOT / "deploy" / "stack").read_text(encoding="utf-8")
+    used = set(re.findall(r"\$STATE/([a-z][a-z.-]*)", joined)) | {"ID.yml"}
+    assert {"current", "history", "init.log"} <= used
+    comment = (ROOT / "deploy" / "stack.d" / "state.sh").read_text(encoding="utf-8")
+    in_comment = set(re.findall(r"^# ([\w.-]+) {2,}\S", comment, re.MULTILINE))
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    section = page.partition("\n## The state files\n")[2].partition("\n## ")[0]
+    in_page = set(re.findall(r"^\| `([\w.-]+)` \|", section, re.MULTILINE))
+    assert used - in_comment == set()
+    assert used - in_page == set()
