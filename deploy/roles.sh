@@ -1,34 +1,34 @@
 #!/bin/sh
-# Gives the application a role of its own: it reads and writes the data, and changes nothing else.
+# Creates the application's own role, which reads and writes data and can change nothing else.
 #
-# In a new database the postgres image runs this by itself, from /docker-entrypoint-initdb.d/. In one that
-# is there already, or after a new password has been put into the file:
+# The postgres image runs this script in a new database, from /docker-entrypoint-initdb.d/. In an existing database, or
+# after the password in the file has changed, run it by hand:
 #
 #   docker compose exec -T postgres sh /docker-entrypoint-initdb.d/roles.sh
 #
-# It can be run again at any time. init looks at what it has done (INIT_APPLICATION_ROLE).
+# It can be run again at any time. init checks the result (INIT_APPLICATION_ROLE).
 #
-#   POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD[_FILE]   the owner, as init connects: its tables of later
-#                                                          migrations are covered too
-#   APPLICATION_ROLE, APPLICATION_PASSWORD_FILE            the role, and one line with its password
+#   POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD[_FILE]   the owner, as which init connects; tables that the owner
+#                                                          creates later are covered too
+#   APPLICATION_ROLE, APPLICATION_PASSWORD_FILE            the role, and a file with its password on one line
 #   PGHOST, PGPORT                                         where PostgreSQL is, if not in this container
-( # a shell of its own: the image reads a file that is not executable into its own shell
+( # a subshell: the image sources a script that is not executable into its own shell
   set -eu
   : "${APPLICATION_ROLE:?is not set}" "${APPLICATION_PASSWORD_FILE:?is not set}" "${POSTGRES_USER:?is not set}"
   if [ "$APPLICATION_ROLE" = "$POSTGRES_USER" ]; then
-    echo "roles.sh: APPLICATION_ROLE must not be the owner, $POSTGRES_USER" >&2
+    echo "roles.sh: APPLICATION_ROLE must differ from the owner, $POSTGRES_USER" >&2
     exit 1
   fi
   password=$(tr -d '\r' <"$APPLICATION_PASSWORD_FILE")
   case $password in
     "" | *"
-"*) echo "roles.sh: $APPLICATION_PASSWORD_FILE must hold one line, the password" >&2 && exit 1 ;;
+"*) echo "roles.sh: $APPLICATION_PASSWORD_FILE must contain one line, the password" >&2 && exit 1 ;;
   esac
   PGPASSWORD=${POSTGRES_PASSWORD-}
   if [ -z "$PGPASSWORD" ] && [ -n "${POSTGRES_PASSWORD_FILE-}" ]; then
     PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
   fi
-  # While the image prepares a new database, its server answers on this socket alone.
+  # While the image prepares a new database, its server listens on this socket only.
   export PGPASSWORD PGHOST="${PGHOST:-/var/run/postgresql}" PGUSER="$POSTGRES_USER"
   export PGDATABASE="${POSTGRES_DB:-$POSTGRES_USER}"
 
@@ -38,7 +38,7 @@ BEGIN;
 
 SELECT format('CREATE ROLE %I', :'role') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role')
 \gexec
--- Only what differs: whoever is no superuser may not even say NOSUPERUSER.
+-- Only what differs: a role without SUPERUSER may not even state NOSUPERUSER.
 SELECT format('ALTER ROLE %I %s', rolname, concat_ws(' ', 'LOGIN', CASE WHEN rolsuper THEN 'NOSUPERUSER' END,
                                                      CASE WHEN rolcreatedb THEN 'NOCREATEDB' END,
                                                      CASE WHEN rolcreaterole THEN 'NOCREATEROLE' END))
@@ -48,7 +48,7 @@ FROM pg_roles WHERE rolname = :'role' AND (NOT rolcanlogin OR rolsuper OR rolcre
 GRANT CONNECT ON DATABASE :"DBNAME" TO :"role";
 REVOKE CREATE ON DATABASE :"DBNAME" FROM PUBLIC, :"role";
 
--- Each schema, with what is made there from now on. The owner keeps what it may have had through PUBLIC.
+-- Each schema, and what is created there from now on. The owner keeps what it had through PUBLIC.
 SELECT format('GRANT USAGE, CREATE ON SCHEMA %I TO CURRENT_USER', n.nspname),
        format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC, %I', n.nspname, :'role'),
        format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, :'role'),
@@ -58,8 +58,8 @@ SELECT format('GRANT USAGE, CREATE ON SCHEMA %I TO CURRENT_USER', n.nspname),
 FROM pg_namespace n WHERE :application AND pg_has_role(n.nspowner, 'USAGE')
 \gexec
 
--- What is there already, but for what extensions have brought. Alembic's version table, whatever its name, is
--- the one that has version_num and nothing else: the application may read it.
+-- What exists already, except for what belongs to extensions. Alembic's version table has any name, and the single
+-- column version_num: the application may only read it.
 SELECT CASE WHEN c.relkind = 'S' THEN format('GRANT USAGE, SELECT ON SEQUENCE %I.%I TO %I', n.nspname, c.relname, :'role')
             WHEN v.is_version THEN format('GRANT SELECT ON %I.%I TO %I', n.nspname, c.relname, :'role')
             ELSE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I.%I TO %I', n.nspname, c.relname, :'role') END,
@@ -74,7 +74,7 @@ WHERE :application AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND pg_has_ro
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 \gexec
 
--- The ledger of init is nobody else's.
+-- Only init uses its ledger.
 SELECT format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM PUBLIC, %I', nspname, :'role'),
        format('REVOKE ALL ON SCHEMA %I FROM PUBLIC, %I', nspname, :'role')
 FROM pg_namespace WHERE nspname = 'compose_init' AND pg_has_role(nspowner, 'USAGE')
@@ -82,10 +82,10 @@ FROM pg_namespace WHERE nspname = 'compose_init' AND pg_has_role(nspowner, 'USAG
 COMMIT;
 SQL
 
-  # psql hashes the password itself, so that the server, its log and its statistics never see it. It asks on a
-  # terminal where it can open one; setsid takes that away, and it reads here.
-  said=$(printf '%s\n%s\n' "$password" "$password" |
+  # psql hashes the password itself, so the server, its log and its statistics never see it. psql asks on a terminal if
+  # it can open one; setsid takes the terminal away, so it reads stdin.
+  output=$(printf '%s\n%s\n' "$password" "$password" |
     setsid psql -X -q -w -v ON_ERROR_STOP=1 -v role="$APPLICATION_ROLE" -c '\password :"role"' 2>&1) ||
-    { echo "roles.sh: the password could not be set: $said" >&2 && exit 1; }
+    { echo "roles.sh: the password could not be set: $output" >&2 && exit 1; }
   echo "roles.sh: $APPLICATION_ROLE reads and writes the data of $PGDATABASE, and changes nothing else"
 )
