@@ -93,7 +93,7 @@ def install(wheel: Path, base: Path, rest: Path, before: dict[str, str]) -> None
     done = subprocess.run(
         [
             *("uv", "pip", "install", "--python", sys.executable, "--break-system-packages"),
-            *("--no-cache", "--no-progress", "--compile-bytecode", "--verify-hashes"),
+            *("--no-progress", "--compile-bytecode", "--verify-hashes"),
             *("--constraints", base, "--constraints", rest, wheel),
         ],
         check=False,

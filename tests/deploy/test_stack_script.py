@@ -70,3 +70,25 @@ def test_every_state_file_is_documented() -> None:
     in_page = set(re.findall(r"^\| `([\w.-]+)` \|", section, re.MULTILINE))
     assert used - in_comment == set()
     assert used - in_page == set()
+
+
+FAKE_DOCKER = """#!/usr/bin/env bash
+echo "$@"
+trap 'kill $!; echo stopped; exit 1' TERM
+sleep 600 >/dev/null 2>&1 &
+wait
+"""
+
+
+def test_waiting_for_containers_has_an_end(tmp_path: Path) -> None:
+    """After STACK_WAIT_TIMEOUT seconds Compose is stopped, though it waits itself for one service after another."""
+    docker = tmp_path / "docker"
+    docker.write_text(FAKE_DOCKER, encoding="utf-8")
+    docker.chmod(0o755)
+    parts = " ".join(f"source {ROOT}/deploy/stack.d/{name}.sh;" for name in ("settings", "compose"))
+    script = f"set -o pipefail; {parts} compose_up api"
+    path = f"{tmp_path}:/usr/bin:/bin"
+    done = run("bash", "-c", script, cwd=tmp_path, PATH=path, STACK_WAIT_TIMEOUT="1")
+    assert done.returncode != 0
+    assert "--wait-timeout 1 api" in done.stdout
+    assert "stopped" in done.stdout

@@ -1,9 +1,10 @@
-"""One engine, one set of images, one stack for all tests that can share it."""
+"""One engine, one set of images, and one stack for all tests that can share it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from compose_init import __version__
@@ -12,13 +13,24 @@ from tests.support.docker import ROOT, Images, Stack, run, server, telegram_serv
 from tests.support.releases import HOOK, TOKEN, Receiver, Registry, Server, receiver, registry
 from tests.support.releases import server as empty_server
 
+TEST_TIMEOUT_SECONDS = 1800
+"""A bound for a test that hangs; programs and events have bounds of their own that name them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let an end-to-end test take as long as a busy machine needs."""
+    folder = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(folder):
+            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_SECONDS))
+
 
 @pytest.fixture(scope="session", name="engine")
 def _engine() -> None:
     """A Docker engine: required in CI, and elsewhere a visible skip without one."""
     try:
         answer = run("docker", "compose", "version")
-        answer = answer if answer.returncode else run("docker", "info", timeout=30)
+        answer = answer if answer.returncode else run("docker", "info")
         reason = answer.stderr.strip() if answer.returncode else ""
     except FileNotFoundError:
         reason = "there is no docker command"
@@ -35,7 +47,7 @@ def _images(engine: None) -> Images:
     if there := os.environ.get("E2E_REGISTRY"):
         return Images(there, __version__)
     registry = "localhost/e2e"
-    built = run("make", "images", f"REGISTRY={registry}", timeout=900, cwd=ROOT)
+    built = run("make", "images", f"REGISTRY={registry}", timeout=1800, cwd=ROOT)
     assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
     return Images(registry, __version__)
 
@@ -85,7 +97,7 @@ def _ears(site: Server) -> Iterator[Receiver]:
 def _first(hub: Registry, site: Server, ears: Receiver) -> str:
     """Version 1 serves."""
     assert not ears.requests
-    hub.publish("1.0.0")
+    hub.publish("1.0.0", bot=True)
     units = site.folder / "units"
     units.mkdir()
     installed = site.stack("install", STACK_UNITS=str(units))

@@ -87,7 +87,7 @@ def _image(engine: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     del engine
     folder = tmp_path_factory.mktemp("pgbouncer")
     (folder / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
-    docker("build", "-q", "-t", IMAGE, str(folder), timeout=300)
+    docker("build", "-q", "-t", IMAGE, str(folder))
     return IMAGE
 
 
@@ -125,7 +125,7 @@ def _start(image: str, server: Server, database: str, tmp_path: Path) -> Iterato
             ).strip()
             running.callback(run, "docker", "rm", "-f", "-v", container)
             pooler = Pooler(f"postgresql://{USER}@127.0.0.1:{port}/{name}", database)
-            wait_for_database(pooler.place, 30).close()
+            wait_for_database(pooler.place, 120).close()
             return pooler
 
         yield start
@@ -187,7 +187,7 @@ def test_a_pooler_with_more_sessions_than_it_is_asked_for(start: Start) -> None:
     """Nobody else may get ours for long; then we get another one ourselves."""
     pooler = start("transaction", server_round_robin="1", default_pool_size="40")
     fill(pooler, advisory_lock.ROUNDS + 5)
-    holding = advisory_lock.held(pooler.place, database_timeout=5, timeout=1)
+    holding = advisory_lock.held(pooler.place, database_timeout=60, timeout=1)
     with pytest.raises(SettingsError, match="is the address of a pooler"), holding:
         pass
     assert pooler.locks() == 0
@@ -212,11 +212,11 @@ def test_a_pooler_that_leaves_a_session_to_its_client_will_do(
 def test_the_lock_through_a_pooler_keeps_others_out(start: Start) -> None:
     """It is one lock, whichever way a run comes."""
     pooler = start("session")
-    with advisory_lock.held(pooler.place, database_timeout=5, timeout=1) as taken:
+    with advisory_lock.held(pooler.place, database_timeout=60, timeout=1) as taken:
         for way in (pooler.url, pooler.direct):
             with (
                 pytest.raises(LockError, match="held by compose-init, process "),
-                advisory_lock.held(from_url(way), database_timeout=5, timeout=0.1),
+                advisory_lock.held(from_url(way), database_timeout=60, timeout=0.1),
             ):
                 pass
         taken.check()
@@ -226,7 +226,7 @@ def test_a_pool_that_is_too_small(start: Start, monkeypatch: pytest.MonkeyPatch)
     """It is said, and not waited for as long as the pooler would."""
     monkeypatch.setattr(advisory_lock, "SERVER_SESSION", 0.5)
     pooler = start("session", default_pool_size="1")
-    holding = advisory_lock.held(pooler.place, database_timeout=5, timeout=1)
+    holding = advisory_lock.held(pooler.place, database_timeout=60, timeout=1)
     with (
         pytest.raises(NotReadyError, match="its pool is too small, or all of it is in use"),
         holding,
@@ -240,7 +240,7 @@ def test_a_pooler_that_is_not_recognized(start: Start, monkeypatch: pytest.Monke
     monkeypatch.setattr(advisory_lock, "_refuse_shared_sessions", lambda *_: None)
     pooler = start("transaction", server_round_robin="1")
     fill(pooler, 5)
-    holding = advisory_lock.held(pooler.place, database_timeout=5, timeout=1)
+    holding = advisory_lock.held(pooler.place, database_timeout=60, timeout=1)
     with pytest.raises(SettingsError, match="is the address of a pooler"), holding:
         pass
     assert pooler.locks() == 0

@@ -41,7 +41,7 @@ def call(hub: Registry, digests: Path, *words: str, **more: str) -> Completed:
         "GITHUB_REF_TYPE": "branch",
         **more,
     }
-    done = run(str(ROOT / "deploy" / "images"), *words, timeout=600, **environment)
+    done = run(str(ROOT / "deploy" / "images"), *words, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -166,7 +166,7 @@ def test_a_signature(
     (tmp_path / "Dockerfile").write_text(
         "FROM python:3.13-slim\nRUN apt-get update -q && apt-get install -qy --no-install-recommends cosign\n"
     )
-    docker("build", "-q", "-t", "localhost/e2e/cosign", str(tmp_path), timeout=400)
+    docker("build", "-q", "-t", "localhost/e2e/cosign", str(tmp_path))
     cosign = tmp_path / "cosign"
     cosign.write_text(
         "#!/bin/sh\nexec docker run --rm --network host -e COSIGN_PASSWORD= -w /keys"
@@ -205,7 +205,7 @@ def _ssh(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
         "RUN chown -R deploy /home/deploy/.ssh && chmod 600 /home/deploy/.ssh/authorized_keys\n"
         'CMD ["/usr/sbin/sshd", "-D", "-e"]\n'
     )
-    docker("build", "-q", "-t", "localhost/e2e/sshd", str(folder), timeout=400)
+    docker("build", "-q", "-t", "localhost/e2e/sshd", str(folder))
     name, port = f"sshd-{uuid4().hex[:8]}", free_port()
     docker("run", "-d", "--name", name, "-p", f"127.0.0.1:{port}:22", "localhost/e2e/sshd")
     try:

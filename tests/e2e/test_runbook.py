@@ -16,7 +16,14 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from tests.support.docker import ROOT, Completed, docker, eventually, run
+from tests.support.docker import (
+    COMMAND_TIMEOUT_SECONDS,
+    ROOT,
+    Completed,
+    docker,
+    eventually,
+    run,
+)
 from tests.support.releases import Server, answers, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -42,7 +49,7 @@ def shell(site: Server, lines: str, **given: str) -> Completed:
         input=given.get("typed", ""),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=COMMAND_TIMEOUT_SECONDS,
         check=False,
     )
 
@@ -59,7 +66,7 @@ def on_a_terminal(site: Server, line: str, *answers_: str) -> str:
             asked += os.read(ours, 1000).decode()
         os.write(ours, f"{answer}\n".encode())
         said += asked
-    assert running.wait(60) == 0, said
+    assert running.wait(COMMAND_TIMEOUT_SECONDS) == 0, said
     os.close(ours)
     return said
 

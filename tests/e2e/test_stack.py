@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -107,7 +106,8 @@ def test_the_second_start_writes_nothing(stack: Stack, first: Completed) -> None
     assert first.returncode == 0
     stack.psql("ALTER SYSTEM SET autovacuum = off")  # it would write by itself
     stack.psql("SELECT pg_reload_conf()")
-    time.sleep(0.5)
+    running = "SELECT count(*) FROM pg_stat_activity WHERE backend_type ~ 'autovacuum'"
+    eventually("the end of autovacuum", lambda: stack.psql(running) == "0")
     next_transaction = "SELECT pg_snapshot_xmax(pg_current_snapshot())"
     before, api = stack.psql(next_transaction), stack.state("api")["StartedAt"]
     again = stack.up()
@@ -234,32 +234,29 @@ def start(stack: Stack, **environment: str) -> str:
     return done.stdout.strip()
 
 
-def stop(container: str) -> tuple[int, float, str]:
-    """Stop it as Compose does; exit code, seconds, log."""
-    started = time.monotonic()
-    docker("stop", "--time", "20", container)
-    seconds = time.monotonic() - started
+def stop(container: str) -> tuple[int, str]:
+    """Stop a container as Compose does; return its exit code (137 if it had to be killed) and its log."""
+    docker("stop", "--time", "120", container)
     code = int(docker("wait", container))
     log = run("docker", "logs", container).stdout
     docker("rm", container)
-    return code, seconds, log
+    return code, log
 
 
 def test_sigterm_while_waiting(stack: Stack, first: Completed) -> None:
-    """At once, with 143."""
+    """143 before the wait is over."""
     assert first.returncode == 0
-    container = start(stack, POSTGRES_HOST="nowhere")
+    container = start(stack, POSTGRES_HOST="nowhere", INIT_DATABASE_TIMEOUT="600")
     eventually("waiting", lambda: "waiting for PostgreSQL" in docker("logs", container))
-    code, seconds, _ = stop(container)
+    code, _ = stop(container)
     assert code == 143
-    assert seconds < 5
 
 
 def test_sigterm_while_seeding(stack: Stack, first: Completed) -> None:
     """In the middle of a request: 143, the lock is free, the next run does what is left."""
     assert first.returncode == 0
     edit_monster(stack, "goblin", hp=13)
-    block = "BEGIN; LOCK TABLE monsters IN EXCLUSIVE MODE; SELECT pg_sleep(25)"
+    block = "BEGIN; LOCK TABLE monsters IN EXCLUSIVE MODE; SELECT pg_sleep(600)"
     blocker = threading.Thread(target=lambda: stack.compose(*psql(block)))
     blocker.start()
     held = "SELECT count(*) FROM pg_locks WHERE {}"
@@ -269,9 +266,9 @@ def test_sigterm_while_seeding(stack: Stack, first: Completed) -> None:
         container = start(stack)
         waiting = held.format("NOT granted AND relation = 'monsters'::regclass")
         eventually("a request that waits", lambda: stack.psql(waiting) == "1")
-        code, seconds, said = stop(container)
+        code, said = stop(container)
         assert code == 143, said
-        assert seconds < 15
+        assert blocker.is_alive()  # the request was still waiting
         assert stack.psql(held.format("locktype = 'advisory'")) == "0"
     finally:
         stack.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^BEGIN'")

@@ -1,4 +1,4 @@
-"""Releases of the example in a registry, and a server's folder that takes them up with deploy/stack."""
+"""Releases of the example in a registry, and a server's folder that deploys them with deploy/stack."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,19 +23,24 @@ import httpx
 
 from tests.support.docker import (
     APPLICATION_PASSWORD,
+    COMMAND_TIMEOUT_SECONDS,
     PASSWORD,
     ROOT,
     Completed,
     Images,
     Stack,
+    copy_compose_file,
     docker,
     eventually,
     run,
 )
 
-SERVICES = ("api", "bot", "init")
+SICK = 'HEALTHCHECK --interval=1s --start-period=0s --retries=1 CMD ["false"]\nCMD ["sleep", "600"]'
+"""A container that is unhealthy at once, so that a deploy ends by that event and not by a limit."""
+RECORD = "RUN compose-init record\nUSER 10001:10001"
 HOOK = "hook/with-a-secret-in-it"
 TOKEN = "987654:another-secret"
+REQUEST_TIMEOUT_SECONDS = 60
 REVISION = '''"""{title}"""
 
 from alembic import op
@@ -64,7 +70,7 @@ class Revision:
     breaks: bool = False
 
     def text(self) -> str:
-        """As a file."""
+        """Return the migration as Python source."""
         marks = "breaks_older_images = True\n" if self.breaks else ""
         title = f"A step of a test: {self.id}."
         return REVISION.format(
@@ -74,7 +80,7 @@ class Revision:
 
 @dataclass(frozen=True)
 class Registry:
-    """A real one, on this machine's loopback."""
+    """A real registry on this machine's loopback."""
 
     container: str
     port: int
@@ -83,50 +89,54 @@ class Registry:
 
     @property
     def name(self) -> str:
-        """As images begin."""
+        """Return the registry's part of an image's name."""
         return f"127.0.0.1:{self.port}"
 
-    def publish(self, version: str, *revisions: Revision, sick: bool = False) -> None:
-        """Build api, bot and init on top of the example's, push them as `version` and as `latest`."""
+    def publish(
+        self, version: str, *revisions: Revision, sick: bool = False, bot: bool = False
+    ) -> None:
+        """Build api, init and (where it has changed) bot on the example's, push them as `version` and `latest`."""
         context = self.folder / version
         versions = context / "versions"
         versions.mkdir(parents=True)
         for revision in revisions:
             (versions / f"{revision.id}.py").write_text(revision.text(), encoding="utf-8")
-        ends = {
-            "api": 'CMD ["sleep", "600"]' if sick else "",
-            "bot": "",
-            "init": "RUN compose-init record\nUSER 10001:10001",
-        }
-        for service in SERVICES:
+        ends = {"api": SICK if sick else "", "bot": "", "init": RECORD}
+        for service, end in ends.items():
             lines = [
                 f"FROM {getattr(self.base, service)}",
                 "USER root" if service == "init" else "",
                 "" if service == "bot" else "COPY versions /app/migrations/versions",
                 f"ENV APP_VERSION={version} INIT_IMAGE_VERSION={version}",
                 f"LABEL org.opencontainers.image.version={version}",
-                ends[service],
+                end,
             ]
-            (context / "Dockerfile").write_text("\n".join(lines), encoding="utf-8")
-            named = [f"{self.name}/dnd-helper/{service}:{tag}" for tag in (version, "latest")]
-            docker("build", "-q", "-t", named[0], "-t", named[1], str(context))
-            for name in named:
-                docker("push", "-q", name)
-                docker("image", "rm", name)  # so that the server has to pull
+            (context / f"{service}.Dockerfile").write_text("\n".join(lines), encoding="utf-8")
+        services = ("api", "init", "bot") if bot else ("api", "init")
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda service: self._push(context, service), services))
+
+    def _push(self, context: Path, service: str) -> None:
+        names = [f"{self.name}/dnd-helper/{service}:{tag}" for tag in (context.name, "latest")]
+        tags = [part for name in names for part in ("-t", name)]
+        docker("build", "-q", "-f", str(context / f"{service}.Dockerfile"), *tags, str(context))
+        for name in names:
+            docker("push", "-q", name)
+        docker("image", "rm", *names)  # so that the server has to pull
 
     def stop(self) -> None:
-        """As it is when one needs it."""
+        """Stop answering."""
         docker("stop", "-t", "1", self.container)
 
     def start(self) -> None:
-        """And wait until it answers."""
+        """Start again, and wait until the registry answers."""
         docker("start", self.container)
         eventually("the registry", lambda: answers(f"http://{self.name}/v2/") == 200)
 
 
 @contextmanager
 def registry(base: Images, folder: Path) -> Iterator[Registry]:
-    """A registry that is there until the block ends."""
+    """Yield a registry that runs until the block ends."""
     port = free_port()  # a fixed one: a container that is started again would get another
     container = f"registry-{uuid4().hex[:8]}"
     docker("run", "-d", "--name", container, "-p", f"127.0.0.1:{port}:5000", "registry:2")
@@ -145,14 +155,13 @@ class Server(Stack):
 
     port: int = 0
 
-    def stack(self, *words: str, timeout: float = 240, **environment: str) -> Completed:
-        """`./stack …`."""
-        return run(
-            str(self.folder / "stack"), *words, cwd=self.folder, timeout=timeout, **environment
-        )
+    def stack(self, *words: str, **environment: str) -> Completed:
+        """Run `./stack …`."""
+        words = (str(self.folder / "stack"), *words)
+        return run(*words, timeout=COMMAND_TIMEOUT_SECONDS, cwd=self.folder, **environment)
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
-        """`./stack …`, with a process group of its own."""
+        """Start `./stack …` in a process group of its own."""
         return subprocess.Popen(
             [str(self.folder / "stack"), *words],
             cwd=self.folder,
@@ -164,27 +173,31 @@ class Server(Stack):
 
     @property
     def address(self) -> str:
-        """Where the API is from outside."""
+        """Return the address of the API from outside."""
         return f"http://127.0.0.1:{self.port}"
 
     def version(self) -> str:
-        """The version that answers; empty where nobody does."""
+        """Return the version that answers; empty if none does."""
         try:
-            return str(httpx.get(f"{self.address}/health", timeout=5).json()["version"])
+            return str(
+                httpx.get(f"{self.address}/health", timeout=REQUEST_TIMEOUT_SECONDS).json()[
+                    "version"
+                ]
+            )
         except (httpx.TransportError, ValueError):
             return ""
 
     def image(self, service: str) -> str:
-        """The image that a service's container has been made of."""
+        """Return the image of a service's container."""
         return docker("inspect", "-f", "{{.Config.Image}}", f"{self.project}-{service}-1").strip()
 
     def history(self) -> list[list[str]]:
-        """What runs have written down: time, command, result, release, words."""
+        """Return the lines of the history: time, command, result, release, message."""
         path = self.folder / "releases" / "history"
         return [line.split(" ", 4) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def setting(self, **values: str | None) -> None:
-        """Set variables of `.env`; None takes one away."""
+        """Set variables of `.env`; None removes a variable."""
         path = self.folder / ".env"
         lines = path.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if line.partition("=")[0] not in values]
@@ -194,9 +207,9 @@ class Server(Stack):
 
 @contextmanager
 def server(folder: Path, registry: Registry, telegram: str) -> Iterator[Server]:
-    """An empty server: what a person brings there, and nothing prepared."""
+    """Yield an empty server: what a person copies there, and nothing prepared."""
     found = Server(folder, f"deploy-{uuid4().hex[:8]}", free_port())
-    shutil.copy(ROOT / "compose.prod.example.yml", folder / "compose.yml")
+    copy_compose_file(folder)
     shutil.copy(ROOT / "deploy" / "stack", folder / "stack")
     shutil.copy(ROOT / "deploy" / "roles.sh", folder / "roles.sh")
     (folder / "secrets").mkdir(mode=0o700)
@@ -213,7 +226,8 @@ def server(folder: Path, registry: Registry, telegram: str) -> Iterator[Server]:
         "API_BIND": f"127.0.0.1:{found.port}",
         "TELEGRAM_API_BASE_URL": telegram,
         "STACK_PROBE_URL": f"{found.address}/health",
-        "STACK_WAIT_TIMEOUT": "60",
+        "STACK_WAIT_TIMEOUT": "300",
+        "STACK_PROBE_TIMEOUT": "300",
         "STACK_MIN_FREE_MB": "100",
     }
     lines = "".join(f"{name}={value}\n" for name, value in settings.items())
@@ -222,13 +236,13 @@ def server(folder: Path, registry: Registry, telegram: str) -> Iterator[Server]:
     try:
         yield found
     finally:
-        found.compose("down", "-v", "--remove-orphans", "--timeout", "2")
+        found.compose("down", "-v", "--remove-orphans", "--timeout", "0")
         forget_images(f"stack.local/{found.project}/*")
 
 
 @dataclass
 class Poll:
-    """Somebody who asks the API all the while, from another thread."""
+    """A client that asks the API without a pause, from another thread."""
 
     address: str
     answers: list[tuple[float, str]] = field(
@@ -238,25 +252,25 @@ class Poll:
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start asking."""
         self._thread = threading.Thread(target=self._ask)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """Stop asking."""
         self._over.set()
         assert self._thread
         self._thread.join()
 
     @property
     def failures(self) -> list[str]:
-        """What went wrong."""
+        """Return what went wrong."""
         return [said for _, said in self.answers if said.startswith("!")]
 
     @property
     def downtime(self) -> float:
-        """Seconds from the first failure to the first answer after the last one; 0 without any."""
+        """Return the seconds from the first failure to the first answer after the last; 0 without any."""
         failed = [n for n, (_, said) in enumerate(self.answers) if said.startswith("!")]
         if not failed:
             return 0.0
@@ -267,7 +281,7 @@ class Poll:
         while not self._over.wait(0.02):
             began = time.monotonic()
             try:
-                answer = httpx.get(f"{self.address}/health", timeout=5)
+                answer = httpx.get(f"{self.address}/health", timeout=REQUEST_TIMEOUT_SECONDS)
                 said = str(answer.raise_for_status().json()["version"])
             except (httpx.HTTPError, ValueError) as error:
                 said = f"! {error}"
@@ -276,21 +290,21 @@ class Poll:
 
 @dataclass
 class Receiver:
-    """What has been told to a webhook and to a Bot API."""
+    """The alerts that a webhook and a Bot API have received."""
 
     address: str
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refuses: str = "none"
-    """What begins like this is not taken."""
+    """The beginning of the paths that are refused."""
 
     def events(self) -> list[str]:
-        """Kinds of the alerts at the webhook, in order."""
+        """Return the kinds of the alerts at the webhook, in order."""
         return [body["event"] for path, body in self.requests if path.startswith("/hook")]
 
 
 @contextmanager
 def receiver() -> Iterator[Receiver]:
-    """A real HTTP server for alerts."""
+    """Yield a real HTTP server for alerts."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -319,7 +333,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def forget_images(pattern: str) -> None:
-    """By these names; an image that has others as well stays."""
+    """Remove these names of images; an image with another name stays."""
     form = "{{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}"
     listed = docker(
         "image", "ls", "--digests", "--format", form, "--filter", f"reference={pattern}"
@@ -330,7 +344,10 @@ def forget_images(pattern: str) -> None:
 
 
 def killed(running: subprocess.Popen[str], step: str, after: float = 0.3) -> bool:
-    """Seconds after it says `step`, as a machine does that runs out of memory: with all it has started."""
+    """Kill a program and all that it has started, seconds after it has printed `step`.
+
+    Like a machine that runs out of memory. False if the program ends before.
+    """
     assert running.stdout
     found = not step or any(step in line for line in running.stdout)
     time.sleep(after)
@@ -342,15 +359,15 @@ def killed(running: subprocess.Popen[str], step: str, after: float = 0.3) -> boo
 
 
 def answers(url: str) -> int:
-    """The status; 0 where nobody answers."""
+    """Return the status of an address; 0 if there is no answer."""
     try:
-        return httpx.get(url, timeout=5).status_code
+        return httpx.get(url, timeout=REQUEST_TIMEOUT_SECONDS).status_code
     except httpx.TransportError:
         return 0
 
 
 def free_port() -> int:
-    """Of this machine's loopback."""
+    """Return a free port of this machine's loopback."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port
