@@ -1,4 +1,4 @@
-"""What hosted runners do: only what runs here too, with the least rights, and in the right order."""
+"""The workflows of hosted runners: only what runs here too, with least privilege, and in the right order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
 def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every job, with its workflow and name."""
+    """Yield every job, with its workflow and name."""
     for path in WORKFLOWS:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         for name, job in document["jobs"].items():
@@ -28,7 +28,7 @@ def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def steps() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every step."""
+    """Yield every step, with its workflow and job."""
     for workflow, name, job in jobs():
         for step in job["steps"]:
             yield f"{workflow}, {name}", step
@@ -50,8 +50,8 @@ def test_every_step_runs_what_the_tests_run() -> None:
         assert "${{" not in call, f"{where}: {call}: an expression in a shell is code"
 
 
-def test_the_words_of_deploy_images_are_known() -> None:
-    """Those that the workflow says, the script has."""
+def test_the_commands_of_deploy_images_exist() -> None:
+    """Each command that a workflow calls is a command of the script."""
     script = (ROOT / "deploy" / "images").read_text(encoding="utf-8")
     listed = re.findall(r"^  ([a-z |]+)\)", script, re.MULTILINE)
     known = {word for words in listed for word in words.split(" | ")}
@@ -78,7 +78,7 @@ def test_actions_are_pinned_by_commit() -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_the_least_rights(path: Path) -> None:
-    """None for the workflow, named ones for each job; no credentials left in a checkout."""
+    """No permission for the workflow, named permissions for each job; a checkout keeps no credentials."""
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert document["permissions"] == {}
     for name, job in document["jobs"].items():
@@ -107,7 +107,7 @@ def test_nothing_is_published_before_its_tests() -> None:
 
 
 def test_what_lints_a_workflow_finds_a_fault(tmp_path: Path) -> None:
-    """The fork of actionlint that has wheels: a name that is not there, and what a script does not quote."""
+    """The fork of actionlint that has wheels: an undefined name, and a missing quote in a script."""
     wrong = tmp_path / "wrong.yml"
     wrong.write_text(
         "on: push\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n"

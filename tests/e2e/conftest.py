@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", name="engine")
 def _engine() -> None:
-    """A Docker engine: required in CI, and elsewhere a visible skip without one."""
+    """Require a Docker engine in CI; elsewhere skip visibly without it."""
     try:
         answer = run("docker", "compose", "version")
         answer = answer if answer.returncode else run("docker", "info")
@@ -42,7 +42,7 @@ def _engine() -> None:
 
 @pytest.fixture(scope="session", name="images")
 def _images(engine: None) -> Images:
-    """The images as `make images` builds them; or those that are there, where E2E_REGISTRY names them."""
+    """Build the images with `make images`; or return those that E2E_REGISTRY names."""
     del engine
     if there := os.environ.get("E2E_REGISTRY"):
         return Images(there, __version__)
@@ -54,7 +54,7 @@ def _images(engine: None) -> Images:
 
 @pytest.fixture(scope="session", name="telegram")
 def _telegram(engine: None) -> Iterator[str]:
-    """The address of a Bot API server."""
+    """Yield the address of a Bot API server."""
     del engine
     with telegram_server() as address:
         yield address
@@ -64,7 +64,7 @@ def _telegram(engine: None) -> Iterator[str]:
 def _stack(
     images: Images, telegram: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """A server's folder, nothing started."""
+    """Yield a server's folder, nothing started."""
     with server(tmp_path_factory.mktemp("server"), images, telegram) as stack:
         yield stack
 
@@ -79,7 +79,7 @@ def _hub(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 def _site(
     hub: Registry, telegram: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """A server that deploy/stack looks after, for all tests of it; they build on one another."""
+    """Yield the server of all tests of deploy/stack; they build on one another."""
     with empty_server(tmp_path_factory.mktemp("site"), hub, telegram) as found:
         yield found
 
@@ -95,7 +95,7 @@ def _ears(site: Server) -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session", name="first")
 def _first(hub: Registry, site: Server, ears: Receiver) -> str:
-    """Version 1 serves."""
+    """Install and deploy version 1; return the output of the deploy."""
     assert not ears.requests
     hub.publish("1.0.0", bot=True)
     units = site.folder / "units"

@@ -41,13 +41,13 @@ def base(folder: Path, tag: str, *lines: str, image: str = "python:3.13-slim") -
 
 
 def inside(image: str, *words: str) -> str:
-    """What a program in an image says."""
+    """Return the output of a program in an image."""
     return docker("run", "--rm", *HARDENED, "--entrypoint", words[0], image, *words[1:])
 
 
 @pytest.fixture(name="tag")
 def _tag() -> Iterator[str]:
-    """A name for an image that is removed again."""
+    """Yield a name for an image; remove the image at the end."""
     tag = f"localhost/e2e/{uuid4().hex[:8]}"
     yield tag
     run("docker", "image", "rm", "--force", tag, f"{tag}-base")

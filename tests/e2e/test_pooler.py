@@ -61,20 +61,20 @@ class Pooler:
         return from_url(self.url)
 
     def ask(self, sql: str) -> object:
-        """The one value of a query, past the pooler."""
+        """Return the one value of a query, without the pooler."""
         with psycopg.connect(self.direct) as connection:
             row = connection.execute(sql).fetchone()
         return row[0] if row else None
 
     def locks(self) -> object:
-        """How many advisory locks there are in the database, whoever holds them."""
+        """Count the advisory locks in the database, whoever holds them."""
         return self.ask(
             "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
             " WHERE l.locktype = 'advisory' AND d.datname = current_database()"
         )
 
     def relations(self) -> object:
-        """What there is beside PostgreSQL's own."""
+        """Return the names of all tables except PostgreSQL's own."""
         return self.ask(
             "SELECT coalesce(string_agg(c.oid::regclass::text, ' ' ORDER BY c.oid), '') FROM pg_class c"
             " WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'"
@@ -93,7 +93,7 @@ def _image(engine: None, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(name="start")
 def _start(image: str, server: Server, database: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts a pooler in a mode; any name and no password will do, for it has its own."""
+    """Start a pooler in a mode; it accepts any name without a password, since it has its own."""
     with ExitStack() as running:
 
         def start(mode: str, **settings: str) -> Pooler:

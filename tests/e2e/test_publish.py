@@ -48,7 +48,7 @@ def call(hub: Registry, digests: Path, *words: str, **more: str) -> Completed:
 
 @pytest.fixture(scope="module", name="published")
 def _published(hub: Registry, digests: Path) -> str:
-    """All three are pushed, and published; the version."""
+    """Push, merge and publish all three images; return their version."""
     call(hub, digests, "push", "api", "bot", "init")
     # There is one platform here: for the other stands an image with nothing but its name.
     (digests / "empty").mkdir()
@@ -72,7 +72,7 @@ def _published(hub: Registry, digests: Path) -> str:
 
 
 def raw(reference: str) -> dict[str, Any]:
-    """A manifest, as the registry has it."""
+    """Return a manifest, as the registry has it."""
     found: dict[str, Any] = json.loads(
         docker("buildx", "imagetools", "inspect", "--raw", reference)
     )
@@ -191,7 +191,7 @@ def test_a_signature(
 
 @pytest.fixture(scope="module", name="ssh")
 def _ssh(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A server with one key that may do one thing; what over-ssh needs to know of it."""
+    """Start an SSH server whose key may run one command; yield the settings of over-ssh for it."""
     del engine
     folder = tmp_path_factory.mktemp("ssh")
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key"))
@@ -221,7 +221,7 @@ def _ssh(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
 
 
 def greeted(port: int) -> bool:
-    """Whether an SSH server says its name."""
+    """Return true if an SSH server answers."""
     try:
         with socket.create_connection(("127.0.0.1", port), 2) as connection:
             return connection.recv(4) == b"SSH-"

@@ -30,7 +30,7 @@ SCRIPT = ("exec", "-T", "postgres", "sh", "/docker-entrypoint-initdb.d/roles.sh"
 
 @pytest.fixture(scope="module", name="first")
 def _first(stack: Stack) -> str:
-    """The first start, on an empty server; its database says who connects."""
+    """Start on an empty server, with a database that logs connections; return init's log."""
     done = stack.up(stack.over("logged.yml", LOGGED))
     assert done.returncode == 0, done.stderr + stack.log("init")
     return stack.log("init")
@@ -38,7 +38,7 @@ def _first(stack: Stack) -> str:
 
 @pytest.fixture(scope="module", name="next_image")
 def _next_image(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An image of init that has one revision more."""
+    """Yield an image of init with one more revision."""
     folder: Path = tmp_path_factory.mktemp("next")
     (folder / "0016.py").write_text(NOT_GRANTED.text(), encoding="utf-8")
     lines = [
@@ -56,12 +56,12 @@ def _next_image(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def as_the_api(stack: Stack, sql: str) -> Completed:
-    """In the API's container, with the address that it has itself."""
+    """Run a query in the API's container, with the API's own settings."""
     return stack.compose("exec", "-T", "api", "python", "-c", AS_THE_API, sql)
 
 
 def connected(stack: Stack, *words: str) -> set[str]:
-    """The roles that have connected over the network, as PostgreSQL has written down."""
+    """Return the roles that have connected over the network, from PostgreSQL's log."""
     said = run("docker", "logs", *words, f"{stack.project}-postgres-1")
     lines = [line for line in (said.stdout + said.stderr).splitlines() if "authorized" in line]
     return {line.partition("user=")[2].split()[0] for line in lines if "[local]" not in line}

@@ -35,14 +35,14 @@ KEY, SECRET = "AKSEEDS", "s3cr3t/key+with=signs"
 
 
 def blocks(heading: str, kind: str) -> list[str]:
-    """The blocks of code of that kind under a heading."""
+    """Return the code blocks of a language under a heading."""
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     found = re.findall(rf"^ *```{kind}\n(.*?)^ *```$", section, re.MULTILINE | re.DOTALL)
     return [textwrap.dedent(one) for one in found]
 
 
 def shell(site: Server, lines: str, **given: str) -> Completed:
-    """Lines of the page, in the folder; `typed` is their stdin."""
+    """Run lines of the page in the folder; `typed` is their stdin."""
     return subprocess.run(
         ["bash", "-euc", lines],
         cwd=site.folder,
@@ -55,7 +55,7 @@ def shell(site: Server, lines: str, **given: str) -> Completed:
 
 
 def on_a_terminal(site: Server, line: str, *answers_: str) -> str:
-    """A line that asks a person; what stood on the terminal."""
+    """Run a line that asks a person; return what it printed on the terminal."""
     ours, theirs = pty.openpty()
     running = subprocess.Popen(["bash", "-euc", line], cwd=site.folder, stdin=theirs, stdout=theirs)
     os.close(theirs)
@@ -99,7 +99,7 @@ def test_a_backup_is_made_and_restored(site: Server, first: str) -> None:
 
 @pytest.fixture(name="bucket")
 def _bucket(site: Server, tmp_path: Path) -> Iterator[str]:
-    """An S3 server that has the seeds; its address."""
+    """Yield the address of an S3 server that has the seeds."""
     identity = {
         "name": "seeds",
         "credentials": [{"accessKey": KEY, "secretKey": SECRET}],

@@ -18,7 +18,7 @@ HEALTHY = ("postgres", "redis", "api", "bot")
 
 
 def expected() -> dict[str, int]:
-    """How many rows the seed files make, by table."""
+    """Count the rows that the seed files make, by table."""
     counts = {}
     for table, file in TABLES.items():
         document = json.loads((SEEDS / f"seed_data_{file}.json").read_text(encoding="utf-8"))
@@ -40,7 +40,7 @@ def edit_monster(stack: Stack, slug: str, **changes: Any) -> None:
 
 
 def edit_label(stack: Stack, label: str) -> dict[str, Any]:
-    """Edit the first enum's label; the record as it was."""
+    """Edit the first enum's label; return the record as it was."""
     path = stack.folder / "seeds" / "seed_data_enums.json"
     document = json.loads(path.read_text(encoding="utf-8"))
     first: dict[str, Any] = dict(document["enum_translations"][0])
@@ -51,7 +51,7 @@ def edit_label(stack: Stack, label: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", name="first")
 def _first(stack: Stack) -> Completed:
-    """The first start, on an empty server."""
+    """Start on an empty server."""
     return stack.up()
 
 
@@ -227,7 +227,7 @@ def test_what_fails_is_said_and_nothing_starts(
 
 
 def start(stack: Stack, **environment: str) -> str:
-    """Start init by itself, in the background; its container."""
+    """Start only init, in the background; return its container."""
     named = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
     done = stack.compose("run", "--detach", "--no-deps", *named, "init")
     assert done.returncode == 0, done.stderr
@@ -278,7 +278,7 @@ def test_sigterm_while_seeding(stack: Stack, first: Completed) -> None:
 
 
 def psql(sql: str) -> tuple[str, ...]:
-    """The words of `docker compose exec … psql`."""
+    """Return the arguments of `docker compose exec … psql`."""
     login = ("-h", "127.0.0.1", "-U", "dnd_helper", "-d", "dnd_helper")
     environment = ("-e", f"PGPASSWORD={PASSWORD}")
     return ("exec", "-T", *environment, "postgres", "psql", *login, "-c", sql)

@@ -34,7 +34,7 @@ Tagged.add_multi_constructor("!", untagged)
 
 @pytest.fixture(name="folder")
 def _folder(images: Images, telegram: str, tmp_path_factory: Any) -> Iterator[Stack]:
-    """A server's folder with the variants in it."""
+    """Yield a server's folder with the variants in it."""
     with server(tmp_path_factory.mktemp("server"), images, telegram) as stack:
         for file in DEPLOY.glob("compose.*.yml"):
             shutil.copy(file, stack.folder)
