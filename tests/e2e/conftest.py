@@ -9,10 +9,16 @@ from pathlib import Path
 import pytest
 from compose_init import __version__
 
-from tests.support.docker import ROOT, Images, Stack, run, server, telegram_server
+from tests.support.docker import ROOT, Images, Stack, docker, run, server, telegram_server
 from tests.support.releases import HOOK, TOKEN, Receiver, Registry, Server, receiver, registry
 from tests.support.releases import server as empty_server
 
+TOOLS = """\
+FROM python:3.13-slim
+RUN apt-get update -qq \\
+    && apt-get install -qq -y --no-install-recommends cosign openssh-server pgbouncer \\
+    && rm -rf /var/lib/apt/lists/*
+"""
 TEST_TIMEOUT_SECONDS = 1800
 """A bound for a test that hangs; programs and events have bounds of their own that name them."""
 
@@ -50,6 +56,16 @@ def _images(engine: None) -> Images:
     built = run("make", "images", f"REGISTRY={registry}", timeout=1800, cwd=ROOT)
     assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
     return Images(registry, __version__)
+
+
+@pytest.fixture(scope="session", name="tools")
+def _tools(engine: None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Build one image with the programs of Debian that tests need: pgbouncer, cosign, sshd."""
+    del engine
+    folder = tmp_path_factory.mktemp("tools")
+    (folder / "Dockerfile").write_text(TOOLS, encoding="utf-8")
+    docker("build", "-q", "-t", "localhost/e2e/tools", str(folder))
+    return "localhost/e2e/tools"
 
 
 @pytest.fixture(scope="session", name="telegram")

@@ -23,13 +23,6 @@ from tests.support.programs import Program, write_history
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-IMAGE = "localhost/e2e/pgbouncer"
-DOCKERFILE = """\
-FROM python:3.13-slim
-RUN apt-get update -qq \\
-    && apt-get install -qq -y --no-install-recommends pgbouncer \\
-    && rm -rf /var/lib/apt/lists/*
-"""
 TABLE = {"a": "op.execute('CREATE TABLE a (id int)')"}
 
 # mode, settings beside it, clients that are busy meanwhile
@@ -81,18 +74,8 @@ class Pooler:
         )
 
 
-@pytest.fixture(scope="module", name="image")
-def _image(engine: None, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """PgBouncer, from Debian's packages."""
-    del engine
-    folder = tmp_path_factory.mktemp("pgbouncer")
-    (folder / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
-    docker("build", "-q", "-t", IMAGE, str(folder))
-    return IMAGE
-
-
 @pytest.fixture(name="start")
-def _start(image: str, server: Server, database: str, tmp_path: Path) -> Iterator[Start]:
+def _start(tools: str, server: Server, database: str, tmp_path: Path) -> Iterator[Start]:
     """Start a pooler in a mode; it accepts any name without a password, since it has its own."""
     with ExitStack() as running:
 
@@ -120,7 +103,7 @@ def _start(image: str, server: Server, database: str, tmp_path: Path) -> Iterato
             ini.chmod(0o644)
             container = docker(
                 *("run", "-d", "--network", "host", "--user", "nobody"),
-                *("-v", f"{folder}:/etc/pgbouncer:ro", image, "pgbouncer"),
+                *("-v", f"{folder}:/etc/pgbouncer:ro", tools, "pgbouncer"),
                 "/etc/pgbouncer/pgbouncer.ini",
             ).strip()
             running.callback(run, "docker", "rm", "-f", "-v", container)

@@ -107,7 +107,7 @@ def test_the_database_has_not_seen_the_passwords(stack: Stack, first: str) -> No
 
 
 def test_a_table_that_is_not_granted(stack: Stack, first: str, next_image: str) -> None:
-    """A run names it, with what mends it, while the old API serves every request; then it goes on."""
+    """A run names it, with the GRANT that fixes it, while the old API serves every request; then it goes on."""
     assert first
     address = "http://" + stack.compose("port", "api", "8000").stdout.strip()
     started = stack.state("api")["StartedAt"]
@@ -116,17 +116,17 @@ def test_a_table_that_is_not_granted(stack: Stack, first: str, next_image: str) 
     with Poll(address) as poll:
         failed = stack.compose(*words, files=(newer,))
         again = stack.compose(*words, files=(newer,))
-    mend = f"GRANT INSERT ON public.notes TO {ROLE};"
+    fix = f"GRANT INSERT ON public.notes TO {ROLE};"
     for done in (failed, again):
         assert done.returncode == 77, done.stdout
-        assert f"it has no INSERT on public.notes: {mend}" in done.stdout
+        assert f"it has no INSERT on public.notes: {fix}" in done.stdout
     assert poll.answers
     assert poll.failures == []
     assert stack.state("api")["StartedAt"] == started
     plan = stack.compose(*words, "--plan", files=(newer,))
     assert plan.returncode == 77
-    assert mend in plan.stdout
-    stack.psql(mend)
+    assert fix in plan.stdout
+    stack.psql(fix)
     assert stack.compose(*words, files=(newer,)).returncode == 0
     assert as_the_api(stack, "INSERT INTO notes VALUES (1) RETURNING id").stdout.strip() == "1"
     assert stack.init().returncode == 0  # the older image: ahead
