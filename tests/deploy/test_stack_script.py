@@ -24,10 +24,13 @@ def test_the_committed_file_is_current(tmp_path: Path) -> None:
 
 
 def test_no_part_is_left_out() -> None:
-    """Every file in deploy/stack.d is joined."""
+    """Every file in deploy/stack.d is joined, and described in docs/deploy.md."""
     joined = (ROOT / "deploy" / "stack").read_text(encoding="utf-8")
     assert PARTS
     assert [part.name for part in PARTS if part.read_text(encoding="utf-8") not in joined] == []
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    described = {re.sub("^command_.*", "command_*.sh", part.name) for part in PARTS}
+    assert {name for name in described if f"| `{name}` |" not in page} == set()
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.stem)
