@@ -69,7 +69,7 @@ def test_it_keeps_every_promise_and_leaves_nothing_behind(folder: Path, tmp_path
     """Six steps, exit code 0, and the first run's report where INIT_REPORT says."""
     report = tmp_path / "report.json"
     process = demo(folder, INIT_REPORT=str(report), DATABASE_URL="postgresql://elsewhere/x")
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=240)
 
     assert process.returncode == 0, printed
     assert [int(step) for step in re.findall(r"^(\d)\. ", printed, re.MULTILINE)] == [
@@ -103,7 +103,7 @@ def test_it_cleans_up_whenever_it_is_stopped(
         os.killpg(process.pid, signum)
     else:
         process.terminate()
-    printed, _ = process.communicate(timeout=30)
+    printed, _ = process.communicate(timeout=120)
 
     assert process.returncode == 128 + signum, printed
     assert "everything is cleaned up" in printed
@@ -138,7 +138,7 @@ def test_it_runs_in_a_path_with_spaces_and_letters_of_other_languages(
     """The sources come from the copy, and so do the paths in settings, the manifest and commands."""
     paths = os.pathsep.join(str(checkout / name) for name in ("", "init", "seeder"))
     process = demo(folder, checkout, PYTHONPATH=paths)
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=240)
     assert process.returncode == 0, printed
     assert_nothing_left(folder)
 

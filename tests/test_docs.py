@@ -37,7 +37,7 @@ def text(page: str) -> str:
 
 
 def first_cells(page: str) -> set[str]:
-    """What stands in code in the first column of a page's tables."""
+    """Return the code spans in the first column of a page's tables."""
     rows = re.findall(r"^\| (`[^|]*) \|", text(page), re.MULTILINE)
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
 
@@ -64,7 +64,7 @@ def sections() -> list[Any]:
 
 
 def models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """A model, and those that its fields hold."""
+    """Yield a model and the models of its fields, at any depth."""
     yield model
     for field in model.model_fields.values():
         for held in _classes(field.annotation):
@@ -80,7 +80,7 @@ def _classes(annotation: Any) -> Iterator[type]:
 
 
 def parser(monkeypatch: pytest.MonkeyPatch) -> ArgumentParser:
-    """The command line's parser, caught when it is about to parse."""
+    """Return the command line's parser, caught when it is about to parse."""
     caught: list[ArgumentParser] = []
 
     class Caught(Exception):  # noqa: N818 - it is no error
@@ -107,7 +107,7 @@ def flags_and_commands(found: ArgumentParser) -> set[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The names that headings get, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(
         r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE
     )

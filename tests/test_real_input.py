@@ -33,7 +33,7 @@ def rows(connection: psycopg.Connection, table: str) -> dict[str, srd.Record]:
 def texts(
     connection: psycopg.Connection, table: str, parents: str, one: str
 ) -> list[dict[str, Any]]:
-    """Translations as the database holds them, with their parent's slug, ordered."""
+    """Return translations as the database holds them, with their parent's slug, ordered."""
     query = f"""
         SELECT to_jsonb(t) - 'id' - '{one}_id' || jsonb_build_object('{one}_slug', p.slug)
         FROM {table} t JOIN {parents} p ON p.id = t.{one}_id
@@ -60,7 +60,7 @@ def physical(connection: psycopg.Connection, *tables: str) -> dict[str, set[tupl
 
 
 def counts(finished: Finished) -> dict[str, tuple[int, int, int, int]]:
-    """Created, updated, unchanged and unconfirmed, by dataset."""
+    """Return the records created, updated, unchanged and unconfirmed, by dataset."""
     names = ("created", "updated", "unchanged", "unconfirmed")
     report = json.loads(finished.out)
     return {d["name"]: tuple(d[name] for name in names) for d in report["datasets"]}
@@ -86,7 +86,7 @@ def assert_all_there(connection: psycopg.Connection, data: srd.Srd) -> None:
 def assert_nothing_is_written_again(
     program: Program, connection: psycopg.Connection, *tables: str
 ) -> None:
-    """A second run goes home at once; one that compares everything finds everything as it is."""
+    """Run again: the run ends at once, and a run that compares all records finds no difference."""
     before = physical(connection, *tables)
     again = json.loads(run(program).out)
     assert again["outcome"] == "nothing to do"

@@ -73,14 +73,14 @@ def server() -> Iterator[Server]:
 
 
 def create_database(server: Server, name: str, template: str = "template1") -> str:
-    """A new database's address."""
+    """Create a database and return its address."""
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return server.url(name)
 
 
 def alembic(url: str) -> Config:
-    """A configuration as a program sets it up that runs Alembic in-process: no file, an address."""
+    """Return the configuration of a program that runs Alembic in-process: no file, an address."""
     config = Config()
     config.set_main_option("script_location", str(API / "migrations"))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
@@ -89,7 +89,7 @@ def alembic(url: str) -> Config:
 
 @pytest.fixture(scope="module")
 def migrated(server: Server) -> str:
-    """A database at head, brought there as a person does it, with the settings' own variables."""
+    """Migrate a database to head as a person does it, with the settings' own variables."""
     create_database(server, "migrated")
     environment = {
         **os.environ,
@@ -107,7 +107,7 @@ def migrated(server: Server) -> str:
 
 @contextmanager
 def running(url: str, **variables: str) -> Iterator[httpx.Client]:
-    """A client of the API in a process of its own, which SIGTERM ends in good time."""
+    """Yield a client of the API in a process of its own, which SIGTERM ends in good time."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "dnd_helper_api.main"],
@@ -132,14 +132,14 @@ def running(url: str, **variables: str) -> Iterator[httpx.Client]:
             yield client
     finally:
         process.terminate()
-        process.wait(timeout=8)
+        process.wait(timeout=30)
 
 
 @pytest.fixture(scope="module")
 def open_client(
     server: Server, migrated: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx.Client]:
-    """A client without a token, of an API that has one."""
+    """Yield a client without a token, of an API that requires a token."""
     secret = tmp_path_factory.mktemp("secrets") / "token"
     secret.write_text(f"{TOKEN}\n")
     url = create_database(server, "served", template=migrated)
@@ -149,7 +149,7 @@ def open_client(
 
 @pytest.fixture
 def client(open_client: httpx.Client) -> Iterator[httpx.Client]:
-    """A client that may write; what it wrote is removed again."""
+    """Yield a client that may write; remove its records afterwards."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with httpx.Client(base_url=open_client.base_url, headers=headers) as writer:
         yield writer

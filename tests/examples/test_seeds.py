@@ -23,7 +23,7 @@ Record = dict[str, Any]
 
 
 def load(name: str) -> Any:
-    """The content of one seed file."""
+    """Return the content of one seed file."""
     return json.loads((SEEDS / f"seed_data_{name}.json").read_text(encoding="utf-8"))
 
 
