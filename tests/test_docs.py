@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import compose_init.cli.arguments
 import pytest
+from compose_init.cli.arguments import build_parser
 from compose_init.errors import DEFECT, PLAN_FOUND_CHANGES, InitError, Interrupted
 from compose_init.settings import KNOWN
 from compose_init.settings.page import missing_tables, with_tables
@@ -79,23 +79,6 @@ def _classes(annotation: Any) -> Iterator[type]:
         yield from _classes(argument)
 
 
-def parser(monkeypatch: pytest.MonkeyPatch) -> ArgumentParser:
-    """Return the command line's parser, caught when it is about to parse."""
-    caught: list[ArgumentParser] = []
-
-    class Caught(Exception):  # noqa: N818 - it is no error
-        pass
-
-    def catch(self: ArgumentParser, *_: Any, **__: Any) -> None:
-        caught.append(self)
-        raise Caught
-
-    monkeypatch.setattr(compose_init.cli.arguments.Parser, "parse_args", catch)
-    with pytest.raises(Caught):
-        compose_init.cli.arguments.parse([])
-    return caught[0]
-
-
 def flags_and_commands(found: ArgumentParser) -> set[str]:
     words: set[str] = set()
     for action in found._actions:
@@ -132,19 +115,19 @@ def test_the_readme_names_only_settings_that_are() -> None:
     assert {name for name in first_cells("README.md") if name.isupper()} <= set(KNOWN)
 
 
-def test_every_flag_and_command_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_flag_and_command_is_described() -> None:
     page = text("docs/command-line.md")
-    words = flags_and_commands(parser(monkeypatch))
+    words = flags_and_commands(build_parser())
     assert "--plan" in words
     assert "compose-init status" in words
     assert {word for word in words if f"`{word}" not in page and f" {word}" not in page} == set()
 
 
-def test_no_flag_is_described_that_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_flag_is_described_that_is_not() -> None:
     """Docker Compose's own aside, docs/command-line.md names flags that the parser knows."""
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text("docs/command-line.md")))
     compose = {"--rm", "--no-deps"}
-    assert named - compose - flags_and_commands(parser(monkeypatch)) == set()
+    assert named - compose - flags_and_commands(build_parser()) == set()
 
 
 def test_every_exit_code_has_a_row_and_no_other() -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable
 from typing import Any, TextIO
+
+from compose_init.flags import FLAGS
 
 MASK = "***"
 
@@ -110,6 +113,20 @@ def configure(
     # "Running upgrade a -> b" is said by our own event, with its duration. A filter, since an env.py
     # that calls fileConfig sets levels and handlers anew, and leaves filters alone.
     logging.getLogger("alembic.runtime.migration").filters[:] = [_warnings_only]
+
+
+def configure_first(stream: TextIO) -> None:
+    """Set logs up before the settings are read, for faults in them and in the command line."""
+    service = os.environ.get("LOG_SERVICE_NAME") or "init"
+    as_json = is_json_by_default()
+    configure(level="INFO", as_json=as_json, service=service, redact=Redactor(), stream=stream)
+
+
+def is_json_by_default() -> bool:
+    """Return what LOG_JSON says, also where other settings are at fault; without it, true unless on a terminal."""
+    flag = FLAGS.get(os.environ.get("LOG_JSON", "").lower())
+    # Not sys.stdout: while an application's code runs, logs may go there.
+    return not (sys.__stdout__ or sys.stdout).isatty() if flag is None else flag
 
 
 def _warnings_only(record: logging.LogRecord) -> bool:

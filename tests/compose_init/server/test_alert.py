@@ -138,4 +138,4 @@ def test_the_command() -> None:
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "told: webhook at http://127.0.0.1\n"
+    assert done.stdout == "sent to webhook at http://127.0.0.1\n"
