@@ -1,4 +1,4 @@
-# Everything that is done here by hand or by CI. Needs Python 3.11 or later, and nothing else.
+# All tasks of developers and of CI. They need Python 3.11 or later; PYTHON names another interpreter than python3.
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,25 +16,25 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examp
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit e2e lint check format docs bench images stack lock clean
 
-help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo ## the main job on an embedded PostgreSQL with the example API; no Docker
+demo: $(VENV)/.demo ## run the main job on an embedded PostgreSQL with the example API; no Docker
 	@$(BIN)/python -m examples.demo
 
-test: $(VENV)/.dev ## all tests; end-to-end ones where a Docker engine answers
+test: $(VENV)/.dev ## run all tests; the end-to-end tests only if a Docker engine answers
 	@echo "all tests, one worker for each core"
 	@$(PYTEST)
 
-unit: $(VENV)/.dev ## the tests that need no Docker engine
+unit: $(VENV)/.dev ## run the tests that need no Docker engine
 	@echo "the tests that need no Docker engine, one worker for each core"
 	@$(PYTEST) -m "not e2e"
 
-e2e: $(VENV)/.dev ## the tests that do; of the images in E2E_REGISTRY, where that is set
+e2e: $(VENV)/.dev ## run the end-to-end tests, with the images of E2E_REGISTRY if that is set
 	@echo "the tests that need a Docker engine"
 	@$(BIN)/python -m pytest -m e2e
 
-lint: $(VENV)/.dev ## format, lint and types; scripts, Dockerfiles and workflows
+lint: $(VENV)/.dev ## check format, code, types, scripts, Dockerfiles and workflows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -44,7 +44,7 @@ lint: $(VENV)/.dev ## format, lint and types; scripts, Dockerfiles and workflows
 	@$(BIN)/zizmor --offline --quiet .github/workflows
 	@$(BIN)/actionlint -shellcheck $(BIN)/shellcheck
 
-check: lint test ## lint and all tests
+check: lint test ## lint, and run all tests
 
 format: $(VENV)/.dev ## format the code
 	@$(BIN)/ruff format .
@@ -53,7 +53,7 @@ format: $(VENV)/.dev ## format the code
 docs: $(VENV)/.dev ## write the tables of docs/settings.md from the declared variables
 	@$(BIN)/python -m compose_init.settings.page docs/settings.md
 
-bench: $(VENV)/.dev ## what it costs, as ratios in one run; and how soon it starts
+bench: $(VENV)/.dev ## measure costs as ratios within one run, and the time to the first migration
 	@$(BIN)/python -m tests.bench
 
 images: ## build the images of the example: api, bot and init
@@ -66,17 +66,17 @@ stack: ## join the parts in deploy/stack.d into deploy/stack, the one file that 
 	  for part in $(STACK_PARTS); do [ $$part = head ] || echo; cat deploy/stack.d/$$part.sh || exit 1; done; } >$(STACK).part
 	@chmod 755 $(STACK).part && mv $(STACK).part $(STACK)
 
-lock: ## pin the requirements anew, with hashes (needs uv)
+lock: ## pin the requirements again, with hashes (needs uv)
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 --upgrade --extra test pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 --extra demo -c requirements/dev.txt pyproject.toml -o requirements/demo.txt
 	uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 -c requirements/dev.txt pyproject.toml -o requirements/init.txt
 	for each in tests/*/requirements/*.in; do uv pip compile -q --universal --no-header --generate-hashes --python-version 3.11 --upgrade $$each -o $${each%.in}.txt; done
 
-clean: ## remove what the other targets made
+clean: ## remove the files that other targets made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 
-# The end of an installation writes the path of the checkout into this file. Where another path or none is in it,
-# .venv is made again: an earlier `make` was interrupted, or the checkout was moved or copied together with .venv.
+# The end of an installation writes the path of the checkout into this file. If the file is missing or has another
+# path, .venv is made again: an installation was interrupted, or the checkout was moved or copied together with .venv.
 COMPLETE := $(VENV)/.complete
 ifneq ($(shell cat $(COMPLETE) 2>/dev/null),$(CURDIR))
 .PHONY: $(BIN)/python
@@ -86,8 +86,8 @@ $(BIN)/python:
 	@'$(PYTHON)' -c 'import sys; sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; name another: make PYTHON=python3.13") if sys.version_info < (3, 11) else None'
 	@'$(PYTHON)' -m venv --clear $(VENV)
 
-# Install a file of requirements, and this checkout, so that `compose-init` is there as it is for users.
-# What pip says is shown only if pip fails: some configurations have it print a warning for each package.
+# Install a file of requirements, and this checkout, so that `compose-init` is on the path as it is for users.
+# The output of pip is shown only if pip fails, because some configurations print a warning for each package.
 define install
 	@echo "installing what the $(1) (once)"
 	@rm -f $(COMPLETE)
