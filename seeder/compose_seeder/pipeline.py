@@ -17,6 +17,7 @@ from compose_seeder.postgres import Connection
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
 from compose_seeder.reconcile.staging import Scalar
+from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.sources.location import Sources
 
 EVERYTHING = Options()
@@ -120,32 +121,26 @@ def _seed_in_order(
         later = not options.plan and any(
             other.prune or other.target == dataset.target for other in chosen[number + 1 :]
         )
-        seeding = Seeding(
-            ledger.connection,
-            ledger,
-            dataset,
-            options,
-            pending,
-            schema,
-            siblings=tuple(
-                other.name
-                for other in manifest.datasets
-                if other.target == dataset.target and other is not dataset
-            ),
-            deletes=not later,
+        siblings = tuple(
+            other.name
+            for other in manifest.datasets
+            if other.target == dataset.target and other is not dataset
         )
-        plan, fingerprint = seeding.run(its)
+        run = DatasetRun(
+            ledger.connection, ledger, dataset, options, pending, siblings, deletes_now=not later
+        )
+        plan, fingerprint = Seeding(run, schema).seed(its)
         fingerprints[its.source.location] = fingerprint
         fingerprints |= {each.location: each.fingerprint() for each in its.variables}
         plans[dataset.name] = plan
         if later and plan.counts.deleted:
-            postponed.append(replace(seeding, deletes=True))
+            postponed.append(Seeding(replace(run, deletes_now=True), schema))
         else:
             options.finished(plan)
     # What refers to others is deleted before what it refers to, which stands before it in the manifest.
     for seeding in reversed(postponed):
-        name = seeding.dataset.name
-        done, _ = seeding.run(inputs[name])
+        name = seeding.run.dataset.name
+        done, _ = seeding.seed(inputs[name])
         released = plans[name].counts.released + done.counts.released
         plans[name] = plans[name].with_counts(deleted=done.counts.deleted, released=released)
         options.finished(plans[name])

@@ -10,13 +10,17 @@ types) is put in with `psycopg.sql` where it is used.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
-from typing import Any, LiteralString, cast
+from typing import Any, Literal, LiteralString, cast
 
 import psycopg
 from psycopg import sql
 from psycopg.abc import AdaptContext
+
+from compose_seeder.errors import CredentialsError, InterruptedTargetError
 
 Connection = psycopg.Connection[Any]
 
@@ -48,3 +52,62 @@ def statements(name: str) -> dict[str, LiteralString]:
     text = files("compose_seeder").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], cast("list[LiteralString]", parts[1::2]), strict=True))
+
+
+@contextmanager
+def translated(
+    connection: Connection,
+    what: str,
+    explain_denial: Callable[[psycopg.errors.InsufficientPrivilege], str],
+) -> Iterator[None]:
+    """Translate what PostgreSQL answers and no other module has translated: see `kind_of`.
+
+    Args:
+        connection: tells whether the database went away.
+        what: begins the message.
+        explain_denial: says which privilege is missing.
+
+    Raises:
+        CredentialsError: the role lacks a privilege.
+        InterruptedTargetError: the database went away, or could not go on; nothing was written.
+        psycopg.Error: everything else is a defect of the program.
+    """
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise CredentialsError(f"{what}: {explain_denial(error)}") from None
+    except psycopg.OperationalError as error:
+        why = "the database went away" if connection.closed else "nothing was written"
+        said = " ".join(str(error).split())
+        raise InterruptedTargetError(f"{what}: {why} ({said}); run again") from None
+
+
+ErrorKind = Literal["denied", "conflict", "interrupted", "record", "defect"]
+"""What an error of PostgreSQL is about.
+
+denied: the role lacks a privilege. conflict: somebody changed the same rows at the same moment. interrupted: the server
+cannot go on; the run can be repeated. record: a value or a row is refused. defect: the program is wrong.
+"""
+
+LIMIT_CLASS = "54"
+"""The SQLSTATE class of program limits, such as a value too long for its index: the record's own fault."""
+
+
+def kind_of(error: psycopg.Error) -> ErrorKind:
+    """Return what an error that a write met is about.
+
+    A trigger may raise any SQLSTATE, so that every DatabaseError is taken for the record's own that is not known to be
+    about something else.
+    """
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return "denied"
+    if isinstance(error, psycopg.errors.SerializationFailure):
+        return "conflict"
+    if isinstance(error, psycopg.OperationalError) and not is_limit(error):
+        return "interrupted"
+    return "record" if isinstance(error, psycopg.DatabaseError) else "defect"
+
+
+def is_limit(error: psycopg.Error) -> bool:
+    """Return whether an error is about a limit of PostgreSQL, such as a value too long for its index."""
+    return (error.sqlstate or "").startswith(LIMIT_CLASS)

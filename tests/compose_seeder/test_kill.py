@@ -18,7 +18,7 @@ import httpx
 import pytest
 from compose_seeder import Options, seed
 from compose_seeder.sources import Sources
-from compose_seeder.targets.endpoint import reconciler
+from compose_seeder.targets.endpoint import sides
 
 from tests.support.seed_folder import Seeds
 from tests.support.small_api import Api, serving
@@ -105,7 +105,7 @@ def test_killed_at_any_moment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """200 kills over a table and an endpoint that has no unique key."""
-    monkeypatch.setattr(reconciler, "SETTLING", 0.1)  # this API takes 2 ms
+    monkeypatch.setattr(sides, "SETTLING_SECONDS", 0.1)  # this API takes 2 ms
     api = Api()
     api.habit = slowly
     seeds.do("CREATE TABLE things (id serial PRIMARY KEY, slug text, value int, note text)")

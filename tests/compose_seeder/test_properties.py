@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from compose_seeder.targets.endpoint import reconciler
+from compose_seeder.targets.endpoint import sides
 from compose_seeder.targets.table import modified_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -88,7 +88,7 @@ def shared(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of a crashed run is under way any more; and every table is large."""
-    monkeypatch.setattr(reconciler, "SETTLING", 0.0)
+    monkeypatch.setattr(sides, "SETTLING_SECONDS", 0.0)
     monkeypatch.setattr(modified_rows, "SMALL", 0)
 
 

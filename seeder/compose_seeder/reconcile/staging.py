@@ -84,6 +84,12 @@ def stage(dataset: Dataset, raw: list[RawRecord], lookup: Lookup, first: int = 0
     return staged
 
 
+def anything_pending(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[Any]]:
+    """Find every reference pending: nobody can look it up before the schema is there."""
+    del ref
+    return {value: [PENDING] for value in values}
+
+
 def label(names: Iterable[str], values: Iterable[object]) -> str:
     """A key as a person reads it: `slug goblin, lang en`."""
     return ", ".join(f"{name} {quote(value)}" for name, value in zip(names, values, strict=True))

@@ -1,35 +1,92 @@
-"""The two kinds of target. They differ in how live is read and how a plan is applied."""
+"""What the two kinds of target have in common: a reconciler owns the whole flow of one dataset.
+
+table      one transaction: bulk load of an empty table, or changed records ─▶ diff ─▶ apply
+endpoint   step by step: read the API ─▶ diff ─▶ send; the ledger follows each confirmed answer
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-from compose_seeder.reconcile.ledger import Ledger
-from compose_seeder.reconcile.plan import Plan
-from compose_seeder.reconcile.staged_records import Staged
+import psycopg
+
+from compose_seeder.documents.json_document import Arrays
+from compose_seeder.manifest.models import Dataset
+from compose_seeder.options import Options
+from compose_seeder.postgres import Connection
+from compose_seeder.reconcile.ledger import Applied, Ledger
+from compose_seeder.reconcile.plan import Counts, Plan
+from compose_seeder.reconcile.staging import Scalar
 
 Progress = Callable[[int, int], None]
 """Told how many records of a dataset are done, and of how many."""
 
-Shape = tuple[str, ...]
-"""A set of fields: only those that a record names are compared or written."""
+FieldSet = tuple[str, ...]
+"""The names of the fields of a record: only those that it names are compared or written."""
 
 
-class Target(Protocol):
-    """Where a dataset goes."""
+@dataclass(frozen=True)
+class DatasetRun:
+    """One dataset in one run: everything that its reconciler works with.
 
-    def load(self, staged: Staged) -> list[Shape]:
-        """Take the desired records; the sets of fields that they have."""
+    Attributes:
+        connection: to the application's database, in autocommit.
+        ledger: of that database.
+        dataset: the manifest's entry.
+        options: of the run.
+        pending: keys that earlier datasets of the same plan create; a plan adds its own.
+        siblings: the names of the manifest's other datasets that have the same target.
+        deletes_now: false where deletions wait for later datasets; then the dataset is not fully applied.
+    """
 
-    def show(self, fields: list[str], *, verify: bool) -> None:
-        """Make `pg_temp.desired` and `pg_temp.live` show the two sides of the comparison.
+    connection: Connection
+    ledger: Ledger
+    dataset: Dataset
+    options: Options
+    pending: set[Scalar]
+    siblings: tuple[str, ...] = ()
+    deletes_now: bool = True
 
-        `fields` is the order in which hashes stand.
+    def plan(self, counts: Counts, *, after_migration: bool = False) -> Plan:
+        """Return a plan with these counts, and without records."""
+        name, target = self.dataset.name, self.dataset.target
+        return Plan(name, target, counts, after_migration=after_migration)
+
+    def applied(self) -> Applied | None:
+        """Return what the ledger says of the dataset; None where another target had it."""
+        applied = self.ledger.applied(self.dataset.name)
+        return applied if applied and applied.target == self.dataset.target else None
+
+    def is_complete(self, plan: Plan) -> bool:
+        """Return whether nothing of a plan is left for later."""
+        return self.deletes_now or not plan.counts.deleted
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how many records are done, and of how many."""
+        self.options.progress(self.dataset.name, done, total)
+
+
+class Reconciler(Protocol):
+    """Brings one target to what the dataset's file says, or plans it."""
+
+    def lacks_schema(self) -> bool:
+        """Return whether the target cannot be compared before the pending migrations are applied."""
+
+    def reconcile(self, document: Arrays, fingerprint: str) -> Plan:
+        """Compare the file with the target, apply the differences, and write the ledger.
+
+        With `options.plan`, nothing is changed.
+
+        Args:
+            document: the file's arrays, each record with its children in it.
+            fingerprint: of the dataset's inputs; the ledger gets it when everything is applied.
+
+        Raises:
+            SeedError: see `compose_seeder.errors`.
+            psycopg.Error: as PostgreSQL answers; `dataset.py` translates it.
         """
 
-    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
-        """Do what `pg_temp.plan` says, write the ledger, and return the plan as it came out.
-
-        `number` is the dataset's in the ledger.
-        """
+    def explain_denial(self, error: psycopg.errors.InsufficientPrivilege) -> str:
+        """Return which privilege the role lacks, and what would grant it."""

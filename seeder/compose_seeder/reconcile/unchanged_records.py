@@ -49,6 +49,14 @@ def digests(salt: bytes, texts: Iterable[bytes | memoryview]) -> bytes:
     return b"".join(found)
 
 
+def digests_of(document: Arrays, pointer: str, salt: bytes) -> bytearray:
+    """Return the digests of all records of the array at `pointer`, in their order."""
+    found = bytearray()
+    for batch in document.batches(pointer):
+        found += digests(salt, batch.texts)
+    return found
+
+
 class Sieve:
     """Tells which records of a file are those of the last run.
 
@@ -170,6 +178,23 @@ class Sifted:
         """Whether nothing has to be looked at."""
         return not self.places and not self.open
 
+    def record_applied(self, ids: Sequence[int], applied: bytes) -> None:
+        """Set the ids of the compared records, and clear the digests of those that are not fully applied.
+
+        Args:
+            ids: of the records at `places`.
+            applied: a byte for each of them, 1 where all that it says was applied.
+        """
+        for place, id_, is_applied in zip(self.places, ids, applied, strict=True):
+            self.ids[place] = id_
+            if not is_applied:
+                self.digests[place * SIZE : place * SIZE + SIZE] = bytes(SIZE)
+
+    def append(self, ids: Sequence[int]) -> None:
+        """Add records that are not in the file, and have to be compared again."""
+        self.digests += bytes(SIZE * len(ids))
+        self.ids.extend(ids)
+
     def batches(self, document: Arrays, pointer: str) -> Iterator[Batch]:
         """The records that have to be looked at, some at a time; of the array at `pointer`."""
         if self.kept:
@@ -206,6 +231,13 @@ def sift(
         texts, wheres = zip(*few.values(), strict=True)
         left.kept = Batch(0, texts, wheres.__getitem__)
     return left
+
+
+def all_changed(document: Arrays, pointer: str, salt: bytes) -> Sifted:
+    """Return all of a file as changed, after all of it was compared."""
+    found = digests_of(document, pointer, salt)
+    ids = array("q", bytes(len(found)))
+    return Sifted(array("q", range(len(ids))), array("q"), found, ids)
 
 
 def picked(batches: Iterator[Batch], places: Sequence[int]) -> Iterator[Batch]:

@@ -16,6 +16,12 @@ from psycopg import sql
 from compose_seeder.hashing import JSONB
 from compose_seeder.postgres import Connection, statements
 
+Kind = Literal["table", "endpoint"]
+"""The kind of a target."""
+
+Selection = Literal["all", "ids to compare", "intended ids to compare"]
+"""Records of the ledger: all of a dataset; those of `ids_to_compare`; of these, only what a run was about to send."""
+
 EVERY_TARGET = ("source_records", "desired", "live", "applied", "plan")
 """The tables that each comparison uses."""
 
@@ -23,7 +29,7 @@ IDS_PER_WRITE = 1 << 13
 """How many ids go into one piece of COPY's text."""
 
 
-def create(connection: Connection, kind: Literal["table", "endpoint"], salt: int) -> None:
+def create(connection: Connection, kind: Kind, salt: int) -> None:
     """Create the empty working tables of a comparison.
 
     Args:
@@ -59,14 +65,14 @@ def fill_ids_to_compare(connection: Connection, ids: Sequence[int] | array[int])
 def fill_applied(
     connection: Connection,
     dataset_id: int,
-    which: Literal["all", "ids to compare", "intended ids to compare"],
+    which: Selection,
 ) -> None:
     """Fill `applied` with records of the ledger.
 
     Args:
         connection: to the application's database, which has a ledger.
         dataset_id: of the dataset in the ledger.
-        which: all of the dataset's records; those of `ids_to_compare`; or, of these, only what a run was about to send.
+        which: of its records.
     """
     texts = statements("working_tables")
     some = sql.SQL("true" if which == "all" else texts["is_to_compare"])

@@ -173,3 +173,6 @@ SELECT coalesce(string_agg(int8send(d.id), '' ORDER BY d.position), ''),
        coalesce(string_agg(CASE WHEN p.hashes IS NOT DISTINCT FROM d.hashes THEN '\x01' ELSE '\x00' END::bytea, ''
                            ORDER BY d.position), '')
 FROM pg_temp.desired d JOIN pg_temp.plan p ON p.position = d.position;
+
+-- name: created_positions
+SELECT position FROM pg_temp.plan WHERE action = 'create';

@@ -9,8 +9,8 @@ import psycopg
 
 from compose_seeder.postgres import Connection
 
-LOOKED_FOR = 1000
-"""How many are looked for."""
+MAX_FOUND = 1000
+"""How many records at fault are searched for."""
 
 
 def search(
@@ -24,7 +24,7 @@ def search(
     found: list[tuple[int, psycopg.Error]] = []
     waiting = [positions]
     with connection.transaction(force_rollback=True):
-        while waiting and len(found) < LOOKED_FOR:
+        while waiting and len(found) < MAX_FOUND:
             some = waiting.pop(0)
             error = attempted(connection, partial(attempt, some)) if some else None
             if error is None:

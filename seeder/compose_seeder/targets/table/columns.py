@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-import psycopg
 from psycopg import sql
 
-from compose_seeder.errors import ManifestError, nearest
-from compose_seeder.exact_json import decode, encode
+from compose_seeder.errors import nearest
 from compose_seeder.hashing import FIELD_HASHES, KEY_HASHES, TEXT
-from compose_seeder.manifest.models import PART, Ref
-from compose_seeder.postgres import Connection, Name, Text, as_is, statements
-from compose_seeder.reconcile.staging import Scalar
-from compose_seeder.targets.table.bisect import search
+from compose_seeder.manifest.models import PART
+from compose_seeder.postgres import Connection, Name, as_is, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,54 +54,6 @@ def regclass(table: str) -> str:
     return ".".join(part if part.startswith('"') else f'"{part}"' for part in PART.findall(table))
 
 
-def lookup(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Scalar, list[object]]:
-    """The ids that a table has for natural keys.
-
-    Raises:
-        ManifestError: the table or a column of the reference is not there.
-    """
-    known = columns(connection, ref.table)
-    if not known:
-        raise ManifestError(f"refs: {why_no_table(connection, ref.table)}")
-    for name in (ref.match, ref.take):
-        if name not in known:
-            raise ManifestError(
-                f"refs: table {ref.table} has no column {name}{nearest(name, list(known))}"
-            )
-    query = sql.SQL(statements("table")["find_references"]).format(
-        match=Name(ref.match),
-        name=Text(ref.match),
-        type=as_is(known[ref.match].type),
-        take=Name(ref.take),
-        table=table_name(ref.table),
-    )
-
-    def rows(some: Sequence[int]) -> list[tuple[int, str | None]]:
-        texts = encode([values[n] for n in some]).decode()
-        return connection.execute(query, {"values": texts}).fetchall()
-
-    places: list[int] = list(range(len(values)))
-    try:
-        with connection.transaction():
-            answers = rows(places)
-    except psycopg.errors.UndefinedFunction:
-        raise ManifestError(
-            f"refs: column {ref.match} of table {ref.table} has type {known[ref.match].type}, whose values cannot"
-            " be compared"
-        ) from None
-    except (psycopg.DataError, psycopg.IntegrityError):
-        # What the column's type does not take is in no row of it.
-        untyped = {n for n, _ in search(connection, places, rows)}
-        places = [n for n in places if n not in untyped]
-        answers = rows(places)
-    found: dict[Scalar, list[object]] = {}
-    for n, taken in answers:
-        found.setdefault(values[places[n - 1]], []).append(
-            None if taken is None else decode(taken.encode())
-        )
-    return found
-
-
 def table_name(name: str) -> sql.SQL:
     """A table's name in a statement."""
     return as_is(regclass(name))  # quoted by regclass
@@ -117,7 +65,7 @@ def identifiers(alias: str | None, names: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(Name(*part) for part in parts)
 
 
-def same(left: str, right: str, names: Sequence[str]) -> sql.Composed:
+def equal_columns(left: str, right: str, names: Sequence[str]) -> sql.Composed:
     """The condition that two rows have the same values in some columns."""
     return sql.SQL(" AND ").join(
         sql.SQL("{} = {}").format(Name(left, name), Name(right, name)) for name in names

@@ -18,8 +18,8 @@ from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
 from compose_seeder.reconcile.staged_records import At
 from compose_seeder.reconcile.staging import Desired, label
-from compose_seeder.reconcile.target import Shape
-from compose_seeder.targets.table.columns import same
+from compose_seeder.reconcile.target import FieldSet
+from compose_seeder.targets.table.columns import equal_columns
 from compose_seeder.targets.table.constraints import CHECK, FOREIGN, Rule, null, required, rules
 
 Typed = Callable[[Sequence[str]], sql.Composed]
@@ -30,12 +30,12 @@ Condition = tuple[sql.Composable, tuple[str, ...], Rule | None]
 
 
 @dataclass
-class Breaches:
+class ConstraintViolations:
     """Of one dataset's plan.
 
     Attributes:
         columns: of the table, but for those that it computes.
-        waiting: fields that a plan cannot know yet; rules about them are left out.
+        deferred: fields that a plan cannot know yet; rules about them are left out.
         parents_there: whether the rows that others refer to are all there already.
     """
 
@@ -45,18 +45,18 @@ class Breaches:
     identifier: sql.SQL
     columns: Sequence[str]
     typed: Typed
-    waiting: frozenset[str]
+    deferred: frozenset[str]
     parents_there: bool
     faults: list[Fault] = field(default_factory=list)
     count: int = 0
     _found: list[tuple[int, list[Condition]]] = field(default_factory=list)
 
-    def find(self, at: At, shapes: Iterable[Shape]) -> None:
+    def find(self, at: At, field_sets: Iterable[FieldSet]) -> None:
         """The first faults, and how many there are.
 
         Args:
             at: the records at some positions.
-            shapes: the sets of fields that they have.
+            field_sets: the sets of fields that they have.
         """
         values = {"table": self.table}
         row = self.connection.execute(
@@ -70,8 +70,8 @@ class Breaches:
         ]
         needed = required(self.connection, self.table)
         if not new:
-            for number, shape in enumerate(shapes):
-                self._find_new(number, shape, known, needed)
+            for number, field_set in enumerate(field_sets):
+                self._find_new(number, field_set, known, needed)
         if not updated:
             self._find_updated(known, needed)
         self._found.sort(key=lambda found: found[0])
@@ -85,19 +85,19 @@ class Breaches:
     def _find_new(
         self,
         number: int,
-        shape: tuple[str, ...],
+        field_set: tuple[str, ...],
         known: Sequence[Rule],
         needed: Mapping[str, bool],
     ) -> None:
-        missing = [name for name, given in needed.items() if name not in shape and not given]
+        missing = [name for name, given in needed.items() if name not in field_set and not given]
         conditions = [
-            *((sql.SQL("true"), (name,), None) for name in missing if name not in self.waiting),
-            *self._conditions(shape, set(shape), known, needed),
+            *((sql.SQL("true"), (name,), None) for name in missing if name not in self.deferred),
+            *self._conditions(field_set, set(field_set), known, needed),
         ]
         query = sql.SQL(statements("constraints")["violations_of_new_rows"])
         parts = {
-            "typed": self.typed(shape),
-            "fields": sql.SQL(", ").join(Name("p", name) for name in shape),
+            "typed": self.typed(field_set),
+            "fields": sql.SQL(", ").join(Name("p", name) for name in field_set),
         }
         self._ask(query, parts, {"field_set": number}, conditions)
 
@@ -110,7 +110,7 @@ class Breaches:
         parts = {
             "typed": self.typed(both),
             "table": self.identifier,
-            "match": same("t", "p", self.dataset.key),
+            "match": equal_columns("t", "p", self.dataset.key),
             "fields": sql.SQL(", ").join(_as_updated(name, written) for name in self.columns),
         }
         conditions = [
@@ -139,11 +139,11 @@ class Breaches:
         found: list[Condition] = [
             (sql.SQL("new.{} IS NULL").format(Name(name)), (name,), None)
             for name in needed
-            if name in written and name not in self.waiting
+            if name in written and name not in self.deferred
         ]
         for rule in known:
             about = set(rule.columns)
-            if about <= set(there) and about & written and not about & self.waiting:
+            if about <= set(there) and about & written and not about & self.deferred:
                 found.append((_broken(rule), rule.columns, rule))
         return found
 

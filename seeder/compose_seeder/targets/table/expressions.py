@@ -20,7 +20,7 @@ ALL: sql.Composable = sql.SQL("true")
 
 
 @dataclass(frozen=True)
-class Parts:
+class Expressions:
     """Of one dataset's table.
 
     Attributes:

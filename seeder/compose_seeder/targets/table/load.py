@@ -14,9 +14,9 @@ from compose_seeder.errors import Fault, RecordError, nearest, quote
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile.staged_records import Staged
 from compose_seeder.reconcile.staging import Desired
-from compose_seeder.reconcile.target import Shape
+from compose_seeder.reconcile.target import FieldSet
 from compose_seeder.targets.table.bisect import attempted, search
-from compose_seeder.targets.table.expressions import Parts
+from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.write_errors import reason, unplaced
 
 
@@ -25,12 +25,12 @@ class Loader:
     """Of one dataset.
 
     Attributes:
-        shapes: the sets of fields that records have, numbered as they are met.
+        field_sets: the sets of fields that records have, numbered as they are met.
     """
 
     connection: Connection
-    parts: Parts
-    shapes: dict[Shape, int] = field(default_factory=dict)
+    expressions: Expressions
+    field_sets: dict[FieldSet, int] = field(default_factory=dict)
 
     def load(self, staged: Staged) -> None:
         """Copy the desired records.
@@ -48,21 +48,21 @@ class Loader:
                 unstorable += self._copy(read)
         if faults := [self._unknown(*one) for one in unknown.items()] or unstorable:
             raise RecordError(
-                f"dataset {self.parts.dataset.name} has records that are wrong", faults
+                f"dataset {self.expressions.dataset.name} has records that are wrong", faults
             )
 
     def _find_unknown(
         self, records: list[Desired], unknown: dict[str, tuple[Desired, int]]
     ) -> None:
         """Fields that the table cannot take: of each the first record that has it, and how many have."""
-        by_shape = {tuple(record.document) for record in records}
+        by_field_set = {tuple(record.document) for record in records}
         wrong = {
-            shape: [
+            field_set: [
                 name
-                for name in shape
-                if name not in self.parts.columns or self.parts.columns[name].generated
+                for name in field_set
+                if name not in self.expressions.columns or self.expressions.columns[name].generated
             ]
-            for shape in by_shape
+            for field_set in by_field_set
         }
         if not any(wrong.values()):
             return
@@ -74,11 +74,11 @@ class Loader:
     def _unknown(self, field: str, found: tuple[Desired, int]) -> Fault:
         record, number = found
         problem = self._why_not(field) + _also(number)
-        return Fault(record.where, self.parts.label(record), field, problem)
+        return Fault(record.where, self.expressions.label(record), field, problem)
 
     def _with_json(self, records: list[Desired]) -> tuple[list[Desired], list[Fault]]:
         """The records with JSON where the source has its text, as COPY reads it; and what is none."""
-        if not (names := read_as_json(self.parts)):
+        if not (names := read_as_json(self.expressions)):
             return records, []
         found, faults = [], []
         for record in records:
@@ -96,25 +96,28 @@ class Loader:
 
     def _names_twice(self, record: Desired, name: str, text: bytes) -> list[Fault]:
         paths = [f"{name}/{path}" for path in strict_json.twice_in(text)]
-        if paths and name in self.parts.dataset.secrets:
+        if paths and name in self.expressions.dataset.secrets:
             paths = [name]  # the names within a value are a part of it
         return [
-            Fault(record.where, self.parts.label(record), path, strict_json.TWICE) for path in paths
+            Fault(record.where, self.expressions.label(record), path, strict_json.TWICE)
+            for path in paths
         ]
 
     def _no_json(self, record: Desired, name: str, text: str) -> Fault:
         shown = (
-            "another value, which is secret" if name in self.parts.dataset.secrets else quote(text)
+            "another value, which is secret"
+            if name in self.expressions.dataset.secrets
+            else quote(text)
         )
-        type_ = self.parts.columns[name].type
+        type_ = self.expressions.columns[name].type
         problem = f"expected {type_}, found {shown}: is not valid JSON, in which a text has quotes"
-        return Fault(record.where, self.parts.label(record), name, problem)
+        return Fault(record.where, self.expressions.label(record), name, problem)
 
     def _why_not(self, field: str) -> str:
-        if field in self.parts.columns:
-            return f"table {self.parts.dataset.table} computes this column itself: remove it, or put it in ignore"
-        near = nearest(field, list(self.parts.columns))
-        return f"table {self.parts.dataset.table} has no such column{near}: correct it, or put it in ignore"
+        if field in self.expressions.columns:
+            return f"table {self.expressions.dataset.table} computes this column itself: remove it, or put it in ignore"
+        near = nearest(field, list(self.expressions.columns))
+        return f"table {self.expressions.dataset.table} has no such column{near}: correct it, or put it in ignore"
 
     def _copy(self, records: list[Desired]) -> list[Fault]:
         """Copy some of the desired records; what is wrong with them, and then none of them is copied."""
@@ -125,8 +128,10 @@ class Loader:
                 cursor.copy(statements("table")["copy_source_records"]) as copy,
             ):
                 for record in records:
-                    shape = self.shapes.setdefault(tuple(record.document), len(self.shapes))
-                    copy.write_row((record.position, shape, encode(record.document).decode()))
+                    field_set = self.field_sets.setdefault(
+                        tuple(record.document), len(self.field_sets)
+                    )
+                    copy.write_row((record.position, field_set, encode(record.document).decode()))
             waits = [
                 (record.position, name, bytes(value).decode(), ours)
                 for record in records
@@ -137,7 +142,7 @@ class Loader:
                     for row in waits:
                         copy.write_row(row)
         except psycopg.DataError as error:
-            return self._unstorable(records) or [unplaced(self.parts.dataset, error)]
+            return self._unstorable(records) or [unplaced(self.expressions.dataset, error)]
         return []
 
     def _unstorable(self, desired: list[Desired]) -> list[Fault]:
@@ -146,9 +151,9 @@ class Loader:
         return [
             Fault(
                 desired[n].where,
-                self.parts.label(desired[n]),
+                self.expressions.label(desired[n]),
                 field,
-                reason(self.parts.dataset, error),
+                reason(self.expressions.dataset, error),
             )
             for n, _ in search(
                 self.connection,
@@ -167,10 +172,12 @@ class Loader:
         self.connection.execute(statements("table")["read_as_jsonb"], {"texts": texts})
 
 
-def read_as_json(parts: Parts) -> set[str]:
+def read_as_json(expressions: Expressions) -> set[str]:
     """Columns of JSON whose values stand in the source as text."""
-    json = {name for name, column in parts.columns.items() if column.base in {"json", "jsonb"}}
-    return json if parts.dataset.is_text else set()
+    json = {
+        name for name, column in expressions.columns.items() if column.base in {"json", "jsonb"}
+    }
+    return json if expressions.dataset.is_text else set()
 
 
 def _also(count: int) -> str:

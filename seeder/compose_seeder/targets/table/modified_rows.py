@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import psycopg
 from psycopg import sql
@@ -11,7 +11,8 @@ from psycopg import sql
 from compose_seeder.postgres import Connection, Name, as_is, statements
 from compose_seeder.reconcile.ledger import Applied, unpack
 from compose_seeder.reconcile.staging import Scalar
-from compose_seeder.targets.table.expressions import ALL, Parts
+from compose_seeder.targets.table.expressions import ALL, Expressions
+from compose_seeder.targets.table.sequences import advance_sequences
 
 SEPARATOR = "\x1f"
 """Between the values of many keys in one text: ASCII's unit separator, which no key should hold."""
@@ -26,21 +27,25 @@ SMALL = GROUPS * 4
 """Below so many records, each is compared at once."""
 
 
-def never_filled(connection: Connection, parts: Parts) -> bool:
+def can_bulk_load(connection: Connection, expressions: Expressions) -> bool:
     """Whether the table is empty, and rows stay in it as they are put there."""
     query = statements("bulk_load")["can_bulk_load"]
-    row = connection.execute(query, {"table": parts.table}).fetchone()
+    row = connection.execute(query, {"table": expressions.table}).fetchone()
     return bool(row and row[0])
 
 
-def ids_of(connection: Connection, parts: Parts, keys: Sequence[Sequence[Scalar]]) -> array[int]:
+def hash_keys(
+    connection: Connection, expressions: Expressions, keys: Sequence[Sequence[Scalar]]
+) -> array[int]:
     """The ids of records; `keys` has a column for each field of the key."""
     names = [sql.Identifier(f"k{n}") for n in range(len(keys))]
     query = sql.SQL(statements("bulk_load")["hash_keys"]).format(
-        id=parts.id("t"),
+        id=expressions.id("t"),
         typed=sql.SQL(", ").join(
-            sql.SQL("k.{}::{} AS {}").format(name, as_is(parts.columns[field].type), Name(field))
-            for name, field in zip(names, parts.dataset.key, strict=True)
+            sql.SQL("k.{}::{} AS {}").format(
+                name, as_is(expressions.columns[field].type), Name(field)
+            )
+            for name, field in zip(names, expressions.dataset.key, strict=True)
         ),
         texts=sql.SQL(", ").join(
             sql.SQL("string_to_array(%s, {})").format(sql.Literal(SEPARATOR)) for _ in keys
@@ -55,8 +60,8 @@ def ids_of(connection: Connection, parts: Parts, keys: Sequence[Sequence[Scalar]
     return unpack(row[0] if row else b"")
 
 
-def record_filled(
-    connection: Connection, parts: Parts, number: int, fields: list[str], count: int
+def record_rows(
+    connection: Connection, expressions: Expressions, number: int, fields: list[str], count: int
 ) -> None:
     """Write the ledger of all rows of the table.
 
@@ -64,12 +69,12 @@ def record_filled(
         psycopg.Error: two have the same key.
     """
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    follow_sequences(connection, parts, fields)
-    texts = parts.texts(fields)
+    advance_sequences(connection, expressions, fields)
+    texts = expressions.texts(fields)
     query = sql.SQL(statements("bulk_load")["record_rows"]).format(
-        rows=parts.rows(texts),
-        id=parts.id("t"),
-        hashes=parts.hashes("t", fields, fields, texts),
+        rows=expressions.rows(texts),
+        id=expressions.id("t"),
+        hashes=expressions.hashes("t", fields, fields, texts),
     )
     anew = count > _recorded(connection)
     if anew:
@@ -85,28 +90,30 @@ def _recorded(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def edited(connection: Connection, parts: Parts, applied: Applied) -> set[int]:
+def find_modified_rows(
+    connection: Connection, expressions: Expressions, applied: Applied
+) -> set[int]:
     """Ids of applied records that the table does not show as they were applied.
 
     Of a large table, groups of records are compared first, and then those of groups that differ.
     """
-    shown = [field for field in applied.fields if field in parts.columns]
-    texts = parts.texts(shown)
+    shown = [field for field in applied.fields if field in expressions.columns]
+    texts = expressions.texts(shown)
     which, those = ALL, ALL
-    if shown and shown == applied.fields and _alike(connection, parts, applied):
-        numbers = _groups(connection, parts, applied, texts)
+    if shown and shown == applied.fields and _alike(connection, expressions, applied):
+        numbers = _groups(connection, expressions, applied, texts)
         if not numbers:
             return set()
         if len(numbers) <= FEW:
             group = sql.SQL("{} & {} = ANY ({})")
             last, some = sql.Literal(GROUPS - 1), sql.Literal(numbers)
-            which = group.format(parts.id("t"), last, some)
+            which = group.format(expressions.id("t"), last, some)
             those = group.format(sql.SQL("a.id"), last, some)
     query = sql.SQL(statements("modified_rows")["modified_rows"]).format(
-        table=parts.identifier,
-        rows=parts.rows(texts, which),
-        id=parts.id("t"),
-        hashes=parts.hashes("t", applied.fields, shown, texts),
+        table=expressions.identifier,
+        rows=expressions.rows(texts, which),
+        id=expressions.id("t"),
+        hashes=expressions.hashes("t", applied.fields, shown, texts),
         dataset=sql.Literal(applied.number),
         applied=those,
     )
@@ -115,14 +122,14 @@ def edited(connection: Connection, parts: Parts, applied: Applied) -> set[int]:
 
 
 def _groups(
-    connection: Connection, parts: Parts, applied: Applied, texts: Mapping[str, str]
+    connection: Connection, expressions: Expressions, applied: Applied, texts: Mapping[str, str]
 ) -> list[int]:
     """The numbers of groups that the table does not show as they were applied."""
     desired = (sql.SQL("desired[{}]").format(n + 1) for n in range(len(applied.fields)))
     query = sql.SQL(statements("modified_rows")["modified_groups"]).format(
-        rows=parts.rows(texts),
-        id=parts.id("t"),
-        hash=parts.hash("t", applied.fields, texts),
+        rows=expressions.rows(texts),
+        id=expressions.id("t"),
+        hash=expressions.hash("t", applied.fields, texts),
         desired=sql.SQL(" # ").join(desired),
         dataset=sql.Literal(applied.number),
         last=sql.Literal(GROUPS - 1),
@@ -131,28 +138,15 @@ def _groups(
     return list(row[0]) if row else []
 
 
-def _alike(connection: Connection, parts: Parts, applied: Applied) -> bool:
+def _alike(connection: Connection, expressions: Expressions, applied: Applied) -> bool:
     """Whether it is worth it to compare groups first."""
     if applied.records < SMALL:
         return False
     values = {
-        "table": parts.table,
+        "table": expressions.table,
         "dataset": applied.number,
         "records": applied.records,
         "few": FEW,
     }
     row = connection.execute(statements("modified_rows")["can_compare_groups"], values).fetchone()
     return bool(row and row[0])
-
-
-def follow_sequences(connection: Connection, parts: Parts, fields: Iterable[str]) -> None:
-    """Let identity and serial sequences go on after explicit ids."""
-    for field in sorted(set(fields)):
-        query = sql.SQL(statements("table")["advance_sequence"]).format(
-            column=Name(field), table=parts.identifier
-        )
-        found = connection.execute(
-            statements("table")["sequence"], {"table": parts.table, "column": field}
-        ).fetchone()
-        if found and found[0]:
-            connection.execute(query, {"sequence": found[0]})

@@ -20,7 +20,7 @@ from compose_seeder.targets.table.columns import Column, regclass
 
 
 @dataclass(frozen=True, slots=True)
-class Orphan:
+class UnresolvedReference:
     """A reference that does not lead to one record.
 
     Attributes:
@@ -36,7 +36,7 @@ class Orphan:
 
 
 @dataclass(frozen=True)
-class Tree:
+class SelfReferences:
     """One dataset's references to its own table, as they lie in `pg_temp.deferred_references`.
 
     Attributes:
@@ -55,16 +55,16 @@ class Tree:
         rows = self.connection.execute(statements("self_references")["deferred_names"])
         return {name: self.dataset.refs[name] for (name,) in rows}
 
-    def show(self) -> None:
+    def show_in_desired(self) -> None:
         """Let the comparison see values that nothing equals yet; as a plan shows them, by their natural key."""
         for name in self.refs():
             values = {"name": name, "n": self._place(name)}
             self.connection.execute(statements("self_references")["show_in_desired"], values)
 
-    def orphans(self) -> list[Orphan]:
+    def unresolved(self) -> list[UnresolvedReference]:
         """References that would be written, and lead to no record or to several."""
         return [
-            Orphan(position, name, value, count)
+            UnresolvedReference(position, name, value, count)
             for name, ref in self.refs().items()
             for position, value, count in self.connection.execute(
                 statements("self_references")["unresolved_references"],
@@ -72,7 +72,7 @@ class Tree:
             )
         ]
 
-    def plant(self, widen: Callable[[str], Mapping[int, int]]) -> None:
+    def insert_ids(self, widen: Callable[[str], Mapping[int, int]]) -> None:
         """Put ids into parents and children, before they are written.
 
         Args:
@@ -82,7 +82,7 @@ class Tree:
             ManifestError: nobody can know the ids of rows that are about to be created.
         """
         for name, ref in self.refs().items():
-            self._draw(ref, widen)
+            self._allocate_ids(ref, widen)
             query = sql.SQL(statements("self_references")["insert_ids"])
             self.connection.execute(query, {"name": name, "match": ref.match, "take": ref.take})
             column = self.columns[name]
@@ -114,7 +114,7 @@ class Tree:
     def _place(self, name: str) -> int:
         return list(self.fields).index(name) + 1
 
-    def _draw(self, ref: Ref, widen: Callable[[str], Mapping[int, int]]) -> None:
+    def _allocate_ids(self, ref: Ref, widen: Callable[[str], Mapping[int, int]]) -> None:
         """Ids for records that the file gives none."""
         query, asked = (
             statements("self_references")["records_without_id"],
@@ -133,13 +133,13 @@ class Tree:
                 f"dataset {self.dataset.name}: records refer to others of it by {ref.take}, which has no default, so"
                 f" that nobody can know it before they are created: give {ref.take} in the file"
             )
-        draw = sql.SQL(statements("self_references")["allocate_ids"]).format(
+        allocate = sql.SQL(statements("self_references")["allocate_ids"]).format(
             take=Text(ref.take), default=as_is(row[0])
         )
         shapes = widen(ref.take)
         narrow, wide = list(shapes), list(shapes.values())
         values = {"positions": positions, "narrow": narrow, "wide": wide}
-        self.connection.execute(draw, values)
+        self.connection.execute(allocate, values)
 
 
 def _levels(positions: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[list[int]]:
@@ -154,7 +154,7 @@ def _levels(positions: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[
     level = [position for position in positions if position not in waiting]
     found: list[list[int]] = []
     while level:
-        if len(found) < DEEP:
+        if len(found) < MAX_LEVELS:
             found.append(level)
         else:
             found[-1] += level
@@ -169,5 +169,5 @@ def _levels(positions: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[
     return [*found, sorted(waiting)] if waiting else found
 
 
-DEEP = 50
+MAX_LEVELS = 50
 """How many levels are inserted one by one: PostgreSQL looks at references at the end of a statement."""

@@ -16,7 +16,7 @@ from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
 from compose_seeder.reconcile.staged_records import At
 from compose_seeder.reconcile.staging import Desired, label
-from compose_seeder.reconcile.target import Shape
+from compose_seeder.reconcile.target import FieldSet
 from compose_seeder.targets.table.constraints import DEFINITION, NOT_NULL
 
 TOO_LONG = psycopg.errors.StringDataRightTruncation.sqlstate
@@ -49,7 +49,7 @@ FORMS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Misfits:
+class TypeErrors:
     """Of one dataset's records, as they lie in `pg_temp.source_records`.
 
     Attributes:
@@ -65,15 +65,15 @@ class Misfits:
     bases: Mapping[str, str]
     categories: Mapping[str, str]
 
-    def find(self, at: At, shapes: Iterable[Shape]) -> tuple[list[Fault], int]:
+    def find(self, at: At, field_sets: Iterable[FieldSet]) -> tuple[list[Fault], int]:
         """The first faults in the file's order, and how many there are.
 
         Args:
             at: the records at some positions.
-            shapes: the sets of fields that they have.
+            field_sets: the sets of fields that they have.
         """
         texts = statements("type_errors")
-        names = dict.fromkeys(name for shape in shapes for name in shape)
+        names = dict.fromkeys(name for field_set in field_sets for name in field_set)
         parts = [
             sql.SQL(texts["function_field"]).format(
                 name=Text(name),

@@ -15,18 +15,18 @@ from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile.staged_records import At
 from compose_seeder.reconcile.staging import Desired, label
-from compose_seeder.reconcile.target import Shape
+from compose_seeder.reconcile.target import FieldSet
 from compose_seeder.targets.table.bisect import search
-from compose_seeder.targets.table.columns import same
+from compose_seeder.targets.table.columns import equal_columns
 from compose_seeder.targets.table.constraints import NOT_NULL, UNIQUE, Rule, null, rules
-from compose_seeder.targets.table.expressions import Parts
+from compose_seeder.targets.table.expressions import Expressions
 
 Attempt = Callable[[list[int]], object]
 """Writes some records: by position, or deletes by id."""
 
 
 @dataclass(frozen=True)
-class Refusals:
+class WriteErrors:
     """Of one dataset's plan.
 
     Attributes:
@@ -34,7 +34,7 @@ class Refusals:
     """
 
     connection: Connection
-    parts: Parts
+    expressions: Expressions
     at: At
 
     def not_written(self, *tries: tuple[Sequence[int], Attempt]) -> list[Fault]:
@@ -46,7 +46,7 @@ class Refusals:
         found: list[tuple[int, psycopg.Error]] = []
         for positions, write in tries:
             found += search(self.connection, list(positions), write)
-        known = {rule.name: rule for rule in rules(self.connection, self.parts.table)}
+        known = {rule.name: rule for rule in rules(self.connection, self.expressions.table)}
         records = self.at(position for position, _ in found)
         # Looked for in the table and in the file: only for what a message has room for.
         holders = self._holders(
@@ -67,10 +67,10 @@ class Refusals:
         found = search(self.connection, list(keys), delete)
         return [
             Fault(
-                self.parts.dataset.target,
-                label(self.parts.dataset.key, keys[id_]),
+                self.expressions.dataset.target,
+                label(self.expressions.dataset.key, keys[id_]),
                 "",
-                f"has left the file and cannot be deleted: {reason(self.parts.dataset, error)}",
+                f"has left the file and cannot be deleted: {reason(self.expressions.dataset, error)}",
             )
             for id_, error in found
         ]
@@ -85,10 +85,10 @@ class Refusals:
             problem = null(field, record.document)
         elif rule:
             field = ", ".join(rule.columns)
-            problem = rule.problem(record.document, self.parts.dataset.secrets) + holder
+            problem = rule.problem(record.document, self.expressions.dataset.secrets) + holder
         else:
-            problem = reason(self.parts.dataset, error)
-        return Fault(record.where, self.parts.label(record), field, problem)
+            problem = reason(self.expressions.dataset, error)
+        return Fault(record.where, self.expressions.label(record), field, problem)
 
     def _holders(self, refused: list[tuple[Rule, Desired]]) -> dict[int, str]:
         """By position: who has a record's unique values already, a row of the table or a record before it."""
@@ -101,7 +101,9 @@ class Refusals:
             values = {"document": document, "position": record.position}
             row = self._asked("conflicting_row", rule.columns, values)
             if row:
-                found[record.position] = f": the one with {label(self.parts.dataset.key, row[0])}"
+                found[record.position] = (
+                    f": the one with {label(self.expressions.dataset.key, row[0])}"
+                )
                 continue
             row = self._asked("conflicting_record", rule.columns, values)
             if row and row[0] is not None:
@@ -109,12 +111,12 @@ class Refusals:
         records = self.at(earlier.values())
         return found | {n: f": {records[at].where} of this file" for n, at in earlier.items()}
 
-    def _asked(self, name: str, fields: Shape, values: Mapping[str, object]) -> Any:
+    def _asked(self, name: str, fields: FieldSet, values: Mapping[str, object]) -> Any:
         query = sql.SQL(statements("constraints")[name]).format(
-            key=self.parts.key("t"),
-            table=self.parts.identifier,
-            typed=self.parts.typed(fields),
-            equal=same("t", "p", fields),
+            key=self.expressions.key("t"),
+            table=self.expressions.identifier,
+            typed=self.expressions.typed(fields),
+            equal=equal_columns("t", "p", fields),
         )
         return self.connection.execute(query, values).fetchone()
 
@@ -133,11 +135,6 @@ def reason(dataset: Dataset, error: psycopg.Error) -> str:
 def unplaced(dataset: Dataset, error: psycopg.Error) -> Fault:
     """For what fails only together, such as two rows that exclude each other."""
     return Fault(dataset.target, "", error.diag.column_name or "", reason(dataset, error))
-
-
-def is_limit(error: psycopg.Error) -> bool:
-    """Class 54, such as a value too long for its index."""
-    return (error.sqlstate or "").startswith("54")
 
 
 def _said(error: psycopg.Error) -> str:

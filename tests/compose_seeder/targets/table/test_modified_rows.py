@@ -10,8 +10,8 @@ from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.targets.table import modified_rows
 from compose_seeder.targets.table.columns import columns
-from compose_seeder.targets.table.expressions import Parts
-from compose_seeder.targets.table.modified_rows import edited
+from compose_seeder.targets.table.expressions import Expressions
+from compose_seeder.targets.table.modified_rows import find_modified_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
@@ -53,7 +53,7 @@ class Creatures:
     """A table that was seeded."""
 
     seeds: Seeds
-    parts: Parts = field(init=False)
+    expressions: Expressions = field(init=False)
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,19 +61,19 @@ class Creatures:
         with Ledger.open(connection, create=False) as self.ledger:
             pass
         dataset = Dataset(name="creatures", source="x.json", table="creatures", key=("slug",))
-        self.parts = Parts(dataset, columns(connection, "creatures"), self.ledger.salt)
+        self.expressions = Expressions(dataset, columns(connection, "creatures"), self.ledger.salt)
 
     def edited(self) -> set[str]:
         """The keys of records that are told to be edited."""
         applied = self.ledger.applied("creatures")
         assert applied
-        found = edited(self.seeds.connection, self.parts, applied)
+        found = find_modified_rows(self.seeds.connection, self.expressions, applied)
         return {slug for slug, id_ in self.ids().items() if id_ in found}
 
     def ids(self) -> dict[str, int]:
         """Those of all records, in the table or not."""
         slugs = sql.SQL("(SELECT unnest(%s::text[]) AS slug) t")
-        query = sql.SQL("SELECT slug, {} FROM {}").format(self.parts.id("t"), slugs)
+        query = sql.SQL("SELECT slug, {} FROM {}").format(self.expressions.id("t"), slugs)
         return dict(
             self.seeds.connection.execute(query, [[row["slug"] for row in ROWS]]).fetchall()
         )
@@ -124,12 +124,12 @@ def test_groups_are_asked_only_where_they_can_tell(
     """Not where records name different fields, or the table is mostly somebody else's."""
     monkeypatch.setattr(modified_rows, "SMALL", 0)
     monkeypatch.setattr(modified_rows, "FEW", 10)
-    connection, parts = creatures.seeds.connection, creatures.parts
+    connection, expressions = creatures.seeds.connection, creatures.expressions
 
     def asked() -> bool:
         applied = creatures.ledger.applied("creatures")
         assert applied
-        return modified_rows._alike(connection, parts, applied)
+        return modified_rows._alike(connection, expressions, applied)
 
     assert asked()
     creatures.seeds.do(
@@ -152,8 +152,8 @@ def test_a_key_of_several_fields_has_64_bits(seeds: Seeds) -> None:
     seeds.do("INSERT INTO parts SELECT 'a', n FROM generate_series(1, 150000) n")
     seeds.do("INSERT INTO parts SELECT 'b', n FROM generate_series(1, 150000) n")
     dataset = Dataset(name="parts", source="x.json", table="parts", key=("lot", "n"))
-    parts = Parts(dataset, columns(seeds.connection, "parts"), salt=7)
-    query = sql.SQL("SELECT count(DISTINCT {}) FROM parts t").format(parts.id("t"))
+    expressions = Expressions(dataset, columns(seeds.connection, "parts"), salt=7)
+    query = sql.SQL("SELECT count(DISTINCT {}) FROM parts t").format(expressions.id("t"))
     assert seeds.connection.execute(query).fetchone() == (300_000,)
 
 

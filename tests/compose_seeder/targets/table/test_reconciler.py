@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from compose_seeder.errors import InterruptedTargetError, ManifestError, RecordError, RefusedError
 from compose_seeder.reconcile.plan import Plan
-from compose_seeder.targets.table.reconciler import TableTarget
+from compose_seeder.targets.table.writer import TableWriter
 
 from tests.support.postgres import every_version
 from tests.support.seed_folder import Seeds, counts, table
@@ -273,14 +273,14 @@ def test_a_hand_edit_at_the_same_moment_is_not_lost(
     """A row changed between our reading and our writing ends the run, and the edit stays."""
     refused.write(table(), creatures=[{"slug": "a", "hp": 1}]).run()
     refused.source("creatures", [{"slug": "a", "hp": 2}])
-    apply = TableTarget.apply
+    apply = TableWriter.apply
 
     def edited_meanwhile(*arguments: Any) -> Any:
         with psycopg.connect(database, autocommit=True) as other:
             other.execute(statement)
         return apply(*arguments)
 
-    monkeypatch.setattr(TableTarget, "apply", edited_meanwhile)
+    monkeypatch.setattr(TableWriter, "apply", edited_meanwhile)
     with pytest.raises(InterruptedTargetError, match="run again"):
         refused.run()
     left = [] if "DELETE" in statement else [(99,)]

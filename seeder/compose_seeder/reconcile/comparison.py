@@ -1,0 +1,131 @@
+"""The steps that every reconciler takes: fill the working tables, compare, and begin to apply.
+
+create the working tables ─▶ applied ─▶ the target's two sides ─▶ diff ─▶ checks ─▶ plan
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+from compose_seeder.documents.json_document import Arrays
+from compose_seeder.postgres import statements
+from compose_seeder.reconcile import working_tables
+from compose_seeder.reconcile.diff import check_prune, compare, no_key_twice_in_file
+from compose_seeder.reconcile.ledger import Applied, Ledger
+from compose_seeder.reconcile.plan import Counts, Plan
+from compose_seeder.reconcile.staged_records import Batches, Staged
+from compose_seeder.reconcile.target import DatasetRun, FieldSet, Progress
+from compose_seeder.reconcile.unchanged_records import Sifted
+from compose_seeder.reconcile.working_tables import Kind, Selection
+
+
+class Sides(Protocol):
+    """Fills the working tables with the two sides of the comparison: the file's and the target's."""
+
+    def load(self, staged: Staged) -> list[FieldSet]:
+        """Take the desired records, and return the sets of fields that they have."""
+
+    def show(self, fields: list[str]) -> None:
+        """Fill `desired` and `live`; `fields` is the order of the hashes."""
+
+
+class Applies(Protocol):
+    """Does what `pg_temp.plan` says."""
+
+    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
+        """Write to the target and to the ledger, and return the plan as it came out.
+
+        Args:
+            plan: what `pg_temp.plan` says, in numbers.
+            ledger: gets what was written.
+            number: of the dataset in the ledger.
+            progress: told how many records are done.
+        """
+
+
+def all_records(run: DatasetRun, document: Arrays) -> Batches:
+    """Return the iterator over all records of the dataset."""
+    return partial(document.batches, run.dataset.records)
+
+
+def compare_sides(
+    run: DatasetRun,
+    sides: Sides,
+    staged: Staged,
+    applied: Applied | None,
+    changed: Sifted | None = None,
+) -> tuple[Plan, list[str]]:
+    """Compare a dataset's file with its target.
+
+    Args:
+        run: the dataset.
+        sides: of its target.
+        staged: the desired records.
+        applied: what the ledger says; None where nothing of it counts.
+        changed: the records that are compared, where they are not all of the file.
+
+    Returns:
+        The plan, and the order of the hashes.
+
+    Raises:
+        SeedError: see `reconcile.diff`.
+    """
+    _fill_applied(run, applied, changed)
+    fields = order_of_hashes(applied, sides.load(staged))
+    sides.show(fields)
+    if changed is not None and applied is not None:
+        no_key_twice_in_file(run.connection, run.dataset, staged.at, applied.number)
+    siblings = run.siblings if applied and run.dataset.prune else ()
+    plan = compare(run.connection, run.dataset, staged.at, fields, run.options.limit, siblings)
+    if applied and plan.counts.deleted:
+        owned = max(applied.records, run.ledger.owned(applied.number))
+        check_prune(run.dataset, plan, owned)
+    unchanged = changed.count - len(changed.places) if changed else 0
+    counts = plan.counts + Counts(created=staged.waiting, unchanged=unchanged)
+    return replace(plan, counts=counts), fields
+
+
+def _fill_applied(run: DatasetRun, applied: Applied | None, changed: Sifted | None) -> None:
+    kind: Kind = "table" if run.dataset.table else "endpoint"
+    working_tables.create(run.connection, kind, run.ledger.salt)
+    if changed is not None:
+        working_tables.fill_ids_to_compare(run.connection, changed.open)
+    if applied is not None:
+        which: Selection = "all" if changed is None else "ids to compare"
+        working_tables.fill_applied(run.connection, applied.number, which)
+
+
+def begin_applying(run: DatasetRun, applied: Applied | None, fields: list[str]) -> int:
+    """Write to the ledger that the dataset is about to change, and return its number there.
+
+    From here on, the target is not what the ledger's fingerprint says, should the run fail.
+    """
+    number = run.ledger.begin_dataset(run.dataset.name, run.dataset.target, fields)
+    if applied is None:
+        run.ledger.forget_records(number)
+    return number
+
+
+def apply_plan(run: DatasetRun, writer: Applies, plan: Plan, number: int) -> Plan:
+    """Apply a plan, or all but its deletions where those wait for later datasets."""
+    if run.is_complete(plan):
+        return writer.apply(plan, run.ledger, number, run.progress)
+    run.connection.execute(statements("diff")["postpone_deletes"])
+    done = writer.apply(plan.with_counts(deleted=0), run.ledger, number, run.progress)
+    return done.with_counts(deleted=plan.counts.deleted)
+
+
+def remember_pending(run: DatasetRun, staged: Staged) -> None:
+    """Remember the keys that a plan creates: later datasets of the plan may refer to them."""
+    rows = run.connection.execute(statements("diff")["created_positions"]).fetchall()
+    records = staged.at(position for (position,) in rows)
+    run.pending.update(value for record in records.values() for value in record.key)
+
+
+def order_of_hashes(applied: Applied | None, field_sets: Iterable[FieldSet]) -> list[str]:
+    """Return the fields in the order of their hashes: the ledger's, and new fields after them."""
+    old = applied.fields if applied else []
+    return list(dict.fromkeys([*old, *(name for names in sorted(field_sets) for name in names)]))

@@ -1,0 +1,233 @@
+"""Sends a plan to an endpoint; the ledger follows each confirmed answer, in small batches.
+
+plan ─▶ DELETE; POST, PUT or PATCH, some at once ─▶ read back ─▶ the ledger
+└─▶ may be there, and is not shown ─▶ compare again, once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from compose_seeder.errors import Fault, RefusedError
+from compose_seeder.exact_json import encode
+from compose_seeder.http_client.worker_pool import BATCH, Job, Outcome, run
+from compose_seeder.postgres import statements
+from compose_seeder.reconcile import working_tables
+from compose_seeder.reconcile.diff import compare
+from compose_seeder.reconcile.ledger import Ledger
+from compose_seeder.reconcile.plan import Change, Plan
+from compose_seeder.reconcile.staging import label
+from compose_seeder.reconcile.target import DatasetRun, Progress
+from compose_seeder.targets.endpoint.reader import Key
+from compose_seeder.targets.endpoint.sides import EndpointSides
+from compose_seeder.targets.endpoint.writer import Writer, Written
+
+
+@dataclass
+class _Tally:
+    """What has become of a plan so far."""
+
+    total: int
+    progress: Progress
+    done: int = 0
+    refused: list[Fault] = field(default_factory=list)
+    not_kept: list[str] = field(default_factory=list)
+
+    def add(self, count: int) -> None:
+        self.done += count
+        self.progress(self.done, self.total)
+
+
+class PlanSender:
+    """Sends what `pg_temp.plan` says to one dataset's endpoint.
+
+    Args:
+        run_: the dataset.
+        sides: of the comparison that made the plan.
+    """
+
+    def __init__(self, run_: DatasetRun, sides: EndpointSides) -> None:
+        self._connection = run_.connection
+        self._dataset = run_.dataset
+        self._sides = sides
+
+    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
+        """Send what the plan says, confirm it, and let the ledger follow the answers.
+
+        Raises:
+            RefusedError: the API refused records; the others were written.
+            CredentialsError, InterruptedTargetError: as the API answers; what was confirmed stays.
+        """
+        ledger.record_plan(number, unwritten_only=True)
+        tally = _Tally(plan.counts.written, progress)
+        self._delete_all(ledger, number, tally)
+        again = self._write_all(ledger, number, tally)
+        if again:
+            plan = self._compare_again(plan, again, ledger, number, tally)
+        if tally.refused:
+            count = len(tally.refused)
+            others = "; the others are written" if tally.total > count else ""
+            raise RefusedError(
+                f"{self._dataset.target} refused {count} of {tally.total} records{others}",
+                tally.refused,
+            )
+        return plan.with_unconfirmed(sorted(tally.not_kept))
+
+    def _delete_record(self, key: Key) -> str:
+        """Delete the live record of a key; why the API does not, or "".
+
+        Raises:
+            CredentialsError, InterruptedTargetError: as the API answers.
+        """
+        return self._writer("").delete(self._sides.live[key])
+
+    def _writer(self, since: str) -> Writer:
+        return Writer(
+            self._sides.requests,
+            self._sides.reader,
+            self._dataset,
+            self._sides.desired,
+            self._sides.live,
+            self._sides.fields,
+            since,
+        )
+
+    def _delete_all(self, ledger: Ledger, number: int, tally: _Tally) -> None:
+        rows = self._connection.execute(statements("endpoint")["deletes"]).fetchall()
+        jobs = (partial(self._delete, id_, key) for id_, key in rows)
+        for batch in run(jobs, self._dataset.http.concurrency, self._sides.pace):
+            ledger.forget_records(number, [id_ for id_, fault in batch if fault is None])
+            tally.refused += [fault for _, fault in batch if fault]
+            tally.add(len(batch))
+
+    def _delete(self, id_: int, key: Sequence[Any]) -> Outcome[tuple[int, Fault | None]]:
+        problem = self._delete_record(self._sides.keys[id_])
+        named = label(self._dataset.key, key)
+        return Outcome(
+            [(id_, Fault(self._dataset.target, named, "", problem) if problem else None)]
+        )
+
+    def _write_all(
+        self, ledger: Ledger, number: int, tally: _Tally, *, last: bool = False
+    ) -> list[Written]:
+        """Send every change, and return the records to compare again; none the `last` time."""
+        again: list[Written] = []
+        refused: list[Written] = []
+        jobs = self._jobs(ledger, number, bulk=not last)
+        for batch in run(jobs, self._dataset.http.concurrency, self._sides.pace):
+            written = [one for one in batch if one.fate in {"written", "renamed"}]
+            observed = [(one.position, encode(one.observed).decode()) for one in written]
+            if observed:
+                ledger.record_observed(number, self._sides.fields, observed)
+            tally.not_kept += [self._not_kept(one) for one in written if one.missing]
+            repeat = [one for one in batch if one.fate in {"doubtful", "unseen"} and not last]
+            again += repeat
+            refused += [one for one in batch if one.fate != "written" and one not in repeat]
+            tally.add(len(batch) - len(repeat))
+        refused.sort(key=lambda one: one.position)
+        tally.refused += [self._fault(one) for one in refused]
+        not_ours = [one.position for one in refused + again if one.fate in {"refused", "doubtful"}]
+        if not_ours:
+            ledger.forget_intended(number, not_ours)
+        return again
+
+    def _jobs(self, ledger: Ledger, number: int, *, bulk: bool) -> Iterator[Job[Written]]:
+        """Yield the changes as jobs, each after the ledger says that it is about to be sent."""
+        rows = self._connection.execute(statements("endpoint")["writes"]).fetchall()
+        changes = (
+            Change(position, action, dict(zip(self._dataset.key, key, strict=True)), fields)
+            for position, key, action, fields in rows
+        )
+        writer = self._writer(self._last_applied_at(number))
+        together = self._dataset.http.bulk if bulk else None
+        while some := list(islice(changes, max(BATCH, together.size if together else 0))):
+            ledger.intend(number, self._sides.fields, [change.position or 0 for change in some])
+            if together:
+                creates = iter([change for change in some if change.action == "create"])
+                while part := list(islice(creates, together.size)):
+                    yield partial(writer.write_all, together, part)
+                some = [change for change in some if change.action != "create"]
+            for change in some:
+                yield partial(writer.write, change)
+
+    def _last_applied_at(self, number: int) -> str:
+        """Return when the whole dataset was last applied."""
+        row = self._connection.execute(
+            statements("endpoint")["last_applied_at"], {"dataset": number}
+        ).fetchone()
+        return str(row[0]) if row else ""
+
+    def _compare_again(
+        self, plan: Plan, again: list[Written], ledger: Ledger, number: int, tally: _Tally
+    ) -> Plan:
+        """Compare again the records that may be there, and write what is left to write.
+
+        A record that the API has not accepted, and that is there, is somebody else's. A record that it has
+        accepted is owned, if it is there: the ledger knows that it was about to be sent.
+        """
+        again.sort(key=lambda one: one.position)
+        places = [one.position for one in again]
+        rows = self._connection.execute(
+            statements("endpoint")["ids_at_positions"], {"positions": places}
+        ).fetchall()
+        records = [replace(self._sides.desired[p], position=n) for n, p in enumerate(places)]
+        doubtful = [n for n, one in enumerate(again) if one.fate == "doubtful"]
+        working_tables.reset(self._connection)
+        working_tables.create(self._connection, "endpoint", ledger.salt)
+        working_tables.fill_ids_to_compare(self._connection, [row[0] for row in rows])
+        working_tables.fill_applied(self._connection, number, "intended ids to compare")
+        self._sides.fill(records, self._sides.fields, verify=False)
+        second = compare(
+            self._connection,
+            self._dataset,
+            lambda positions: {n: records[n] for n in positions},
+            self._sides.fields,
+        )
+        found = self._connection.execute(
+            statements("endpoint")["existing_positions"], {"positions": doubtful}
+        )
+        adopted = {row[0] for row in found.fetchall()}
+        taken = len(again) - second.counts.created - len(adopted)
+        ledger.record_plan(number, unwritten_only=True)
+        tally.total += second.counts.updated
+        tally.add(taken + len(adopted))
+        self._write_all(ledger, number, tally, last=True)
+        return _merged(plan, second, places, adopted=adopted, taken=taken)
+
+    def _not_kept(self, written: Written) -> str:
+        key = label(self._dataset.key, self._sides.desired[written.position].key)
+        return f"{key}: {', '.join(written.missing)}"
+
+    def _fault(self, written: Written) -> Fault:
+        wanted = self._sides.desired[written.position]
+        return Fault(wanted.where, label(self._dataset.key, wanted.key), "", written.problem)
+
+
+def _merged(plan: Plan, second: Plan, places: list[int], *, adopted: set[int], taken: int) -> Plan:
+    """Return a plan as it came out, after the records at `places` were compared again.
+
+    Args:
+        plan: of the first comparison.
+        second: of the second comparison.
+        places: the positions in the file, by position in the second comparison.
+        adopted: the positions in the second comparison of records that were there already.
+        taken: the number of records that were created by the first requests after all.
+    """
+    found = {places[position] for position in adopted}
+    changes = [
+        replace(change, position=places[change.position])
+        for change in second.records
+        if change.position in adopted
+    ]
+    # The records of the second plan are those of the first one: only what is new about them counts.
+    new = replace(second.counts, created=-len(adopted), deleted=0, released=0)
+    new = replace(new, unchanged=new.unchanged - taken)
+    return replace(
+        plan,
+        counts=plan.counts + new,
+        records=(*(one for one in plan.records if one.position not in found), *changes),
+    )

@@ -1,0 +1,164 @@
+"""References: a natural key in the file, an id in a table.
+
+values of a batch, or of the whole file ─▶ one query a reference ─▶ ids, by value
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from compose_seeder.documents.json_document import Arrays
+from compose_seeder.errors import ManifestError, nearest
+from compose_seeder.exact_json import decode, encode
+from compose_seeder.manifest.models import Dataset, Ref
+from compose_seeder.postgres import Connection, Name, Text, as_is, statements
+from compose_seeder.reconcile.staging import PENDING, Lookup, Scalar, anything_pending
+from compose_seeder.reconcile.target import DatasetRun
+from compose_seeder.targets.table.bisect import search
+from compose_seeder.targets.table.columns import columns, table_name, why_no_table
+from compose_seeder.targets.table.csv_encoder import Ids, NotPlainError, check_field_names
+
+
+@dataclass(frozen=True, slots=True)
+class FileReferences:
+    """What the references of a file lead to.
+
+    Attributes:
+        ids: by reference, the ids by natural key.
+        salt: the digest of everything but a record's own text that decides what becomes of the record.
+    """
+
+    ids: Mapping[str, Ids]
+    salt: bytes
+
+
+def find_file_references(run: DatasetRun, document: Arrays) -> FileReferences | None:
+    """Look up what all references of a file lead to.
+
+    Returns:
+        None where the records are not plain: their text alone does not say what becomes of them.
+    """
+    entry = run.dataset.model_dump(mode="json", exclude={"source", "sha256", "on_drift"})
+    salt = hashlib.sha256(msgspec.json.encode(entry, order="deterministic"))
+    found: dict[str, Ids] = {}
+    try:
+        values_by_ref = distinct_values(run.dataset, document) if run.dataset.refs else {}
+        for name, values in values_by_ref.items():
+            ref = run.dataset.refs[name]
+            found[name] = find_ids(run, ref, values) if values else {}
+            if not run.dataset.is_referred_to(ref):  # it has not found yet what this run makes
+                salt.update(repr(sorted(found[name].items(), key=repr)).encode())
+    except NotPlainError:
+        return None
+    return FileReferences(found, salt.digest())
+
+
+def lookup_of(run: DatasetRun, references: FileReferences | None = None) -> Lookup:
+    """Return the lookup of a dataset: in what was found for the whole file, or else in the database."""
+    if references is None:
+        return lambda ref, values: find_ids(run, ref, values)
+    found = {run.dataset.refs[name]: ids for name, ids in references.ids.items()}
+    return lambda ref, values: {value: list(found[ref].get(value, [])) for value in values}
+
+
+def find_ids(run: DatasetRun, ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:
+    """Find the ids for natural keys, those included that an earlier dataset of the same plan creates.
+
+    Raises:
+        ManifestError: the table or a column of the reference is not there.
+    """
+    if run.options.schema_behind and not columns(run.connection, ref.table):
+        return anything_pending(ref, values)
+    try:
+        found = query_ids(run.connection, ref, values)
+    except ManifestError as error:
+        raise ManifestError(f"dataset {run.dataset.name}: {error}") from None
+    for value in values:
+        if value not in found and value in run.pending:
+            found[value] = [PENDING]
+    return found
+
+
+def query_ids(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Scalar, list[object]]:
+    """Query the ids that a table has for natural keys.
+
+    Raises:
+        ManifestError: the table or a column of the reference is not there.
+    """
+    known = columns(connection, ref.table)
+    if not known:
+        raise ManifestError(f"refs: {why_no_table(connection, ref.table)}")
+    for name in (ref.match, ref.take):
+        if name not in known:
+            raise ManifestError(
+                f"refs: table {ref.table} has no column {name}{nearest(name, list(known))}"
+            )
+    query = sql.SQL(statements("table")["find_references"]).format(
+        match=Name(ref.match),
+        name=Text(ref.match),
+        type=as_is(known[ref.match].type),
+        take=Name(ref.take),
+        table=table_name(ref.table),
+    )
+
+    def rows(some: Sequence[int]) -> list[tuple[int, str | None]]:
+        texts = encode([values[n] for n in some]).decode()
+        return connection.execute(query, {"values": texts}).fetchall()
+
+    places: list[int] = list(range(len(values)))
+    try:
+        with connection.transaction():
+            answers = rows(places)
+    except psycopg.errors.UndefinedFunction:
+        raise ManifestError(
+            f"refs: column {ref.match} of table {ref.table} has type {known[ref.match].type}, whose values cannot"
+            " be compared"
+        ) from None
+    except (psycopg.DataError, psycopg.IntegrityError):
+        # What the column's type does not take is in no row of it.
+        untyped = {n for n, _ in search(connection, places, rows)}
+        places = [n for n in places if n not in untyped]
+        answers = rows(places)
+    found: dict[Scalar, list[object]] = {}
+    for n, taken in answers:
+        found.setdefault(values[places[n - 1]], []).append(
+            None if taken is None else decode(taken.encode())
+        )
+    return found
+
+
+def distinct_values(dataset: Dataset, document: Arrays) -> dict[str, list[Scalar]]:
+    """Return the distinct values of each reference, in one quick pass over the file.
+
+    Raises:
+        NotPlainError: a record is none, or a value is neither text nor an integer.
+    """
+    names = {ref.from_ for ref in dataset.refs.values()}
+    check_field_names(names)
+    fields = {name: f"f{n}" for n, name in enumerate(sorted(names))}
+    record = msgspec.defstruct(
+        "References",
+        [(field, str | int | None, None) for field in fields.values()],
+        rename={field: name for name, field in fields.items()},
+        gc=False,
+    )
+    decoder = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
+    found: dict[str, dict[Scalar, None]] = {name: {} for name in names}
+    for batch in document.batches(dataset.records):
+        try:
+            records = decoder.decode(b"[" + b",".join(batch.texts) + b"]")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise NotPlainError from None
+        for name, field in fields.items():
+            found[name].update(dict.fromkeys(map(attrgetter(field), records)))
+    return {
+        name: [value for value in found[ref.from_] if value is not None]
+        for name, ref in dataset.refs.items()
+    }

@@ -1,0 +1,182 @@
+"""The two sides of a table's comparison: PostgreSQL does the typing.
+
+    records ─▶ COPY ─▶ source_records (jsonb) ─▶ jsonb_to_record ─▶ desired
+    the table ────────────────────────────────────────────────────▶ live
+
+Only the fields that a record names are compared or written, so that records with another field set need another
+statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from compose_seeder.errors import ManifestError, RecordError, nearest
+from compose_seeder.postgres import statements
+from compose_seeder.reconcile.staged_records import Staged
+from compose_seeder.reconcile.staging import Desired
+from compose_seeder.reconcile.target import DatasetRun, FieldSet
+from compose_seeder.targets.table.columns import columns, identifiers, why_no_table
+from compose_seeder.targets.table.expressions import Expressions
+from compose_seeder.targets.table.load import Loader
+from compose_seeder.targets.table.self_references import SelfReferences
+from compose_seeder.targets.table.type_errors import TypeErrors
+from compose_seeder.targets.table.write_errors import unplaced
+
+TYPES_FOUND_BY_KEY = {
+    "text",
+    "varchar",
+    "bpchar",
+    "uuid",
+    "bool",
+    "date",
+    "timestamp",
+    "timestamptz",
+} | {
+    "int2",
+    "int4",
+    "int8",
+    "numeric",
+}
+"""Types of keys that a row is found by, instead of by the key's hash."""
+
+
+class TableSides:
+    """One dataset's file and table, inside a transaction that the caller holds.
+
+    Attributes:
+        expressions: of the table.
+        loader: of the desired records; knows their field sets.
+        fields: of the dataset, in the order of the hashes.
+
+    Raises:
+        ManifestError: the table or a key column is not there.
+    """
+
+    def __init__(self, run: DatasetRun) -> None:
+        self._connection = run.connection
+        self._dataset = run.dataset
+        table = columns(run.connection, run.dataset.table or "")
+        self.expressions = Expressions(run.dataset, table, run.ledger.salt)
+        self.loader = Loader(run.connection, self.expressions)
+        self.fields: list[str] = []
+        self._staged: Staged | None = None
+        self._check_manifest()
+
+    def load(self, staged: Staged) -> list[FieldSet]:
+        """Copy the desired records, and return the field sets that they have.
+
+        Raises:
+            RecordError: unknown fields, or what jsonb cannot hold; all of them.
+        """
+        self._staged = staged
+        self.loader.load(staged)
+        return list(self.loader.field_sets)
+
+    def show(self, fields: list[str]) -> None:
+        """Fill `desired`, typed as the table would, and `live`.
+
+        Raises:
+            RecordError: values that a column's type does not take; all of them.
+        """
+        self.fields = fields
+        try:
+            with self._connection.transaction():
+                self._fill_desired()
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError) as error:
+            # class 22, and 23 for a domain's CHECK: find which records, and say it by field
+            faults, number = self._type_errors.find(self.records_at, self.loader.field_sets)
+            raise RecordError(
+                f"dataset {self._dataset.name} has records that are wrong",
+                faults or [unplaced(self._dataset, error)],
+                number,
+            ) from None
+        self.self_references.show_in_desired()
+        self._fill_live()
+
+    @property
+    def self_references(self) -> SelfReferences:
+        """The references of the dataset to its own table."""
+        columns_, salt = self.expressions.columns, self.expressions.salt
+        return SelfReferences(self._connection, self._dataset, columns_, self.fields, salt)
+
+    def records_at(self, positions: Iterable[int]) -> dict[int, Desired]:
+        """Return the desired records at some positions."""
+        return self._staged.at(positions) if self._staged else {}
+
+    def _check_manifest(self) -> None:
+        if not self.expressions.columns:
+            why = why_no_table(self._connection, self._dataset.table or "")
+            raise ManifestError(f"dataset {self._dataset.name}: {why}")
+        for field in [*self._dataset.key, *self._dataset.refs]:
+            if field not in self.expressions.columns:
+                raise ManifestError(
+                    f"dataset {self._dataset.name}: table {self._dataset.table} has no column"
+                    f" {field}{nearest(field, list(self.expressions.columns))}"
+                )
+
+    @property
+    def _type_errors(self) -> TypeErrors:
+        return TypeErrors(
+            self._connection,
+            self._dataset,
+            self.expressions.table,
+            {name: column.type for name, column in self.expressions.columns.items()},
+            {name: column.base for name, column in self.expressions.columns.items()},
+            {name: column.category for name, column in self.expressions.columns.items()},
+        )
+
+    def _fill_desired(self) -> None:
+        for field_set, number in self.loader.field_sets.items():
+            query = sql.SQL(statements("table")["fill_desired"]).format(
+                id=self.expressions.id("p"),
+                key=self.expressions.key("p"),
+                hashes=self.expressions.hashes("p", self.fields, field_set),
+                fields=identifiers("p", field_set),
+                typed=self.expressions.typed(field_set),
+            )
+            self._connection.execute(query, {"field_set": number})
+        self._connection.execute("ANALYZE pg_temp.desired (position, id)")
+
+    def _fill_live(self) -> None:
+        if self._is_found_by_key() and (row := self._estimate_records()) and row[0]:
+            self._connection.execute("ANALYZE pg_temp.source_records (position, field_set)")
+            self._fill_live_rows("rows_by_key")
+            if row[1]:
+                self._fill_live_rows("rows_of_removed_records")
+        else:
+            self._fill_live_rows("rows_by_id")
+        self._connection.execute("ANALYZE pg_temp.live (id)")
+
+    def _estimate_records(self) -> Any:
+        values = {"table": self.expressions.table}
+        return self._connection.execute(statements("table")["estimate_records"], values).fetchone()
+
+    def _is_found_by_key(self) -> bool:
+        """Return whether keys whose hashes are equal are equal to PostgreSQL as well."""
+        return all(
+            self.expressions.columns[field].base in TYPES_FOUND_BY_KEY
+            for field in self._dataset.key
+        )
+
+    def _fill_live_rows(self, which: str) -> None:
+        every = [field for field in self.fields if field in self.expressions.columns]
+        condition = sql.SQL(statements("table")[which]).format(
+            id=self.expressions.id("t"),
+            key=self.expressions.key("t"),
+            wanted=self.expressions.key("p"),
+            typed=self.expressions.typed(self._dataset.key),
+        )
+        query = sql.SQL(statements("table")["fill_live"]).format(
+            id=self.expressions.id("t"),
+            key=self.expressions.key("t"),
+            hashes=self.expressions.hashes("t", self.fields, every),
+            fields=identifiers("t", every),
+            table=self.expressions.identifier,
+            condition=condition,
+        )
+        self._connection.execute(query, {})
