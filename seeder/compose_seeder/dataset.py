@@ -14,9 +14,9 @@ from compose_seeder.documents.json_schema import RecordSchema
 from compose_seeder.inputs import Inputs
 from compose_seeder.postgres import translated
 from compose_seeder.reconcile.comparison import all_records
+from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.plan import Counts, Plan
-from compose_seeder.reconcile.staged_records import Staged
-from compose_seeder.reconcile.staging import anything_pending
+from compose_seeder.reconcile.staging import everything_pending
 from compose_seeder.reconcile.target import DatasetRun, Reconciler
 from compose_seeder.targets.endpoint.reconciler import EndpointReconciler
 from compose_seeder.targets.table.reconciler import TableReconciler
@@ -76,6 +76,6 @@ class Seeding:
     def _plan_creation(self, document: Arrays) -> Plan:
         """Return the plan for a target that the pending migrations make: every record is created."""
         batches = all_records(self.run, document)
-        new = Staged(self.run.dataset, batches, document, anything_pending)
+        new = DesiredRecords(self.run.dataset, batches, document, everything_pending)
         created = sum(map(len, new)) + new.waiting
         return self.run.plan(Counts(created=created), after_migration=True)

@@ -42,7 +42,7 @@ class Text(sql.Literal):
 
 
 def as_is(text: str) -> sql.SQL:
-    """SQL as the catalog writes it: a quoted name, a type, an expression."""
+    """Return SQL as the catalog writes it: a quoted name, a type, an expression."""
     return sql.SQL(text.replace("%", "%%"))
 
 

@@ -25,7 +25,7 @@ from compose_seeder.errors import (
 from compose_seeder.inputs import resolve_inputs
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.manifest.parse import load
-from compose_seeder.reconcile.staging import PENDING, Desired, Scalar, scalar, stage
+from compose_seeder.reconcile.staging import PENDING, Desired, Scalar, stage, to_scalar
 from compose_seeder.sources.location import Sources
 
 FIELD = re.compile(r"\{(?!live\.)([^{}]+)\}")
@@ -169,7 +169,7 @@ def _filling(some: list[_Checked], ref: Ref) -> Iterator[_Checked]:
 
 def _not_among(values: list[Scalar], makers: list[_Checked], ref: Ref) -> list[Scalar]:
     made = {
-        scalar(record.document[ref.match])
+        to_scalar(record.document[ref.match])
         for maker in makers
         for record in maker.desired
         if ref.match in record.document
@@ -183,7 +183,7 @@ def _too_early(
     values = set(late)
     (first, *_) = [maker.dataset.name for maker in later]
     for record in checked.raw:
-        value = scalar(record.fields[ref.from_]) if ref.from_ in record.fields else None
+        value = to_scalar(record.fields[ref.from_]) if ref.from_ in record.fields else None
         if value is not None and value in values:
             problem = (
                 f"refers to {ref.table}.{ref.match} {quote(value)}, which only the later dataset {first}"
@@ -196,7 +196,7 @@ def _not_there(checked: _Checked, ref: Ref, missing: list[Scalar], earlier: list
     shown = ", ".join(quote(value) for value in missing[:SHOWN])
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     made = [
-        str(scalar(record.document[ref.match]))
+        str(to_scalar(record.document[ref.match]))
         for maker in earlier
         for record in maker.desired
         if ref.match in record.document

@@ -18,7 +18,7 @@ from compose_seeder.documents.json_document import Arrays, Batch, RawRecord, raw
 from compose_seeder.errors import Fault, RecordError, quote
 from compose_seeder.exact_json import encode
 from compose_seeder.manifest.models import Dataset, Nest
-from compose_seeder.reconcile.staging import NULL, SECRET, Scalar, label, scalar
+from compose_seeder.reconcile.staging import NULL, SECRET, Scalar, format_key, to_scalar
 
 Parent = tuple[Scalar, ...]
 """The values by which a child names its parent."""
@@ -104,7 +104,7 @@ class Nested:
         children: dict[str, dict[str, Raw]] = {}
         for child, given in family:
             fields = dict(given)
-            value = scalar(fields.pop(by, NULL))
+            value = to_scalar(fields.pop(by, NULL))
             shown = SECRET if secret else "null" if value is None else quote(value)
             if not isinstance(value, str):
                 problem = f"must be text, {nest.records} is nested by it; found {shown}"
@@ -124,7 +124,7 @@ class Nested:
                         f"names no parent: {' and '.join(nest.match)} must be text or a number"
                     )
                 elif parent not in seen[name]:
-                    wanted = label(nest.match.values(), parent)
+                    wanted = format_key(nest.match.values(), parent)
                     problem = f"its parent is not there: no record has {wanted}"
                 else:
                     continue
@@ -139,4 +139,4 @@ def with_children(dataset: Dataset, document: Arrays) -> Arrays:
 
 
 def _values(record: RawRecord, fields: Iterable[str]) -> Parent:
-    return tuple(scalar(record.fields.get(field, NULL)) for field in fields)
+    return tuple(to_scalar(record.fields.get(field, NULL)) for field in fields)

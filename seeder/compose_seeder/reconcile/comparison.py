@@ -13,19 +13,19 @@ from typing import Protocol
 from compose_seeder.documents.json_document import Arrays
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
-from compose_seeder.reconcile.diff import check_prune, compare, no_key_twice_in_file
+from compose_seeder.reconcile.desired_records import Batches, DesiredRecords
+from compose_seeder.reconcile.diff import check_prune, check_unchanged_keys, compare
 from compose_seeder.reconcile.ledger import Applied, Ledger
 from compose_seeder.reconcile.plan import Counts, Plan
-from compose_seeder.reconcile.staged_records import Batches, Staged
 from compose_seeder.reconcile.target import DatasetRun, FieldSet, Progress
-from compose_seeder.reconcile.unchanged_records import Sifted
+from compose_seeder.reconcile.unchanged_records import ChangedRecords
 from compose_seeder.reconcile.working_tables import Kind, Selection
 
 
 class Sides(Protocol):
     """Fills the working tables with the two sides of the comparison: the file's and the target's."""
 
-    def load(self, staged: Staged) -> list[FieldSet]:
+    def load(self, staged: DesiredRecords) -> list[FieldSet]:
         """Take the desired records, and return the sets of fields that they have."""
 
     def show(self, fields: list[str]) -> None:
@@ -35,13 +35,13 @@ class Sides(Protocol):
 class Applies(Protocol):
     """Does what `pg_temp.plan` says."""
 
-    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
+    def apply(self, plan: Plan, ledger: Ledger, dataset_id: int, progress: Progress) -> Plan:
         """Write to the target and to the ledger, and return the plan as it came out.
 
         Args:
             plan: what `pg_temp.plan` says, in numbers.
             ledger: gets what was written.
-            number: of the dataset in the ledger.
+            dataset_id: of the dataset in the ledger.
             progress: told how many records are done.
         """
 
@@ -54,9 +54,9 @@ def all_records(run: DatasetRun, document: Arrays) -> Batches:
 def compare_sides(
     run: DatasetRun,
     sides: Sides,
-    staged: Staged,
+    staged: DesiredRecords,
     applied: Applied | None,
-    changed: Sifted | None = None,
+    changed: ChangedRecords | None = None,
 ) -> tuple[Plan, list[str]]:
     """Compare a dataset's file with its target.
 
@@ -77,51 +77,53 @@ def compare_sides(
     fields = order_of_hashes(applied, sides.load(staged))
     sides.show(fields)
     if changed is not None and applied is not None:
-        no_key_twice_in_file(run.connection, run.dataset, staged.at, applied.number)
+        check_unchanged_keys(run.connection, run.dataset, staged.records_at, applied.dataset_id)
     siblings = run.siblings if applied and run.dataset.prune else ()
-    plan = compare(run.connection, run.dataset, staged.at, fields, run.options.limit, siblings)
+    plan = compare(
+        run.connection, run.dataset, staged.records_at, fields, run.options.limit, siblings
+    )
     if applied and plan.counts.deleted:
-        owned = max(applied.records, run.ledger.owned(applied.number))
+        owned = max(applied.records, run.ledger.owned(applied.dataset_id))
         check_prune(run.dataset, plan, owned)
-    unchanged = changed.count - len(changed.places) if changed else 0
+    unchanged = changed.count - len(changed.positions) if changed else 0
     counts = plan.counts + Counts(created=staged.waiting, unchanged=unchanged)
     return replace(plan, counts=counts), fields
 
 
-def _fill_applied(run: DatasetRun, applied: Applied | None, changed: Sifted | None) -> None:
+def _fill_applied(run: DatasetRun, applied: Applied | None, changed: ChangedRecords | None) -> None:
     kind: Kind = "table" if run.dataset.table else "endpoint"
     working_tables.create(run.connection, kind, run.ledger.salt)
     if changed is not None:
-        working_tables.fill_ids_to_compare(run.connection, changed.open)
+        working_tables.fill_ids_to_compare(run.connection, changed.ids_to_compare)
     if applied is not None:
         which: Selection = "all" if changed is None else "ids to compare"
-        working_tables.fill_applied(run.connection, applied.number, which)
+        working_tables.fill_applied(run.connection, applied.dataset_id, which)
 
 
 def begin_applying(run: DatasetRun, applied: Applied | None, fields: list[str]) -> int:
-    """Write to the ledger that the dataset is about to change, and return its number there.
+    """Write to the ledger that the dataset is about to change, and return its dataset_id there.
 
     From here on, the target is not what the ledger's fingerprint says, should the run fail.
     """
-    number = run.ledger.begin_dataset(run.dataset.name, run.dataset.target, fields)
+    dataset_id = run.ledger.begin_dataset(run.dataset.name, run.dataset.target, fields)
     if applied is None:
-        run.ledger.forget_records(number)
-    return number
+        run.ledger.forget_records(dataset_id)
+    return dataset_id
 
 
-def apply_plan(run: DatasetRun, writer: Applies, plan: Plan, number: int) -> Plan:
+def apply_plan(run: DatasetRun, writer: Applies, plan: Plan, dataset_id: int) -> Plan:
     """Apply a plan, or all but its deletions where those wait for later datasets."""
     if run.is_complete(plan):
-        return writer.apply(plan, run.ledger, number, run.progress)
+        return writer.apply(plan, run.ledger, dataset_id, run.progress)
     run.connection.execute(statements("diff")["postpone_deletes"])
-    done = writer.apply(plan.with_counts(deleted=0), run.ledger, number, run.progress)
+    done = writer.apply(plan.with_counts(deleted=0), run.ledger, dataset_id, run.progress)
     return done.with_counts(deleted=plan.counts.deleted)
 
 
-def remember_pending(run: DatasetRun, staged: Staged) -> None:
+def remember_pending(run: DatasetRun, staged: DesiredRecords) -> None:
     """Remember the keys that a plan creates: later datasets of the plan may refer to them."""
     rows = run.connection.execute(statements("diff")["created_positions"]).fetchall()
-    records = staged.at(position for (position,) in rows)
+    records = staged.records_at(position for (position,) in rows)
     run.pending.update(value for record in records.values() for value in record.key)
 
 

@@ -10,9 +10,9 @@ from psycopg.rows import dict_row
 from compose_seeder.errors import SHOWN, Fault, ManifestError, RecordError, RefusedError
 from compose_seeder.manifest.models import Dataset, FieldRules
 from compose_seeder.postgres import Connection, statements
+from compose_seeder.reconcile.desired_records import RecordsAt
 from compose_seeder.reconcile.plan import Change, Counts, Plan
-from compose_seeder.reconcile.staged_records import At
-from compose_seeder.reconcile.staging import label, twice
+from compose_seeder.reconcile.staging import format_key, repeated_key_fault
 
 SECRET = "(secret)"  # noqa: S105
 """Stands for a value that is not shown."""
@@ -21,7 +21,7 @@ SECRET = "(secret)"  # noqa: S105
 def compare(
     connection: Connection,
     dataset: Dataset,
-    at: At,
+    records_at: RecordsAt,
     fields: list[str],
     limit: int | None = None,
     siblings: Sequence[str] = (),
@@ -31,7 +31,7 @@ def compare(
     Args:
         connection: where they are.
         dataset: whose they are.
-        at: the records at some positions, for messages.
+        records_at: the records at some positions, for messages.
         fields: in the order in which hashes stand.
         limit: how many records the plan carries; all without.
         siblings: names of the other datasets of this target, whose records are not deleted.
@@ -43,7 +43,7 @@ def compare(
         ManifestError: records of an endpoint have changed, and nobody has said how one is updated.
     """
     texts = statements("diff")
-    _no_key_twice(connection, dataset, at)
+    _check_keys(connection, dataset, records_at)
     rules = [dataset.fields.get(name, FieldRules()) for name in fields]
     values = {
         "fields": fields,
@@ -65,7 +65,7 @@ def compare(
         counts,
         _changes(connection, dataset, "changes", {"limit": limit}),
     )
-    _stop_on_drift(connection, dataset, at)
+    _stop_on_drift(connection, dataset, records_at)
     if plan.counts.updated and dataset.endpoint and dataset.http.update is None:
         raise ManifestError(
             f"dataset {dataset.name}: a record has changed and http.update is missing: say how,"
@@ -74,15 +74,17 @@ def compare(
     return plan
 
 
-def no_key_twice_in_file(connection: Connection, dataset: Dataset, at: At, number: int) -> None:
+def check_unchanged_keys(
+    connection: Connection, dataset: Dataset, records_at: RecordsAt, dataset_id: int
+) -> None:
     """Raise `RecordError` where a key stands in the file once more, among what has not changed."""
     query = statements("diff")["keys_of_unchanged_records"]
-    rows = connection.execute(query, {"dataset": number}).fetchall()
-    records = at(position for _, position in rows)
+    rows = connection.execute(query, {"dataset": dataset_id}).fetchall()
+    records = records_at(position for _, position in rows)
     faults = [
         Fault(
             records[position].where,
-            label(dataset.key, key),
+            format_key(dataset.key, key),
             "",
             "the key is there twice; another record of the file, which has not changed, has it as well",
         )
@@ -94,14 +96,17 @@ def no_key_twice_in_file(connection: Connection, dataset: Dataset, at: At, numbe
 
 def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
     """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
-    # A quotient is the number that a person writes: 29 / 100 is 0.29, and 0.29 * 100 is less than 29.
+    # A quotient is the dataset_id that a person writes: 29 / 100 is 0.29, and 0.29 * 100 is less than 29.
     if plan.counts.deleted / records > dataset.max_prune:
         raise RecordError(
             f"dataset {dataset.name}: {plan.counts.deleted} of {records} records have left the file, and prune would"
             f" delete them; where that is meant, set max_prune to {_share(plan.counts.deleted, records)} or more",
             [
                 Fault(
-                    dataset.target, label(change.key, change.key.values()), "", "would be deleted"
+                    dataset.target,
+                    format_key(change.key, change.key.values()),
+                    "",
+                    "would be deleted",
                 )
                 for change in plan.records
                 if change.action == "delete"
@@ -110,7 +115,7 @@ def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
 
 
 def _share(some: int, of: int) -> float:
-    """Rounded up, so that it allows what it is the share of."""
+    """Return a share, rounded up, so that it allows what it is the share of."""
     return -(-some * 100 // of) / 100
 
 
@@ -131,12 +136,12 @@ def _masked(dataset: Dataset, fields: dict[str, dict[str, Any]]) -> dict[str, di
     }
 
 
-def _no_key_twice(connection: Connection, dataset: Dataset, at: At) -> None:
+def _check_keys(connection: Connection, dataset: Dataset, records_at: RecordsAt) -> None:
     texts = statements("diff")
     groups = [row[0] for row in connection.execute(texts["repeated_keys_in_file"])]
-    records = at(position for positions in groups for position in positions)
+    records = records_at(position for positions in groups for position in positions)
     faults = [
-        twice(dataset, records[position], records[positions[0]])
+        repeated_key_fault(dataset, records[position], records[positions[0]])
         for positions in groups
         for position in positions[1:]
     ]
@@ -147,7 +152,7 @@ def _no_key_twice(connection: Connection, dataset: Dataset, at: At) -> None:
     faults = [
         Fault(
             dataset.target,
-            label(dataset.key, key),
+            format_key(dataset.key, key),
             "",
             f"is there {rows} times; a seed cannot tell which is meant: keep one, or choose another key",
         )
@@ -159,14 +164,14 @@ def _no_key_twice(connection: Connection, dataset: Dataset, at: At) -> None:
         )
 
 
-def _stop_on_drift(connection: Connection, dataset: Dataset, at: At) -> None:
+def _stop_on_drift(connection: Connection, dataset: Dataset, records_at: RecordsAt) -> None:
     values = {"limit": SHOWN + 1, "deleted": dataset.on_drift}
     changes = _changes(connection, dataset, "drift_that_stops", values)
-    records = at(change.position for change in changes if change.position is not None)
+    records = records_at(change.position for change in changes if change.position is not None)
     faults = [
         Fault(
             dataset.target if change.position is None else records[change.position].where,
-            label(change.key, change.key.values()),
+            format_key(change.key, change.key.values()),
             ", ".join(change.edited_fields),
             "was deleted by hand" if change.action == "deleted" else "was edited by hand",
         )

@@ -26,14 +26,14 @@ class Applied:
         fingerprint: of its inputs; empty where the last run did not come to its end.
         records: how many the file had.
         fields: in the order in which the records' hashes stand.
-        number: by which the records know the dataset.
+        dataset_id: by which the records know the dataset.
     """
 
     target: str
     fingerprint: str
     records: int
     fields: list[str]
-    number: int
+    dataset_id: int
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,17 @@ class Ledger:
             yield cls(connection, present, salt)
 
     def applied(self, name: str) -> Applied | None:
-        """What was last applied of a dataset; None where it never was."""
+        """Return what was last applied of a dataset; None where it never was."""
         if not self.present:
             return None
         row = self.connection.execute(statements("ledger")["dataset"], {"name": name}).fetchone()
         return Applied(*row) if row else None
 
-    def owned(self, number: int) -> int:
-        """How many records of a dataset are ours, those included that a killed run was about to send."""
-        row = self.connection.execute(statements("ledger")["owned"], {"dataset": number}).fetchone()
+    def owned(self, dataset_id: int) -> int:
+        """Count the records of a dataset that are owned, including what a killed run was about to send."""
+        row = self.connection.execute(
+            statements("ledger")["owned"], {"dataset": dataset_id}
+        ).fetchone()
         return int(row[0]) if row else 0
 
     def wait_for_others(self) -> None:
@@ -91,45 +93,48 @@ class Ledger:
         self.connection.execute(query.format(before=sql.Literal(row[0] if row else "0")))
 
     def begin_dataset(self, name: str, target: str, fields: list[str]) -> int:
-        """Write that a dataset is about to change; its number."""
+        """Write that a dataset is about to change; its dataset_id."""
         values = {"name": name, "target": target, "fields": fields}
         row = self.connection.execute(statements("ledger")["begin_dataset"], values).fetchone()
         return int(row[0]) if row else 0
 
-    def record_plan(self, number: int, *, unwritten_only: bool) -> None:
+    def record_plan(self, dataset_id: int, *, unwritten_only: bool) -> None:
         """Write what `pg_temp.plan` says was applied, and forget what left the file.
 
         Args:
-            number: the dataset's.
+            dataset_id: the dataset's.
             unwritten_only: what is written to the target, and deleted there, follows later.
         """
-        texts, values = statements("ledger"), {"dataset": number, "unwritten_only": unwritten_only}
+        texts, values = (
+            statements("ledger"),
+            {"dataset": dataset_id, "unwritten_only": unwritten_only},
+        )
         self.connection.execute(texts["record_applied"], values)
         actions = ["released", "kept"] if unwritten_only else ["released", "kept", "delete"]
-        self.connection.execute(texts["forget_gone"], {"dataset": number, "actions": actions})
+        self.connection.execute(texts["forget_gone"], {"dataset": dataset_id, "actions": actions})
 
-    def intend(self, number: int, fields: list[str], positions: Sequence[int]) -> None:
+    def intend(self, dataset_id: int, fields: list[str], positions: Sequence[int]) -> None:
         """Write that records of `pg_temp.plan` are about to be sent; `fields` are the dataset's."""
-        values = {"dataset": number, "fields": fields, "positions": list(positions)}
+        values = {"dataset": dataset_id, "fields": fields, "positions": list(positions)}
         self.connection.execute(statements("ledger")["intend"], values)
 
-    def forget_intended(self, number: int, positions: Sequence[int]) -> None:
+    def forget_intended(self, dataset_id: int, positions: Sequence[int]) -> None:
         """Forget that records of `pg_temp.plan` were about to be sent: they were not taken."""
-        values = {"dataset": number, "positions": list(positions)}
+        values = {"dataset": dataset_id, "positions": list(positions)}
         self.connection.execute(statements("ledger")["forget_intended"], values)
 
     def record_observed(
-        self, number: int, fields: list[str], observed: Sequence[tuple[int, str]]
+        self, dataset_id: int, fields: list[str], observed: Sequence[tuple[int, str]]
     ) -> None:
         """Write that records of `pg_temp.plan` were applied, and what their target then showed.
 
         Args:
-            number: the dataset's.
+            dataset_id: the dataset's.
             fields: the dataset's.
             observed: positions, each with the observed fields as JSON text.
         """
         values = {
-            "dataset": number,
+            "dataset": dataset_id,
             "fields": fields,
             "positions": [position for position, _ in observed],
             "observed": [document for _, document in observed],
@@ -138,42 +143,44 @@ class Ledger:
             self.connection.execute(statements("ledger")["record_observed"], values)
             self.connection.execute(statements("ledger")["forget_intended"], values)
 
-    def forget_records(self, number: int, ids: Sequence[int] | None = None) -> None:
+    def forget_records(self, dataset_id: int, ids: Sequence[int] | None = None) -> None:
         """Forget records of a dataset: those that were deleted from the target, or all of them."""
         texts = statements("ledger")
         if ids is None:
-            self.connection.execute(texts["forget_records"], {"dataset": number})
-            self.connection.execute(texts["forget_intents"], {"dataset": number})
+            self.connection.execute(texts["forget_records"], {"dataset": dataset_id})
+            self.connection.execute(texts["forget_intents"], {"dataset": dataset_id})
         else:
-            self.connection.execute(texts["forget_record"], {"dataset": number, "ids": list(ids)})
+            self.connection.execute(
+                texts["forget_record"], {"dataset": dataset_id, "ids": list(ids)}
+            )
 
-    def record_dataset(self, name: str, number: int, fingerprint: str, records: int) -> None:
+    def record_dataset(self, name: str, dataset_id: int, fingerprint: str, records: int) -> None:
         """Write that a dataset is wholly applied."""
         texts = statements("ledger")
-        self.connection.execute(texts["forget_intents"], {"dataset": number})
+        self.connection.execute(texts["forget_intents"], {"dataset": dataset_id})
         values = {"name": name, "fingerprint": fingerprint, "records": records}
         self.connection.execute(texts["record_dataset"], values)
 
-    def sources(self, number: int) -> Iterator[tuple[bytes, array[int]]]:
+    def sources(self, dataset_id: int) -> Iterator[tuple[bytes, array[int]]]:
         """Digests and ids of the last run's records, in the file's order, some thousand at a time."""
         with self.connection.cursor(binary=True) as cursor:
-            cursor.execute(statements("ledger")["source"], {"dataset": number})
+            cursor.execute(statements("ledger")["source"], {"dataset": dataset_id})
             for digests, ids in cursor:
-                yield bytes(digests), unpack(ids)
+                yield bytes(digests), unpack_ids(ids)
 
-    def record_sources(self, number: int, digests: bytes | bytearray, ids: array[int]) -> None:
+    def record_sources(self, dataset_id: int, digests: bytes | bytearray, ids: array[int]) -> None:
         """Write digests (8 bytes each) and ids of a file's records."""
         packed = pack(ids)
         batches = [
             {
-                "dataset": number,
+                "dataset": dataset_id,
                 "batch": batch,
                 "digests": digests[start : start + 8 * TOGETHER],
                 "ids": packed[start : start + 8 * TOGETHER],
             }
             for batch, start in enumerate(range(0, len(digests), 8 * TOGETHER))
         ]
-        forgotten = {"dataset": number, "batches": len(batches)}
+        forgotten = {"dataset": dataset_id, "batches": len(batches)}
         self.connection.execute(statements("ledger")["forget_source"], forgotten)
         with self.connection.cursor() as cursor:
             cursor.executemany(statements("ledger")["record_source"], batches)
@@ -187,7 +194,7 @@ def pack(ids: array[int]) -> bytes:
     return copy.tobytes()
 
 
-def unpack(data: bytes) -> array[int]:
+def unpack_ids(data: bytes) -> array[int]:
     """Ids from what `int8send` wrote."""
     ids = array("q", bytes(data))
     if sys.byteorder == "little":

@@ -12,12 +12,18 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 Action = Literal["create", "update", "delete", "none", "deleted", "kept"]
-"""What happens to a record. `deleted`: somebody deleted it by hand, and it stays deleted. `kept`: it left the
-file and was edited by hand, so that it is not deleted. `none`: its drift is left as it is."""
+"""What happens to a record.
+
+deleted: somebody deleted it by hand, and it stays deleted. kept: it left the file and was edited by hand, so that it is
+not deleted. none: nothing is written, drift included.
+"""
 
 Outcome = Literal["update", "drift", "conflict", "unconfirmed"]
-"""Why a field differs. `update`: the file changed. `drift`: it was edited by hand. `conflict`: both. `unconfirmed`:
-the target shows another value than was written."""
+"""Why a field differs.
+
+update: the file changed. drift: the field was edited by hand. conflict: both. unconfirmed: the target shows another
+value than was written.
+"""
 
 EDITED_BY_HAND: frozenset[Outcome] = frozenset({"drift", "conflict"})
 

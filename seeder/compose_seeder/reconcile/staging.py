@@ -38,7 +38,7 @@ class Desired:
         key: the values of the key fields.
         document: field -> raw JSON.
         pending: in a plan, the key holds an id that is yet to be made; such a record can only be new.
-        waits: references whose ids are yet to be made: field -> natural key, and whether it is this dataset that
+        deferred: references whose ids are yet to be made: field -> natural key, and whether it is this dataset that
             makes it, or, in a plan, an earlier one.
     """
 
@@ -47,11 +47,11 @@ class Desired:
     key: tuple[Scalar, ...]
     document: dict[str, Raw]
     pending: bool = False
-    waits: Mapping[str, tuple[Raw, bool]] | None = None
+    deferred: Mapping[str, tuple[Raw, bool]] | None = None
 
 
 def stage(dataset: Dataset, raw: list[RawRecord], lookup: Lookup, first: int = 0) -> list[Desired]:
-    """The desired records of a dataset.
+    """Return the desired records of a dataset.
 
     Args:
         dataset: whose records they are.
@@ -67,31 +67,31 @@ def stage(dataset: Dataset, raw: list[RawRecord], lookup: Lookup, first: int = 0
     for body in bodies:
         _drop(dataset, body)
     pending: set[int] = set()
-    waits: dict[int, dict[str, tuple[Raw, bool]]] = {}
+    deferred: dict[int, dict[str, tuple[Raw, bool]]] = {}
     natural = _natural_keys(dataset, bodies)
     for name, ref in dataset.refs.items():
-        pending |= _resolve(dataset, name, ref, raw, bodies, natural, lookup, faults, waits)
+        pending |= _resolve(dataset, name, ref, raw, bodies, natural, lookup, faults, deferred)
     staged = [
         desired
-        if n not in pending and n not in waits
-        else replace(desired, pending=n in pending, waits=waits.get(n))
+        if n not in pending and n not in deferred
+        else replace(desired, pending=n in pending, deferred=deferred.get(n))
         for n, (record, body) in enumerate(zip(raw, bodies, strict=True))
-        if (desired := _keyed(dataset, first + n, record, body, faults))
+        if (desired := _with_key(dataset, first + n, record, body, faults))
     ]
-    _no_key_twice(dataset, staged, faults)
+    _check_keys(dataset, staged, faults)
     if faults:
         raise RecordError(f"dataset {dataset.name} has records that are wrong", faults)
     return staged
 
 
-def anything_pending(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[Any]]:
+def everything_pending(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[Any]]:
     """Find every reference pending: nobody can look it up before the schema is there."""
     del ref
     return {value: [PENDING] for value in values}
 
 
-def label(names: Iterable[str], values: Iterable[object]) -> str:
-    """A key as a person reads it: `slug goblin, lang en`."""
+def format_key(names: Iterable[str], values: Iterable[object]) -> str:
+    """Return a key as a person reads it: `slug goblin, lang en`."""
     return ", ".join(f"{name} {quote(value)}" for name, value in zip(names, values, strict=True))
 
 
@@ -118,18 +118,18 @@ def _resolve(
     natural: list[dict[str, Raw]],
     lookup: Lookup,
     faults: list[Fault],
-    waits: dict[int, dict[str, tuple[Raw, bool]]],
+    deferred: dict[int, dict[str, tuple[Raw, bool]]],
 ) -> set[int]:
     """Write the id that the target has for the natural key of `ref.from_`, in `name`.
 
-    What the dataset's own table does not have yet may be in the file: `waits` gets it, and the target
+    What the dataset's own table does not have yet may be in the file: `deferred` gets it, and the target
     knows when all of the file is there.
 
-    Returns the positions of records whose key waits for an id that a plan's earlier dataset makes.
+    Returns the positions of records whose key deferred for an id that a plan's earlier dataset makes.
     """
     pending: set[int] = set()
     all_given = [one.get(ref.from_) for one in natural]
-    wanted = [None if given is None else scalar(given) for given in all_given]
+    wanted = [None if given is None else to_scalar(given) for given in all_given]
     distinct: list[Scalar] = [value for value in dict.fromkeys(wanted) if value is not None]
     found = lookup(ref, distinct) if distinct else {}
     columns = zip(raw, bodies, all_given, wanted, strict=True)
@@ -147,12 +147,12 @@ def _resolve(
             body[name] = NULL
         elif ids == [PENDING]:  # whatever is live is another id
             body[name] = NULL if dataset.table else given
-            waits.setdefault(position, {})[name] = (given, False)
+            deferred.setdefault(position, {})[name] = (given, False)
         elif len(ids) == 1:
             body[name] = Raw(encode(ids[0]))
         elif not ids and dataset.is_referred_to(ref) and name not in dataset.key:
             body[name] = NULL
-            waits.setdefault(position, {})[name] = (given, True)
+            deferred.setdefault(position, {})[name] = (given, True)
         else:
             there = "no row has it" if not ids else f"{len(ids)} rows have it"
             secret = {name, ref.from_} & dataset.secrets
@@ -162,14 +162,14 @@ def _resolve(
     return pending
 
 
-def _keyed(
+def _with_key(
     dataset: Dataset, position: int, record: RawRecord, body: dict[str, Raw], faults: list[Fault]
 ) -> Desired | None:
-    """The record with its key; None, and a fault for each field, where the key is not whole."""
+    """Return the record with its key; None, and a fault for each field, where the key is not whole."""
     values: list[Scalar] = []
     for field in dataset.key:
         raw = body.get(field, NULL)
-        value = scalar(raw)
+        value = to_scalar(raw)
         if value is None:
             problem = "is missing" if field not in body else "must be text or a number"
             other = near(field, list(body)) if field not in body else ""
@@ -182,24 +182,24 @@ def _keyed(
     return Desired(position, record.where, tuple(values), body) if None not in values else None
 
 
-def _no_key_twice(dataset: Dataset, staged: list[Desired], faults: list[Fault]) -> None:
+def _check_keys(dataset: Dataset, staged: list[Desired], faults: list[Fault]) -> None:
     first: dict[tuple[Scalar, ...], Desired] = {}
     for record in staged:
         before = first.setdefault(record.key, record)
         if before is not record:
-            faults.append(twice(dataset, record, before))
+            faults.append(repeated_key_fault(dataset, record, before))
 
 
-def twice(dataset: Dataset, record: Desired, before: Desired) -> Fault:
-    """What is wrong with a record whose key another has as well."""
+def repeated_key_fault(dataset: Dataset, record: Desired, before: Desired) -> Fault:
+    """Return what is wrong with a record whose key another has as well."""
     if record.key == before.key:
         problem = f"the key is there twice; {before.where} has it as well: remove one"
     else:
         problem = f"is the same key as that of {before.where}: remove one"
-    return Fault(record.where, label(dataset.key, record.key), "", problem)
+    return Fault(record.where, format_key(dataset.key, record.key), "", problem)
 
 
-def scalar(raw: Raw) -> Scalar:
-    """The value, where it is text, a number or a truth value; None for null and all else."""
+def to_scalar(raw: Raw) -> Scalar:
+    """Return the value, where it is text, a number or a truth value; None for null and all else."""
     value = decode(raw)
     return None if isinstance(value, list | dict) else value

@@ -22,25 +22,25 @@ from msgspec import Raw
 
 from compose_seeder.documents.json_document import BATCH, Arrays, Batch
 
-WINDOW = 1 << 14
+MOVE_WINDOW_RECORDS = 1 << 14
 """How many places a record may have come forward in the file and still be known again."""
 
-SIZE = 8
+DIGEST_BYTES = 8
 """Bytes of a digest, and of an id."""
 
-MOSTLY = 8
+MIN_UNCHANGED_PER_CHANGED = 8
 """Where no more than one record in so many differs, the others stand where they stood."""
 
-KEPT = 1 << 14
+MAX_KEPT_RECORDS = 1 << 14
 """How many records that differ are kept in memory; where there are more, the file is read once more."""
 
-NOT = bytes([1, 0, *range(2, 256)])
+INVERTED = bytes([1, 0, *range(2, 256)])
 """Translates 1 to 0, and 0 to 1."""
 
 
 def digests(salt: bytes, texts: Iterable[bytes | memoryview]) -> bytes:
-    """A digest of each record's text; `salt` says what else decides what becomes of it."""
-    start = blake2b(digest_size=SIZE, key=salt).copy
+    """Return a digest of each record's text; `salt` says what else decides what becomes of it."""
+    start = blake2b(digest_size=DIGEST_BYTES, key=salt).copy
     found = []
     for text in texts:
         one = start()
@@ -57,8 +57,8 @@ def digests_of(document: Arrays, pointer: str, salt: bytes) -> bytearray:
     return found
 
 
-class Sieve:
-    """Tells which records of a file are those of the last run.
+class DigestMatcher:
+    """Tells which records of a file are the last run's.
 
     Args:
         before: digests and ids of the last run, in its file's order, some at a time.
@@ -82,37 +82,37 @@ class Sieve:
         self._passed: OrderedDict[int, int] = OrderedDict()  # digest -> place, of those not found
 
     @property
-    def open(self) -> array[int]:
+    def ids_to_compare(self) -> array[int]:
         """The ids of the last run's records that were not found again."""
-        return array("q", compress(self._old_ids, self._found.translate(NOT)))
+        return array("q", compress(self._old_ids, self._found.translate(INVERTED)))
 
-    def sift(self, batch: Batch) -> list[int]:
+    def match(self, batch: Batch) -> list[int]:
         """Which records of a batch are not found again; batches come in the file's order."""
         new = array("Q", digests(self._salt, batch.texts))
-        ids = self._as_they_stood(new)
+        ids = self._match_in_place(new)
         if ids is None:
-            ids = self._moved(new)
-        while len(self._passed) > 2 * WINDOW + len(new):
+            ids = self._match_moved(new)
+        while len(self._passed) > 2 * MOVE_WINDOW_RECORDS + len(new):
             self._passed.popitem(last=False)
         self.ids.extend(ids)
         self.digests += new.tobytes()
         return [n for n, id_ in enumerate(ids) if not id_]
 
-    def places(self, edited: AbstractSet[int]) -> array[int]:
+    def positions_to_compare(self, edited: AbstractSet[int]) -> array[int]:
         """After the last batch: the places of records that have to be looked at, `edited` ids among them."""
         if edited:
             self.ids = array("q", [0 if id_ in edited else id_ for id_ in self.ids])
         return array("q", [place for place, id_ in enumerate(self.ids) if not id_])
 
-    def _as_they_stood(self, new: array[int]) -> array[int] | None:
-        """Their ids, where most stand where they stood; else None, and nothing done."""
+    def _match_in_place(self, new: array[int]) -> array[int] | None:
+        """Return the ids of records that mostly are where they were; else None, and change nothing."""
         start, end = self._next, self._next + len(new)
         old, ids, found = self._old[start:end], self._old_ids[start:end], self._found[start:end]
         differ: list[int] = []
         if old != new or 1 in found:
             pairs = zip(old, new, found, strict=False)
             differ = [n for n, (was, now, taken) in enumerate(pairs) if was != now or taken]
-            if (len(differ) + len(new) - len(old)) * MOSTLY > len(new):
+            if (len(differ) + len(new) - len(old)) * MIN_UNCHANGED_PER_CHANGED > len(new):
                 return None
         self._next = start + len(old)
         self._found[start : self._next] = b"\1" * len(old)
@@ -125,9 +125,9 @@ class Sieve:
             ids[n] = self._take(new[n])
         return ids
 
-    def _moved(self, new: array[int]) -> array[int]:
-        """Their ids, wherever near by they stood; and where the next batch should stand."""
-        start, end = self._next, min(self._next + len(new) + WINDOW, len(self._old))
+    def _match_moved(self, new: array[int]) -> array[int]:
+        """Return the ids of records that were near by, and set where the next batch should be."""
+        start, end = self._next, min(self._next + len(new) + MOVE_WINDOW_RECORDS, len(self._old))
         for place in range(start, end):
             if not self._found[place]:
                 self._passed.setdefault(self._old[place], place)
@@ -142,7 +142,7 @@ class Sieve:
         return ids
 
     def _take(self, digest: int) -> int:
-        """The id of the old record that was passed over and has this digest; 0 where there is none."""
+        """Return the id of the old record that was passed over and has this digest; 0 where there is none."""
         place = self._passed.pop(digest, None)
         if place is None:
             return 0
@@ -151,19 +151,19 @@ class Sieve:
 
 
 @dataclass
-class Sifted:
-    """What is left of a file, after what was found again in the ledger.
+class ChangedRecords:
+    """The records that have to be compared: those of a file that the ledger does not know as unchanged.
 
     Attributes:
-        places: where the records stand that have to be looked at, among all.
-        open: the ids of applied records that have to be looked at; some may stand there twice.
+        positions: of the records to compare, in the file.
+        ids_to_compare: the ids of applied records to compare; an id may be there twice.
         digests: of all records' texts.
         ids: of all records; 0 where not known yet.
         kept: the records that have to be looked at, where they are few.
     """
 
-    places: array[int]
-    open: array[int]
+    positions: array[int]
+    ids_to_compare: array[int]
     digests: bytearray
     ids: array[int]
     kept: Batch | None = None
@@ -175,8 +175,8 @@ class Sifted:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing has to be looked at."""
-        return not self.places and not self.open
+        """Return whether nothing has to be looked at."""
+        return not self.positions and not self.ids_to_compare
 
     def record_applied(self, ids: Sequence[int], applied: bytes) -> None:
         """Set the ids of the compared records, and clear the digests of those that are not fully applied.
@@ -185,33 +185,35 @@ class Sifted:
             ids: of the records at `places`.
             applied: a byte for each of them, 1 where all that it says was applied.
         """
-        for place, id_, is_applied in zip(self.places, ids, applied, strict=True):
+        for place, id_, is_applied in zip(self.positions, ids, applied, strict=True):
             self.ids[place] = id_
             if not is_applied:
-                self.digests[place * SIZE : place * SIZE + SIZE] = bytes(SIZE)
+                self.digests[place * DIGEST_BYTES : place * DIGEST_BYTES + DIGEST_BYTES] = bytes(
+                    DIGEST_BYTES
+                )
 
     def append(self, ids: Sequence[int]) -> None:
         """Add records that are not in the file, and have to be compared again."""
-        self.digests += bytes(SIZE * len(ids))
+        self.digests += bytes(DIGEST_BYTES * len(ids))
         self.ids.extend(ids)
 
     def batches(self, document: Arrays, pointer: str) -> Iterator[Batch]:
-        """The records that have to be looked at, some at a time; of the array at `pointer`."""
+        """Yield the records to compare, some at a time; of the array at `pointer`."""
         if self.kept:
             yield self.kept
-        elif self.places:
-            yield from picked(document.batches(pointer), self.places)
+        elif self.positions:
+            yield from select_records(document.batches(pointer), self.positions)
 
 
-def sift(
-    document: Arrays, pointer: str, sieve: Sieve, edited: Callable[[], AbstractSet[int]]
-) -> Sifted:
-    """What is left of the array at `pointer`.
+def find_changed_records(
+    document: Arrays, pointer: str, matcher: DigestMatcher, edited: Callable[[], AbstractSet[int]]
+) -> ChangedRecords:
+    """Find the records of the array at `pointer` that changed in the file or in the target.
 
     Args:
         document: read from its beginning.
         pointer: to the array.
-        sieve: fresh.
+        matcher: fresh.
         edited: asked at the end: the ids of applied records that the target does not show as they were.
 
     Raises:
@@ -219,29 +221,31 @@ def sift(
     """
     few: dict[int, tuple[Raw | bytes, str]] | None = {}
     for batch in document.batches(pointer):
-        differ = sieve.sift(batch)
-        if few is not None and len(few) + len(differ) > KEPT:
+        differ = matcher.match(batch)
+        if few is not None and len(few) + len(differ) > MAX_KEPT_RECORDS:
             few = None
         if few is not None:
             few |= {batch.first + n: (batch.texts[n], batch.where(n)) for n in differ}
     others = edited()
-    places = sieve.places(others)
-    left = Sifted(places, sieve.open + array("q", others), sieve.digests, sieve.ids)
+    places = matcher.positions_to_compare(others)
+    left = ChangedRecords(
+        places, matcher.ids_to_compare + array("q", others), matcher.digests, matcher.ids
+    )
     if few and len(few) == len(places):
         texts, wheres = zip(*few.values(), strict=True)
         left.kept = Batch(0, texts, wheres.__getitem__)
     return left
 
 
-def all_changed(document: Arrays, pointer: str, salt: bytes) -> Sifted:
+def all_changed(document: Arrays, pointer: str, salt: bytes) -> ChangedRecords:
     """Return all of a file as changed, after all of it was compared."""
     found = digests_of(document, pointer, salt)
     ids = array("q", bytes(len(found)))
-    return Sifted(array("q", range(len(ids))), array("q"), found, ids)
+    return ChangedRecords(array("q", range(len(ids))), array("q"), found, ids)
 
 
-def picked(batches: Iterator[Batch], places: Sequence[int]) -> Iterator[Batch]:
-    """The records at some places, in their order."""
+def select_records(batches: Iterator[Batch], places: Sequence[int]) -> Iterator[Batch]:
+    """Yield the records at some positions, in their order."""
     texts: list[Raw | bytes] = []
     wheres: list[str] = []
     start = 0

@@ -78,7 +78,7 @@ def test_what_unpacks_too_large_is_refused(compress: Any, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress])
 def test_a_bomb_does_not_go_off_at_once(compress: Any) -> None:
-    """What a few bytes unpack to is seen in pieces, so that the bound is seen before memory is full."""
+    """What a few bytes unpack_ids to is seen in pieces, so that the bound is seen before memory is full."""
     packed = compress(b" " * (96 << 20))
     assert max(map(len, decompress("s.json", lambda: iter([packed]))())) <= 1 << 25
 

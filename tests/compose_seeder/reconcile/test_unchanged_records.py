@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from compose_seeder.documents.json_document import Batch, open_document
 from compose_seeder.errors import RecordError
-from compose_seeder.reconcile import staged_records, staging
-from compose_seeder.reconcile import unchanged_records as sifting
-from compose_seeder.reconcile.unchanged_records import WINDOW, Sieve, digests
+from compose_seeder.reconcile import desired_records, staging, unchanged_records
+from compose_seeder.reconcile.unchanged_records import MOVE_WINDOW_RECORDS, DigestMatcher, digests
 from compose_seeder.sources.local_file import LocalFile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -40,7 +39,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(len(raw))
         return stage(dataset, raw, *rest)
 
-    monkeypatch.setattr(staged_records, "stage", counting)
+    monkeypatch.setattr(desired_records, "stage", counting)
     return found
 
 
@@ -196,7 +195,7 @@ def test_both_ways_write_the_same(seeds: Seeds) -> None:
 def test_a_record_that_came_far_forward_is_looked_at(tmp_path: Path) -> None:
     """Memory has a bound: what came forward further than the window is compared as if it were new."""
     # long enough for many batches
-    lines = [f'{{"n": {n}, "pad": "{PAD}"}}'.encode() for n in range(5 * WINDOW)]
+    lines = [f'{{"n": {n}, "pad": "{PAD}"}}'.encode() for n in range(5 * MOVE_WINDOW_RECORDS)]
 
     def places(order: list[bytes]) -> list[int]:
         before = [
@@ -206,13 +205,13 @@ def test_a_record_that_came_far_forward_is_looked_at(tmp_path: Path) -> None:
             )
             for start in range(0, len(lines), 1000)
         ]
-        sieve = Sieve(before, SALT)
+        matcher = DigestMatcher(before, SALT)
         path = tmp_path / "a.ndjson"
         path.write_bytes(b"\n".join(order))
         (content,) = LocalFile(path, path.name).open().contents
         for batch in open_document(path.name, content.pieces).batches(""):
-            sieve.sift(batch)
-        return list(sieve.places(set()))
+            matcher.match(batch)
+        return list(matcher.positions_to_compare(set()))
 
     lines = lines[: len(lines) // 1000 * 1000]
     assert places(lines) == []
@@ -230,7 +229,7 @@ def test_the_sieve_finds_only_what_was_there(
     monkeypatch: pytest.MonkeyPatch, before: list[int], now: list[int], size: int, data: Any
 ) -> None:
     """Whatever was added, removed, edited or moved: each record once, by its own id; the rest is open."""
-    monkeypatch.setattr(sifting, "WINDOW", data.draw(st.integers(0, 20)))
+    monkeypatch.setattr(unchanged_records, "MOVE_WINDOW_RECORDS", data.draw(st.integers(0, 20)))
     if data.draw(st.booleans()):  # mostly as they stood
         now = list(before)
         for place in data.draw(st.lists(st.integers(0, max(len(now) - 1, 0)), max_size=4)):
@@ -238,14 +237,14 @@ def test_the_sieve_finds_only_what_was_there(
                 100 + n for n in range(data.draw(st.integers(0, 2))) if 100 + n not in now
             ]
     ids = array("q", [1000 + n for n in before])
-    sieve = Sieve([(digests(SALT, [b"%d" % n for n in before]), ids)], SALT)
+    matcher = DigestMatcher([(digests(SALT, [b"%d" % n for n in before]), ids)], SALT)
     for first in range(0, len(now), size):
         texts = [b"%d" % n for n in now[first : first + size]]
-        missing = sieve.sift(Batch(first, texts, str))
-        assert [sieve.ids[first + n] for n in missing] == [0] * len(missing)
-    found = list(sieve.ids)
+        missing = matcher.match(Batch(first, texts, str))
+        assert [matcher.ids[first + n] for n in missing] == [0] * len(missing)
+    found = list(matcher.ids)
     assert len(found) == len(now)
     assert all(id_ in {0, 1000 + n} for id_, n in zip(found, now, strict=True))
-    assert sorted([id_ for id_ in found if id_] + list(sieve.open)) == sorted(ids)
+    assert sorted([id_ for id_ in found if id_] + list(matcher.ids_to_compare)) == sorted(ids)
     if now == before:
         assert 0 not in found

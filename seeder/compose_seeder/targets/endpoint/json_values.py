@@ -10,17 +10,17 @@ from compose_seeder.manifest.models import Confirm
 Json = Any
 
 
-def shape(value: Json) -> Json:
-    """The names that objects in `value` have, without the values; None for what is no structure."""
+def structure_of(value: Json) -> Json:
+    """Return the names that objects in `value` have, without the values; None for what is no structure."""
     if isinstance(value, dict):
-        return {name: shape(part) for name, part in value.items()}
+        return {name: structure_of(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [shape(part) for part in value]
+        return [structure_of(part) for part in value]
     return None
 
 
 def project(live: Json, desired: Json) -> Json:
-    """What `live` holds of the fields that `desired` names, at every depth."""
+    """Return what `live` holds of the fields that `desired` names, at every depth."""
     if isinstance(live, dict) and isinstance(desired, dict):
         return {name: project(live[name], value) for name, value in desired.items() if name in live}
     if isinstance(live, list) and isinstance(desired, list) and len(live) == len(desired):
@@ -37,8 +37,8 @@ def differences(path: str, desired: Json, observed: Json) -> Iterator[str]:
         yield path
 
 
-def into(confirm: Confirm, answer: Json) -> dict[str, Json]:
-    """The fields of a record that an answer to a confirming request stands for."""
+def merge_confirmed(confirm: Confirm, answer: Json) -> dict[str, Json]:
+    """Return the fields of a record that an answer to a confirming request stands for."""
     if confirm.into is None:
         return dict(answer)
     if confirm.by is None or not isinstance(answer, list):
@@ -48,8 +48,8 @@ def into(confirm: Confirm, answer: Json) -> dict[str, Json]:
     return {confirm.into: {str(row[by]): {k: v for k, v in row.items() if k != by} for row in rows}}
 
 
-def follow(answer: Json, pointer: str) -> Json:
-    """What a JSON Pointer leads to through objects; None where it leads nowhere."""
+def resolve_pointer(answer: Json, pointer: str) -> Json:
+    """Return what a JSON Pointer leads to through objects; None where it leads nowhere."""
     for token in pointer.split("/")[1:]:
         name = token.replace("~1", "/").replace("~0", "~")
         answer = answer.get(name) if isinstance(answer, dict) else None
@@ -57,7 +57,7 @@ def follow(answer: Json, pointer: str) -> Json:
 
 
 def is_null(answer: Json, pointer: str) -> bool:
-    """Whether a JSON Pointer leads to a null that is written there."""
+    """Return whether a JSON Pointer leads to a null that is written there."""
     parent, _, name = pointer.rpartition("/")
-    there = follow(answer, parent)
+    there = resolve_pointer(answer, parent)
     return isinstance(there, dict) and there.get(name, 0) is None

@@ -3,7 +3,7 @@
     GET list ─▶ page ─▶ by Link header, by a pointer to the next one, or by offset ─▶ all records
 
 Half a list would make doubles of the rest: a page that says of itself that it is not all, and that
-nobody has said how to follow, is an error, and so is one that comes again.
+nobody has said how to resolve_pointer, is an error, and so is one that comes again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import httpx
 from compose_seeder.errors import quote
 from compose_seeder.http_client.client import AnswerError, Page, Requests
 from compose_seeder.manifest.models import Http, Pages
-from compose_seeder.targets.endpoint.json_values import follow, is_null
+from compose_seeder.targets.endpoint.json_values import is_null, resolve_pointer
 
 Json = Any
 
@@ -56,11 +56,11 @@ TOTAL = (
 ENVELOPES = ("", "/links", "/_links", "/meta", "/pagination", "/paging")
 """Where in an answer they stand."""
 
-MOST = 100_000
+MAX_PAGES = 100_000
 """How many pages a list may have."""
 
 
-def listed(requests: Requests, http: Http, key: tuple[str, ...]) -> list[dict[str, Json]]:
+def list_records(requests: Requests, http: Http, key: tuple[str, ...]) -> list[dict[str, Json]]:
     """All records of an endpoint, each with its key.
 
     Raises:
@@ -70,7 +70,7 @@ def listed(requests: Requests, http: Http, key: tuple[str, ...]) -> list[dict[st
     records: list[dict[str, Json]] = []
     for page in _pages(requests, http):
         for record in page:
-            problem = no_key(record, key)
+            problem = key_problem(record, key)
             if problem:
                 raise AnswerError(f"record {len(records)} of the list {problem}")
             records.append(record)
@@ -83,34 +83,34 @@ def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
     url = _with(first, {pages.offset: "0", **pages.limits}) if pages and pages.offset else first
     seen: set[str] = set()
     before, offset = None, 0
-    for _ in range(MOST):
+    for _ in range(MAX_PAGES):
         page = requests.page(url)
-        records = items(page.document, http.items)
+        records = records_of(page.document, http.items)
         seen.add(str(page.url))
         if records and records == before:
             how = pages.offset or pages.cursor if pages else None
             raise AnswerError(f"the list does not follow {how or 'its pages'}: a page came again")
         yield records
         if pages is None:
-            whole(page.document, page.link)
+            check_complete(page.document, page.link)
             _all_there(page.document, len(records))
             return
         before, offset = records, offset + len(records)
         following = _next(pages, page, offset if records else None)
         if following is None:
             if not pages.offset:  # else the last page is the one that is empty, whatever it says
-                whole(page.document, page.link)
+                check_complete(page.document, page.link)
             return
         if origin(following) != origin(requests.base):
             raise AnswerError(f"the next page is at another server, {following.host}: not asked")
         url = str(following)
         if url in seen:
             raise AnswerError(f"the list leads back to a page that it has shown: {quote(url)}")
-    raise AnswerError(f"the list has more than {MOST:,} pages")
+    raise AnswerError(f"the list has more than {MAX_PAGES:,} pages")
 
 
 def _next(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
-    """As `_following`.
+    """Return the URL of the next page; None after the last one.
 
     Raises:
         AnswerError: what leads to the next page is no URL.
@@ -122,14 +122,14 @@ def _next(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
 
 
 def _following(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
-    """Where the next page is; None after the last one.
+    """Return the URL of the next page; None after the last one.
 
     `offset` is the number of records so far, None where the page has none.
     """
     if pages.offset:
         # Until a page is empty: one that is merely short may be as long as the API lets it be.
         return None if offset is None else page.url.copy_merge_params({pages.offset: str(offset)})
-    found = page.link if pages.link else follow(page.document, pages.next or "")
+    found = page.link if pages.link else resolve_pointer(page.document, pages.next or "")
     if found in (None, "", False):
         return None
     if pages.cursor:
@@ -148,9 +148,9 @@ def _with(url: str, parameters: dict[str, str]) -> str:
     return str(httpx.URL(url).copy_merge_params(parameters))
 
 
-def whole(answer: Json, link: str | None) -> None:
+def check_complete(answer: Json, link: str | None) -> None:
     """Raise `AnswerError` where an answer says of itself that it is not all."""
-    places = [follow(answer, pointer) for pointer in ENVELOPES]
+    places = [resolve_pointer(answer, pointer) for pointer in ENVELOPES]
     said = any(place.get(name) for place in places if isinstance(place, dict) for name in NEXT_PAGE)
     if said or link:
         raise AnswerError(
@@ -161,7 +161,7 @@ def whole(answer: Json, link: str | None) -> None:
 
 def _all_there(answer: Json, shown: int) -> None:
     """Raise `AnswerError` where a list that is no page says that there are more records than it shows."""
-    places = [follow(answer, pointer) for pointer in ENVELOPES]
+    places = [resolve_pointer(answer, pointer) for pointer in ENVELOPES]
     found = [place.get(name) for place in places if isinstance(place, dict) for name in TOTAL]
     most = max((n for n in found if isinstance(n, int) and not isinstance(n, bool)), default=0)
     if most > shown:
@@ -171,20 +171,22 @@ def _all_there(answer: Json, shown: int) -> None:
         )
 
 
-def items(answer: Json, pointer: str) -> list[Json]:
-    """The array of records in an answer.
+def records_of(answer: Json, pointer: str) -> list[Json]:
+    """Return the array of records in an answer.
 
     Raises:
         AnswerError: there is none.
     """
-    page = [] if is_null(answer, pointer) else follow(answer, pointer)  # as some write an empty one
+    page = (
+        [] if is_null(answer, pointer) else resolve_pointer(answer, pointer)
+    )  # as some write an empty one
     if not isinstance(page, list) or not all(isinstance(record, dict) for record in page):
         raise AnswerError("did not answer with an array of objects; is http.items right?")
     return page
 
 
-def no_key(record: dict[str, Json], key: tuple[str, ...]) -> str:
-    """Why a record of the API cannot be told from others; "" where it can."""
+def key_problem(record: dict[str, Json], key: tuple[str, ...]) -> str:
+    """Return why a record of the API cannot be told from others; "" where it can."""
     for field in key:
         if not isinstance(record.get(field), str | int | Decimal):
             return f"has no text or number in {field}, which is part of the key: the API shows no text or number there"

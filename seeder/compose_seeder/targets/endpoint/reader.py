@@ -17,9 +17,14 @@ from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.concurrency_limit import Pace
 from compose_seeder.http_client.worker_pool import Job, Outcome, run
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.reconcile.staging import Desired, label
-from compose_seeder.targets.endpoint.json_values import follow, into, is_null
-from compose_seeder.targets.endpoint.pagination import items, listed, no_key, whole
+from compose_seeder.reconcile.staging import Desired, format_key
+from compose_seeder.targets.endpoint.json_values import is_null, merge_confirmed, resolve_pointer
+from compose_seeder.targets.endpoint.pagination import (
+    check_complete,
+    key_problem,
+    list_records,
+    records_of,
+)
 
 Json = Any
 Key = tuple[Any, ...]
@@ -48,7 +53,7 @@ class Reader:
             jobs = (partial(self._by_key, record) for record in desired)
             return [live for batch in self.run(jobs) for live in batch]
         try:
-            records = listed(self._requests, self._dataset.http, self._dataset.key)
+            records = list_records(self._requests, self._dataset.http, self._dataset.key)
         except AnswerError as error:
             raise RefusedError(
                 f"dataset {self._dataset.name}: the API's records cannot be listed",
@@ -61,7 +66,7 @@ class Reader:
         return run(jobs, self._dataset.http.concurrency, self._pace)
 
     def read_back(self, named: Mapping[str, Json], record: Mapping[str, Json]) -> dict[str, Json]:
-        """A record with what the confirming requests show of it.
+        """Return a record with what the confirming requests show of it.
 
         Raises:
             AnswerError, CredentialsError, InterruptedTargetError: as the API answers.
@@ -74,13 +79,13 @@ class Reader:
                     f"{confirm.request}: the answer is no record; name one that answers with an object, or say"
                     " into which field it goes"
                 )
-            whole.update(into(confirm, answer))
+            whole.update(merge_confirmed(confirm, answer))
         return whole
 
     def complete(
         self, live: Live, named: Mapping[str, Json], wanted: Desired | None
     ) -> Outcome[Live]:
-        """A live record with what the list does not show of it.
+        """Return a live record with what the list does not show of it.
 
         Raises:
             RefusedError: it cannot be read back.
@@ -104,21 +109,21 @@ class Reader:
         return Outcome([(wanted.key, record) for record in found])
 
     def _these(self, answer: Json, key: Key) -> list[dict[str, Json]]:
-        """The records in an answer that have the key: of an array, or the one that it is."""
+        """Return the records in an answer that have the key: of an array, or the one that it is."""
         pointer = self._dataset.http.items
         if answer is None or is_null(answer, pointer):
             return []
-        found = follow(answer, pointer)
-        records = [found] if isinstance(found, dict) else items(answer, pointer)
+        found = resolve_pointer(answer, pointer)
+        records = [found] if isinstance(found, dict) else records_of(answer, pointer)
         for record in records:
-            if problem := no_key(record, self._dataset.key):
+            if problem := key_problem(record, self._dataset.key):
                 raise AnswerError(f"{self._dataset.http.get}: a record in the answer {problem}")
         same = [record for record in records if self._key(record) == key]
         if isinstance(found, dict) and not same:
-            other = label(self._dataset.key, self._key(found))
+            other = format_key(self._dataset.key, self._key(found))
             raise AnswerError(f"{self._dataset.http.get}: answered with another record: {other}")
         if not same:
-            whole(answer, None)
+            check_complete(answer, None)
         return same
 
     def _key(self, record: Mapping[str, Json]) -> Key:
@@ -128,5 +133,5 @@ class Reader:
         where = wanted.where if wanted else self._dataset.target
         return RefusedError(
             f"dataset {self._dataset.name}: a record cannot be read",
-            [Fault(where, label(self._dataset.key, key), "", error.problem)],
+            [Fault(where, format_key(self._dataset.key, key), "", error.problem)],
         )

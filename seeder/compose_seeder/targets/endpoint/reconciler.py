@@ -19,8 +19,8 @@ from compose_seeder.reconcile.comparison import (
     compare_sides,
     remember_pending,
 )
+from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.plan import Plan
-from compose_seeder.reconcile.staged_records import Staged
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.targets.endpoint.sender import PlanSender
 from compose_seeder.targets.endpoint.sides import EndpointSides
@@ -57,7 +57,7 @@ class EndpointReconciler:
         run = self._run
         applied = run.applied()
         sides = EndpointSides(run, run.options.api())
-        staged = Staged(run.dataset, all_records(run, document), document, lookup_of(run))
+        staged = DesiredRecords(run.dataset, all_records(run, document), document, lookup_of(run))
         plan, fields = compare_sides(run, sides, staged, applied)
         if run.options.plan:
             remember_pending(run, staged)

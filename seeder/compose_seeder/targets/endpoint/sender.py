@@ -20,7 +20,7 @@ from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.diff import compare
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Change, Plan
-from compose_seeder.reconcile.staging import label
+from compose_seeder.reconcile.staging import format_key
 from compose_seeder.reconcile.target import DatasetRun, Progress
 from compose_seeder.targets.endpoint.reader import Key
 from compose_seeder.targets.endpoint.sides import EndpointSides
@@ -29,7 +29,7 @@ from compose_seeder.targets.endpoint.writer import Writer, Written
 
 @dataclass
 class _Tally:
-    """What has become of a plan so far."""
+    """The progress of a plan: what is done, refused, and not kept by the API."""
 
     total: int
     progress: Progress
@@ -55,19 +55,19 @@ class PlanSender:
         self._dataset = run_.dataset
         self._sides = sides
 
-    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
+    def apply(self, plan: Plan, ledger: Ledger, dataset_id: int, progress: Progress) -> Plan:
         """Send what the plan says, confirm it, and let the ledger follow the answers.
 
         Raises:
             RefusedError: the API refused records; the others were written.
             CredentialsError, InterruptedTargetError: as the API answers; what was confirmed stays.
         """
-        ledger.record_plan(number, unwritten_only=True)
+        ledger.record_plan(dataset_id, unwritten_only=True)
         tally = _Tally(plan.counts.written, progress)
-        self._delete_all(ledger, number, tally)
-        again = self._write_all(ledger, number, tally)
+        self._delete_all(ledger, dataset_id, tally)
+        again = self._write_all(ledger, dataset_id, tally)
         if again:
-            plan = self._compare_again(plan, again, ledger, number, tally)
+            plan = self._compare_again(plan, again, ledger, dataset_id, tally)
         if tally.refused:
             count = len(tally.refused)
             others = "; the others are written" if tally.total > count else ""
@@ -96,33 +96,33 @@ class PlanSender:
             since,
         )
 
-    def _delete_all(self, ledger: Ledger, number: int, tally: _Tally) -> None:
+    def _delete_all(self, ledger: Ledger, dataset_id: int, tally: _Tally) -> None:
         rows = self._connection.execute(statements("endpoint")["deletes"]).fetchall()
         jobs = (partial(self._delete, id_, key) for id_, key in rows)
         for batch in run(jobs, self._dataset.http.concurrency, self._sides.pace):
-            ledger.forget_records(number, [id_ for id_, fault in batch if fault is None])
+            ledger.forget_records(dataset_id, [id_ for id_, fault in batch if fault is None])
             tally.refused += [fault for _, fault in batch if fault]
             tally.add(len(batch))
 
     def _delete(self, id_: int, key: Sequence[Any]) -> Outcome[tuple[int, Fault | None]]:
         problem = self._delete_record(self._sides.keys[id_])
-        named = label(self._dataset.key, key)
+        named = format_key(self._dataset.key, key)
         return Outcome(
             [(id_, Fault(self._dataset.target, named, "", problem) if problem else None)]
         )
 
     def _write_all(
-        self, ledger: Ledger, number: int, tally: _Tally, *, last: bool = False
+        self, ledger: Ledger, dataset_id: int, tally: _Tally, *, last: bool = False
     ) -> list[Written]:
         """Send every change, and return the records to compare again; none the `last` time."""
         again: list[Written] = []
         refused: list[Written] = []
-        jobs = self._jobs(ledger, number, bulk=not last)
+        jobs = self._jobs(ledger, dataset_id, bulk=not last)
         for batch in run(jobs, self._dataset.http.concurrency, self._sides.pace):
             written = [one for one in batch if one.fate in {"written", "renamed"}]
             observed = [(one.position, encode(one.observed).decode()) for one in written]
             if observed:
-                ledger.record_observed(number, self._sides.fields, observed)
+                ledger.record_observed(dataset_id, self._sides.fields, observed)
             tally.not_kept += [self._not_kept(one) for one in written if one.missing]
             repeat = [one for one in batch if one.fate in {"doubtful", "unseen"} and not last]
             again += repeat
@@ -132,20 +132,20 @@ class PlanSender:
         tally.refused += [self._fault(one) for one in refused]
         not_ours = [one.position for one in refused + again if one.fate in {"refused", "doubtful"}]
         if not_ours:
-            ledger.forget_intended(number, not_ours)
+            ledger.forget_intended(dataset_id, not_ours)
         return again
 
-    def _jobs(self, ledger: Ledger, number: int, *, bulk: bool) -> Iterator[Job[Written]]:
+    def _jobs(self, ledger: Ledger, dataset_id: int, *, bulk: bool) -> Iterator[Job[Written]]:
         """Yield the changes as jobs, each after the ledger says that it is about to be sent."""
         rows = self._connection.execute(statements("endpoint")["writes"]).fetchall()
         changes = (
             Change(position, action, dict(zip(self._dataset.key, key, strict=True)), fields)
             for position, key, action, fields in rows
         )
-        writer = self._writer(self._last_applied_at(number))
+        writer = self._writer(self._last_applied_at(dataset_id))
         together = self._dataset.http.bulk if bulk else None
         while some := list(islice(changes, max(BATCH, together.size if together else 0))):
-            ledger.intend(number, self._sides.fields, [change.position or 0 for change in some])
+            ledger.intend(dataset_id, self._sides.fields, [change.position or 0 for change in some])
             if together:
                 creates = iter([change for change in some if change.action == "create"])
                 while part := list(islice(creates, together.size)):
@@ -154,15 +154,15 @@ class PlanSender:
             for change in some:
                 yield partial(writer.write, change)
 
-    def _last_applied_at(self, number: int) -> str:
+    def _last_applied_at(self, dataset_id: int) -> str:
         """Return when the whole dataset was last applied."""
         row = self._connection.execute(
-            statements("endpoint")["last_applied_at"], {"dataset": number}
+            statements("endpoint")["last_applied_at"], {"dataset": dataset_id}
         ).fetchone()
         return str(row[0]) if row else ""
 
     def _compare_again(
-        self, plan: Plan, again: list[Written], ledger: Ledger, number: int, tally: _Tally
+        self, plan: Plan, again: list[Written], ledger: Ledger, dataset_id: int, tally: _Tally
     ) -> Plan:
         """Compare again the records that may be there, and write what is left to write.
 
@@ -179,7 +179,7 @@ class PlanSender:
         working_tables.reset(self._connection)
         working_tables.create(self._connection, "endpoint", ledger.salt)
         working_tables.fill_ids_to_compare(self._connection, [row[0] for row in rows])
-        working_tables.fill_applied(self._connection, number, "intended ids to compare")
+        working_tables.fill_applied(self._connection, dataset_id, "intended ids to compare")
         self._sides.fill(records, self._sides.fields, verify=False)
         second = compare(
             self._connection,
@@ -192,19 +192,19 @@ class PlanSender:
         )
         adopted = {row[0] for row in found.fetchall()}
         taken = len(again) - second.counts.created - len(adopted)
-        ledger.record_plan(number, unwritten_only=True)
+        ledger.record_plan(dataset_id, unwritten_only=True)
         tally.total += second.counts.updated
         tally.add(taken + len(adopted))
-        self._write_all(ledger, number, tally, last=True)
+        self._write_all(ledger, dataset_id, tally, last=True)
         return _merged(plan, second, places, adopted=adopted, taken=taken)
 
     def _not_kept(self, written: Written) -> str:
-        key = label(self._dataset.key, self._sides.desired[written.position].key)
+        key = format_key(self._dataset.key, self._sides.desired[written.position].key)
         return f"{key}: {', '.join(written.missing)}"
 
     def _fault(self, written: Written) -> Fault:
         wanted = self._sides.desired[written.position]
-        return Fault(wanted.where, label(self._dataset.key, wanted.key), "", written.problem)
+        return Fault(wanted.where, format_key(self._dataset.key, wanted.key), "", written.problem)
 
 
 def _merged(plan: Plan, second: Plan, places: list[int], *, adopted: set[int], taken: int) -> Plan:
@@ -215,7 +215,7 @@ def _merged(plan: Plan, second: Plan, places: list[int], *, adopted: set[int], t
         second: of the second comparison.
         places: the positions in the file, by position in the second comparison.
         adopted: the positions in the second comparison of records that were there already.
-        taken: the number of records that were created by the first requests after all.
+        taken: the dataset_id of records that were created by the first requests after all.
     """
     found = {places[position] for position in adopted}
     changes = [

@@ -24,10 +24,10 @@ from compose_seeder.http_client.concurrency_limit import Pace
 from compose_seeder.http_client.worker_pool import Job
 from compose_seeder.manifest.models import FieldRules
 from compose_seeder.postgres import statements
-from compose_seeder.reconcile.staged_records import Staged
-from compose_seeder.reconcile.staging import Desired, label
+from compose_seeder.reconcile.desired_records import DesiredRecords
+from compose_seeder.reconcile.staging import Desired, format_key
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
-from compose_seeder.targets.endpoint.json_values import project, shape
+from compose_seeder.targets.endpoint.json_values import project, structure_of
 from compose_seeder.targets.endpoint.reader import Key, Live, Reader
 from compose_seeder.targets.endpoint.writer import fields_of
 
@@ -63,7 +63,7 @@ class EndpointSides:
         self.keys: dict[int, Key] = {}
         self.live: dict[Key, dict[str, Json]] = {}
 
-    def load(self, staged: Staged) -> list[FieldSet]:
+    def load(self, staged: DesiredRecords) -> list[FieldSet]:
         """Take the desired records, and return the field sets that they have.
 
         Raises:
@@ -128,7 +128,7 @@ class EndpointSides:
             cursor.copy(statements("endpoint")["copy_source_records"]) as copy,
         ):
             for record in desired:
-                shapes = {name: shape(part) for name, part in fields_of(record).items()}
+                shapes = {name: structure_of(part) for name, part in fields_of(record).items()}
                 text = encode({name: part for name, part in shapes.items() if part}).decode()
                 key, document = encode(record.key).decode(), encode(record.document).decode()
                 copy.write_row((record.position, key, document, text))
@@ -214,7 +214,7 @@ class EndpointSides:
             try:
                 self._connection.execute("SELECT %s::jsonb, %s::jsonb", (key, document))
             except psycopg.DataError as error:
-                named = label(self._dataset.key, decode(key.encode()))
+                named = format_key(self._dataset.key, decode(key.encode()))
                 problem = f"PostgreSQL cannot compare it: {error.diag.message_primary}"
                 faults.append(Fault(self._dataset.target, named, "", problem))
         return RefusedError(

@@ -19,8 +19,8 @@ from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.worker_pool import Outcome
 from compose_seeder.manifest.models import Bulk, Dataset
 from compose_seeder.reconcile.plan import Change
-from compose_seeder.reconcile.staging import Desired, label
-from compose_seeder.targets.endpoint.json_values import differences, follow, project
+from compose_seeder.reconcile.staging import Desired, format_key
+from compose_seeder.targets.endpoint.json_values import differences, project, resolve_pointer
 from compose_seeder.targets.endpoint.reader import GONE, Reader
 
 Json = Any
@@ -30,7 +30,7 @@ Fate = Literal["written", "renamed", "refused", "unread", "doubtful", "unseen"]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of one record.
+    """One record after its request.
 
     Attributes:
         change: what was to be done.
@@ -50,12 +50,12 @@ class Written:
 
     @property
     def position(self) -> int:
-        """Of the record."""
+        """The position of the record in the file."""
         return self.change.position or 0
 
 
 def fields_of(wanted: Desired) -> dict[str, Json]:
-    """The record's values."""
+    """Return the record's values."""
     return {name: decode(value) for name, value in wanted.document.items()}
 
 
@@ -116,13 +116,13 @@ class Writer:
         fields = [fields_of(one) for one in wanted]
         array = encode([one.document for one in wanted])
         body = encode({bulk.into: fields}) if bulk.into else array
-        once = self._once("", array, bulk.request)
+        idempotency_key = self._idempotency_key("", array, bulk.request)
         try:
-            answer = self._requests.send_all(bulk.request, tuple(fields), body, once)
+            answer = self._requests.send_all(bulk.request, tuple(fields), body, idempotency_key)
         except AnswerError as error:
             fate: Fate = "unseen" if error.taken else "doubtful"
             return Outcome([Written(one, fate, problem=error.problem) for one in changes])
-        answers = self._in_order(follow(answer, bulk.items), wanted)
+        answers = self._in_order(resolve_pointer(answer, bulk.items), wanted)
         if answers is None:
             problem = "the answer to http.bulk is not an array of the same records"
             return Outcome([Written(one, "unseen", problem=problem) for one in changes])
@@ -150,8 +150,8 @@ class Writer:
     def _create(self, wanted: Desired, fields: Mapping[str, Json]) -> Json:
         body = encode(wanted.document)
         request = self._http.create or ""
-        once = self._once(wanted.key, body, request)
-        return self._requests.send(request, fields, {}, body, once)
+        idempotency_key = self._idempotency_key(wanted.key, body, request)
+        return self._requests.send(request, fields, {}, body, idempotency_key)
 
     def _update(
         self,
@@ -165,19 +165,19 @@ class Writer:
             written = [name for name, detail in change.fields.items() if "write" in detail]
             text = encode({name: wanted.document[name] for name in written})
         else:
-            text = encode(self._whole(change, wanted, fields, live))
+            text = encode(self._full_record(change, wanted, fields, live))
         return self._requests.send(
-            request, fields, live, text, self._once(wanted.key, text, request)
+            request, fields, live, text, self._idempotency_key(wanted.key, text, request)
         )
 
-    def _whole(
+    def _full_record(
         self,
         change: Change,
         wanted: Desired,
         fields: Mapping[str, Json],
         live: Mapping[str, Json],
     ) -> dict[str, Any]:
-        """The record for an API that replaces what it has: with the live values of what is not written.
+        """Return the record for an API that replaces what it has: with the live values of what is not written.
 
         Those of fields that only other records name as well, where they are plain: the API takes them.
         """
@@ -199,8 +199,8 @@ class Writer:
             names |= {name for name, rule in self._dataset.fields.items() if rule.once}
         return names
 
-    def _once(self, key: Key | str, body: bytes, request: str) -> str:
-        """An idempotency key: the same for the same write, after a crash too."""
+    def _idempotency_key(self, key: Key | str, body: bytes, request: str) -> str:
+        """Return an idempotency key: the same for the same write, after a crash too."""
         if not self._http.idempotency_key or request.startswith("PUT "):
             return ""
         name = f"{self._dataset.name} {self._since} {request} {key} {body.decode()}"
@@ -213,7 +213,7 @@ class Writer:
         live: Mapping[str, Json],
         answer: Json,
     ) -> Outcome[Written]:
-        """What the API shows of a record that it has taken."""
+        """Return what the API shows of a record that it has taken."""
         said = answer if isinstance(answer, dict) else {}
         seen = said
         confirmed = bool(self._http.confirm)
@@ -232,16 +232,16 @@ class Writer:
         return Outcome([Written(change, "written", shown, tuple(missing))])
 
     def _renamed(self, change: Change, seen: Mapping[str, Json]) -> str:
-        """What is wrong where the API has given a new record another key: no run would find it again."""
+        """Return what is wrong where the API has given a new record another key: no run would find it again."""
         wanted = zip(self._dataset.key, self._desired[change.position or 0].key, strict=True)
         other = [name for name, value in wanted if name in seen and seen[name] != value]
         if change.action != "create" or not other:
             return ""
-        key = label(other, [seen[name] for name in other])
+        key = format_key(other, [seen[name] for name in other])
         return f"it was created, and the API has given it another key: {key}; give it that key in the file"
 
     def _in_order(self, answers: Json, wanted: list[Desired]) -> list[Json] | None:
-        """The answers in the order of the records: by their keys where they show them."""
+        """Return the answers in the order of the records: by their keys where they show them."""
         if not isinstance(answers, list) or len(answers) != len(wanted):
             return None
         if not all(isinstance(answer, dict) for answer in answers):
@@ -266,7 +266,7 @@ def _missing(
 
 
 def _is_plain(value: Json) -> bool:
-    """Whether it is a value, or a list of some; null says nothing that leaving it out does not."""
+    """Return whether it is a value, or a list of some; null says nothing that leaving it out does not."""
     if isinstance(value, list):
         return not any(isinstance(part, dict | list) for part in value)
     return value is not None and not isinstance(value, dict)

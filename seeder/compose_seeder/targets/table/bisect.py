@@ -1,4 +1,4 @@
-"""The records at which a statement fails, found by halving."""
+"""The records at which a statement fails, found by bisection."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MAX_FOUND = 1000
 """How many records at fault are searched for."""
 
 
-def search(
+def find_failing(
     connection: Connection, positions: list[int], attempt: Callable[[list[int]], object]
 ) -> list[tuple[int, psycopg.Error]]:
-    """The first records at which `attempt` fails, and how; nothing that it does stays.
+    """Return the first records at which `attempt` fails, and how; nothing that it does stays.
 
     What succeeds stays until the end: of two records that exclude each other the second is at
     fault, and one that refers to another of the same file finds it there.
@@ -26,7 +26,7 @@ def search(
     with connection.transaction(force_rollback=True):
         while waiting and len(found) < MAX_FOUND:
             some = waiting.pop(0)
-            error = attempted(connection, partial(attempt, some)) if some else None
+            error = error_of(connection, partial(attempt, some)) if some else None
             if error is None:
                 continue
             if len(some) == 1:
@@ -37,8 +37,8 @@ def search(
     return found
 
 
-def attempted(connection: Connection, attempt: Callable[[], object]) -> psycopg.Error | None:
-    """How an attempt fails; None where it does not, deferred constraints included."""
+def error_of(connection: Connection, attempt: Callable[[], object]) -> psycopg.Error | None:
+    """Return how an attempt fails; None where it does not, deferred constraints included."""
     try:
         with connection.transaction():
             attempt()

@@ -76,7 +76,7 @@ def _load(
     references: FileReferences,
     fingerprint: str,
 ) -> tuple[int, list[list[Scalar]]]:
-    """Copy, and write the ledger; the number of records, and the keys of the first of them."""
+    """Copy, and write the ledger; the dataset_id of records, and the keys of the first of them."""
     fields, ids, keys = copy_records(
         run.connection,
         expressions,
@@ -85,13 +85,13 @@ def _load(
         lambda done: run.progress(done, done),
         run.options.limit,
     )
-    number = run.ledger.begin_dataset(run.dataset.name, run.dataset.target, fields)
-    run.ledger.forget_records(number)
+    dataset_id = run.ledger.begin_dataset(run.dataset.name, run.dataset.target, fields)
+    run.ledger.forget_records(dataset_id)
     with ThreadPoolExecutor(1, "digest") as thread:
         found = thread.submit(digests_of, document, run.dataset.records, references.salt)
-        record_rows(run.connection, expressions, number, fields, len(ids))
-    run.ledger.record_sources(number, found.result(), ids)
-    run.ledger.record_dataset(run.dataset.name, number, fingerprint, len(ids))
+        record_rows(run.connection, expressions, dataset_id, fields, len(ids))
+    run.ledger.record_sources(dataset_id, found.result(), ids)
+    run.ledger.record_dataset(run.dataset.name, dataset_id, fingerprint, len(ids))
     return len(ids), keys
 
 

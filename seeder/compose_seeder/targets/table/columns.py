@@ -27,7 +27,7 @@ class Column:
     def hashed(
         self, alias: str, salt: int, text: str | None = None, *, key: bool = False
     ) -> sql.Composed:
-        """The hash of its value, the same in every run, version and machine; 1 for null.
+        """Return the hash of its value, the same in every run, version and machine; 1 for null.
 
         Args:
             alias: of the row.
@@ -44,18 +44,18 @@ class Column:
 
 
 def columns(connection: Connection, table: str) -> dict[str, Column]:
-    """The columns of a table, by name; empty where there is no such table."""
+    """Return the columns of a table, by name; empty where there is no such table."""
     rows = connection.execute(statements("table")["columns"], {"table": regclass(table)})
     return {row[0]: Column(*row) for row in rows}
 
 
 def regclass(table: str) -> str:
-    """A table's name, `schema.table` or `table`, as `to_regclass` reads it to the letter."""
+    """Return a table's name, `schema.table` or `table`, as `to_regclass` reads it to the letter."""
     return ".".join(part if part.startswith('"') else f'"{part}"' for part in PART.findall(table))
 
 
 def table_name(name: str) -> sql.SQL:
-    """A table's name in a statement."""
+    """Return a table's name in a statement."""
     return as_is(regclass(name))  # quoted by regclass
 
 
@@ -66,19 +66,19 @@ def identifiers(alias: str | None, names: Sequence[str]) -> sql.Composed:
 
 
 def equal_columns(left: str, right: str, names: Sequence[str]) -> sql.Composed:
-    """The condition that two rows have the same values in some columns."""
+    """Return the condition that two rows have the same values in some columns."""
     return sql.SQL(" AND ").join(
         sql.SQL("{} = {}").format(Name(left, name), Name(right, name)) for name in names
     )
 
 
 def _in_manifest(table: str) -> str:
-    """A table's name as a manifest has it."""
+    """Return a table's name as a manifest has it."""
     return '"' + table.replace('"', '""') + '"' if {".", '"'} & set(table) else table
 
 
 def why_no_table(connection: Connection, name: str) -> str:
-    """Why nothing is a table of this name."""
+    """Return why nothing is a table of this name."""
     row = connection.execute(statements("table")["kind"], {"table": regclass(name)}).fetchone()
     if row and row[0]:
         return f"{name} is no table: name the one that it shows"

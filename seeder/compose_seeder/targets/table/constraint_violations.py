@@ -1,4 +1,4 @@
-"""Records that a table's rules would refuse, found before anything is written.
+"""Records that would violate a table's constraints, found before anything is written.
 
 pg_temp.plan ─▶ rows as they would be ─▶ NOT NULL, CHECK, foreign keys ─▶ faults, and how many there are
 
@@ -16,22 +16,29 @@ from psycopg import sql
 from compose_seeder.errors import SHOWN, Fault
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
-from compose_seeder.reconcile.staged_records import At
-from compose_seeder.reconcile.staging import Desired, label
+from compose_seeder.reconcile.desired_records import RecordsAt
+from compose_seeder.reconcile.staging import Desired, format_key
 from compose_seeder.reconcile.target import FieldSet
 from compose_seeder.targets.table.columns import equal_columns
-from compose_seeder.targets.table.constraints import CHECK, FOREIGN, Rule, null, required, rules
+from compose_seeder.targets.table.constraints import (
+    CHECK,
+    FOREIGN,
+    Constraint,
+    find_constraints,
+    not_null_columns,
+    null_problem,
+)
 
 Typed = Callable[[Sequence[str]], sql.Composed]
 """`AS p(…)` of jsonb_to_record, for some fields."""
 
-Condition = tuple[sql.Composable, tuple[str, ...], Rule | None]
-"""When a row breaks a rule, the columns at fault, and the rule; None for NOT NULL."""
+Condition = tuple[sql.Composable, tuple[str, ...], Constraint | None]
+"""When a row breaks a constraint, the columns at fault, and the constraint; None for NOT NULL."""
 
 
 @dataclass
 class ConstraintViolations:
-    """Of one dataset's plan.
+    """Finds the records of one dataset's plan that would violate a constraint.
 
     Attributes:
         columns: of the table, but for those that it computes.
@@ -51,11 +58,11 @@ class ConstraintViolations:
     count: int = 0
     _found: list[tuple[int, list[Condition]]] = field(default_factory=list)
 
-    def find(self, at: At, field_sets: Iterable[FieldSet]) -> None:
-        """The first faults, and how many there are.
+    def find(self, records_at: RecordsAt, field_sets: Iterable[FieldSet]) -> None:
+        """Return the first faults, and how many there are.
 
         Args:
-            at: the records at some positions.
+            records_at: the records at some positions.
             field_sets: the sets of fields that they have.
         """
         values = {"table": self.table}
@@ -64,29 +71,29 @@ class ConstraintViolations:
         ).fetchone()
         new, updated = row or (False, False)
         known = [
-            rule
-            for rule in rules(self.connection, self.table)
-            if rule.is_visible and (rule.kind == CHECK or self.parents_there)
+            constraint
+            for constraint in find_constraints(self.connection, self.table)
+            if constraint.is_visible and (constraint.kind == CHECK or self.parents_there)
         ]
-        needed = required(self.connection, self.table)
+        needed = not_null_columns(self.connection, self.table)
         if not new:
             for number, field_set in enumerate(field_sets):
                 self._find_new(number, field_set, known, needed)
         if not updated:
             self._find_updated(known, needed)
         self._found.sort(key=lambda found: found[0])
-        records = at(position for position, _ in self._found)
+        records = records_at(position for position, _ in self._found)
         self.faults = [
-            self._fault(records[position], columns, rule)
-            for position, broken in self._found
-            for _, columns, rule in broken
+            self._fault(records[position], columns, constraint)
+            for position, violated in self._found
+            for _, columns, constraint in violated
         ]
 
     def _find_new(
         self,
         number: int,
         field_set: tuple[str, ...],
-        known: Sequence[Rule],
+        known: Sequence[Constraint],
         needed: Mapping[str, bool],
     ) -> None:
         missing = [name for name, given in needed.items() if name not in field_set and not given]
@@ -101,7 +108,7 @@ class ConstraintViolations:
         }
         self._ask(query, parts, {"field_set": number}, conditions)
 
-    def _find_updated(self, known: Sequence[Rule], needed: Mapping[str, bool]) -> None:
+    def _find_updated(self, known: Sequence[Constraint], needed: Mapping[str, bool]) -> None:
         rows = self.connection.execute(statements("table")["written_fields"])
         written = [str(row[0]) for row in rows]
         if not written:
@@ -116,11 +123,13 @@ class ConstraintViolations:
         conditions = [
             # Of an update, a foreign key is looked at where its columns change; what was there may stay.
             (
-                _and_written(condition, columns) if rule and rule.kind == FOREIGN else condition,
+                _and_written(condition, columns)
+                if constraint and constraint.kind == FOREIGN
+                else condition,
                 columns,
-                rule,
+                constraint,
             )
-            for condition, columns, rule in self._conditions(
+            for condition, columns, constraint in self._conditions(
                 self.columns, set(written), known, needed
             )
         ]
@@ -132,19 +141,19 @@ class ConstraintViolations:
         self,
         there: Sequence[str],
         written: set[str],
-        known: Sequence[Rule],
+        known: Sequence[Constraint],
         needed: Mapping[str, bool],
     ) -> list[Condition]:
-        """Of rules about columns that are all there, and of which some are written."""
+        """Return the conditions of constraints on columns that are all there, and of which some are written."""
         found: list[Condition] = [
             (sql.SQL("new.{} IS NULL").format(Name(name)), (name,), None)
             for name in needed
             if name in written and name not in self.deferred
         ]
-        for rule in known:
-            about = set(rule.columns)
+        for constraint in known:
+            about = set(constraint.columns)
             if about <= set(there) and about & written and not about & self.deferred:
-                found.append((_broken(rule), rule.columns, rule))
+                found.append((_violation(constraint), constraint.columns, constraint))
         return found
 
     def _ask(
@@ -156,30 +165,34 @@ class ConstraintViolations:
     ) -> None:
         if not conditions:
             return
-        broken = sql.SQL(", ").join(
+        violated = sql.SQL(", ").join(
             sql.SQL("CASE WHEN {} THEN {} END").format(condition, sql.Literal(n))
             for n, (condition, _, _) in enumerate(conditions)
         )
         try:
             with self.connection.transaction():
                 rows = self.connection.execute(
-                    query.format(**parts, violated=broken), {**values, "limit": SHOWN}
+                    query.format(**parts, violated=violated), {**values, "limit": SHOWN}
                 ).fetchall()
         except psycopg.OperationalError:
             raise
         except psycopg.DatabaseError:
-            return  # a rule that raises, or reads what the role may not: the table itself says it
+            return  # a constraint that raises, or reads what the role may not: the table itself says it
         self.count += rows[0][2] if rows else 0
         self._found += [
             (position, [conditions[n] for n in numbers]) for position, numbers, _ in rows
         ]
 
-    def _fault(self, record: Desired, columns: tuple[str, ...], rule: Rule | None) -> Fault:
+    def _fault(
+        self, record: Desired, columns: tuple[str, ...], constraint: Constraint | None
+    ) -> Fault:
         document = record.document
         problem = (
-            rule.problem(document, self.dataset.secrets) if rule else null(columns[0], document)
+            constraint.problem(document, self.dataset.secrets)
+            if constraint
+            else null_problem(columns[0], document)
         )
-        key = label(self.dataset.key, record.key)
+        key = format_key(self.dataset.key, record.key)
         return Fault(record.where, key, ", ".join(columns), problem)
 
 
@@ -198,17 +211,17 @@ def _and_written(condition: sql.Composable, columns: Sequence[str]) -> sql.Compo
     return sql.SQL("({}) AND {}").format(written, condition)
 
 
-def _broken(rule: Rule) -> sql.Composable:
-    if rule.kind == CHECK:
+def _violation(constraint: Constraint) -> sql.Composable:
+    if constraint.kind == CHECK:
         # Columns without a table's name in it are those of the innermost row.
-        return sql.SQL("NOT ({})").format(as_is(rule.expression or "true"))
+        return sql.SQL("NOT ({})").format(as_is(constraint.expression or "true"))
     given = sql.SQL(" AND ").join(
-        sql.SQL("new.{} IS NOT NULL").format(Name(name)) for name in rule.columns
+        sql.SQL("new.{} IS NOT NULL").format(Name(name)) for name in constraint.columns
     )
     same = sql.SQL(" AND ").join(
         sql.SQL("referred.{} = new.{}").format(Name(there), Name(name))
-        for there, name in zip(rule.referred, rule.columns, strict=True)
+        for there, name in zip(constraint.referred, constraint.columns, strict=True)
     )
     return sql.SQL("{} AND NOT EXISTS (SELECT FROM {} referred WHERE {})").format(
-        given, as_is(rule.table or ""), same
+        given, as_is(constraint.table or ""), same
     )

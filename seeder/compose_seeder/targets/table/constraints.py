@@ -21,7 +21,7 @@ DEFINITION = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Constraint:
     """A constraint of a table, or a unique index.
 
     Attributes:
@@ -44,7 +44,7 @@ class Rule:
     is_visible: bool
 
     def problem(self, document: Mapping[str, Raw], secrets: Iterable[str]) -> str:
-        """What is wrong with a record that breaks it; no values where one of them is secret."""
+        """Return what is wrong with a record that breaks it; no values where one of them is secret."""
         secret = set(secrets) & set(self.columns)
         found = "a value that is secret" if secret else found_in(document, self.columns)
         if self.kind == FOREIGN:
@@ -57,36 +57,38 @@ class Rule:
             if not self.columns:
                 return f"must be unique, by {quote(self.definition, DEFINITION)}"
             return f"must be unique ({self.name}), and another row has {found} already"
-        rule = quote(self.definition, DEFINITION)
+        constraint = quote(self.definition, DEFINITION)
         if self.kind == CHECK:
-            return f"breaks {rule} (constraint {self.name}); found {found}"
-        return f"conflicts with another row by {rule} (constraint {self.name}); found {found}"
+            return f"breaks {constraint} (constraint {self.name}); found {found}"
+        return f"conflicts with another row by {constraint} (constraint {self.name}); found {found}"
 
 
 def found_in(document: Mapping[str, Raw], columns: Iterable[str]) -> str:
-    """The values of some fields, for a message; those that a record does not name are left out."""
+    """Return the values of some fields, for a message; those that a record does not name are left out."""
     named = [(name, quote(bytes(document[name]).decode())) for name in columns if name in document]
     return ", ".join(f"{name} {value}" for name, value in named) or "no value"
 
 
-def null(column: str, document: Mapping[str, Raw]) -> str:
-    """What is wrong with a record that leaves a NOT NULL column without a value."""
+def null_problem(column: str, document: Mapping[str, Raw]) -> str:
+    """Return what is wrong with a record that leaves a NOT NULL column without a value."""
     if column in document:
         return "must not be null: the column is NOT NULL"
     return "is missing: the column is NOT NULL and has no default"
 
 
-def rules(connection: Connection, table: str) -> list[Rule]:
-    """The rules of a table; `table` as `to_regclass` reads it."""
+def find_constraints(connection: Connection, table: str) -> list[Constraint]:
+    """Return the rules of a table; `table` as `to_regclass` reads it."""
     rows = connection.execute(statements("constraints")["constraints"], {"table": table})
     return [
-        Rule(name, kind, tuple(columns), definition, expression, referred, tuple(there), visible)
+        Constraint(
+            name, kind, tuple(columns), definition, expression, referred, tuple(there), visible
+        )
         for name, kind, columns, definition, expression, referred, there, visible in rows
     ]
 
 
-def required(connection: Connection, table: str) -> dict[str, bool]:
-    """The columns that are NOT NULL, and whether they have a value where nobody gives one."""
+def not_null_columns(connection: Connection, table: str) -> dict[str, bool]:
+    """Return the columns that are NOT NULL, and whether they have a value where nobody gives one."""
     return dict(
         connection.execute(
             statements("constraints")["not_null_columns"], {"table": table}

@@ -92,7 +92,7 @@ class CsvEncoder:
         self._key = [self.columns.index(name) for name in dataset.key]
 
     def encode(self, batch: Batch) -> tuple[str, Columns]:
-        """The records as CSV, and a column of values for each field of the key.
+        """Return the records as CSV, and a column of values for each field of the key.
 
         Raises:
             NotPlainError: a record has another shape, or no key.
@@ -121,7 +121,7 @@ class CsvEncoder:
         return [decode(bytes(value)) for value in column]
 
     def _check_names(self, batch: Batch, text: bytes, values: Sequence[Sequence[Any]]) -> None:
-        """A name that stands twice in a record is left to the comparison, which names it."""
+        """Raise `NotPlainError` where a record may have a name twice: the comparison names it."""
         nested = sum(b"".join(values[n]).count(strict_json.END_OF_NAME) for n in self._nested)
         if strict_json.is_plain(text, len(batch.texts) * self._names + nested) and not any(
             strict_json.any_repeats(values[n]) for n in self._nested
@@ -144,7 +144,7 @@ QUOTED = re.compile(r'"-?[0-9]+(\.[0-9]+)?"')
 
 
 def _field_type(column: Column | None) -> tuple[Any, Callable[[Sequence[Any], bool], Strings]]:
-    """The type that a column's values have in the file, and how they become CSV."""
+    """Return the type that a column's values have in the file, and how they become CSV."""
     if column is None or column.generated or column.category in "ACP":
         raise NotPlainError
     match column.base:
@@ -191,7 +191,7 @@ def _json(values: Sequence[Raw], escaped: bool) -> Strings:  # noqa: FBT001
 
 
 def _texts(values: Sequence[Raw], *, doubled: bool = False) -> Strings:
-    """The values as they are written, with their quotes doubled or not.
+    """Return the values as they are written, with their quotes doubled or not.
 
     All at once where none of them has a newline, which is quicker than one by one.
     """

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Name, as_is
-from compose_seeder.reconcile.staging import Desired, label
+from compose_seeder.reconcile.staging import Desired, format_key
 from compose_seeder.targets.table.columns import Column, identifiers, regclass, table_name
 
 NO_TEXTS: Mapping[str, str] = {}
@@ -21,7 +21,7 @@ ALL: sql.Composable = sql.SQL("true")
 
 @dataclass(frozen=True)
 class Expressions:
-    """Of one dataset's table.
+    """Parts of statements about one dataset's table.
 
     Attributes:
         columns: by name.
@@ -43,7 +43,7 @@ class Expressions:
         return regclass(self.dataset.table or "")
 
     def id(self, alias: str) -> sql.Composed:
-        """The hash of the key, by which a record is known.
+        """Return the hash of the key, by which a record is known.
 
         `hash_array_extended` would keep 32 bits of each part: two of 100,000 keys with a part in common would be one.
         """
@@ -52,7 +52,7 @@ class Expressions:
         return sql.SQL("({})").format(sql.SQL(" # ").join(parts))
 
     def key(self, alias: str) -> sql.Composed:
-        """The columns of the key."""
+        """Return the columns of the key."""
         return identifiers(alias, self.dataset.key)
 
     def typed(self, fields: Sequence[str]) -> sql.Composed:
@@ -69,7 +69,7 @@ class Expressions:
         shown: Sequence[str],
         texts: Mapping[str, str] = NO_TEXTS,
     ) -> sql.Composed:
-        """Of `fields`, in their order; null for those that are not shown."""
+        """Return the hashes of `fields`, in their order; null for a field that is not shown."""
         return sql.SQL(", ").join(
             self.columns[field].hashed(alias, self.salt, texts.get(field))
             if field in shown
@@ -78,19 +78,19 @@ class Expressions:
         )
 
     def hash(self, alias: str, fields: Sequence[str], texts: Mapping[str, str]) -> sql.Composed:
-        """Of a row: of these fields' hashes together."""
+        """Return the hash of a row: of these fields' hashes together."""
         return sql.SQL(" # ").join(
             self.columns[field].hashed(alias, self.salt, texts.get(field)) for field in fields
         )
 
     def texts(self, shown: Sequence[str]) -> dict[str, str]:
-        """Of the columns whose hash asks for their text more than once, a name for it."""
+        """Return a name for the text of each column whose hash needs the text more than once."""
         free = (name for n in count() if (name := f"text {n}") not in self.columns)
         long = [field for field in shown if self.columns[field].base == "jsonb"]
         return dict(zip(long, free, strict=False))
 
     def rows(self, texts: Mapping[str, str], which: sql.Composable = ALL) -> sql.Composed:
-        """The table's rows, with these texts: to make one of jsonb costs more than all else of its hash."""
+        """Return the table's rows, with these texts: to make one of jsonb costs more than all else of its hash."""
         every = [sql.SQL("t.*")] + [
             sql.SQL("t.{}::text AS {}").format(Name(field), Name(name))
             for field, name in texts.items()
@@ -100,6 +100,6 @@ class Expressions:
             sql.SQL(", ").join(every), self.identifier, which, once
         )
 
-    def label(self, record: Desired) -> str:
-        """Its key, as a person reads it."""
-        return label(self.dataset.key, record.key)
+    def format_key(self, record: Desired) -> str:
+        """Return a record's key, as a person reads it."""
+        return format_key(self.dataset.key, record.key)

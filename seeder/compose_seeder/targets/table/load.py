@@ -12,17 +12,17 @@ from msgspec.json import decode, encode
 from compose_seeder.documents import strict_json
 from compose_seeder.errors import Fault, RecordError, nearest, quote
 from compose_seeder.postgres import Connection, statements
-from compose_seeder.reconcile.staged_records import Staged
+from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import FieldSet
-from compose_seeder.targets.table.bisect import attempted, search
+from compose_seeder.targets.table.bisect import error_of, find_failing
 from compose_seeder.targets.table.expressions import Expressions
-from compose_seeder.targets.table.write_errors import reason, unplaced
+from compose_seeder.targets.table.write_errors import dataset_fault, explain_error
 
 
 @dataclass(frozen=True)
 class Loader:
-    """Of one dataset.
+    """Copies one dataset's records into `source_records`.
 
     Attributes:
         field_sets: the sets of fields that records have, numbered as they are met.
@@ -32,7 +32,7 @@ class Loader:
     expressions: Expressions
     field_sets: dict[FieldSet, int] = field(default_factory=dict)
 
-    def load(self, staged: Staged) -> None:
+    def load(self, staged: DesiredRecords) -> None:
         """Copy the desired records.
 
         Raises:
@@ -74,10 +74,10 @@ class Loader:
     def _unknown(self, field: str, found: tuple[Desired, int]) -> Fault:
         record, number = found
         problem = self._why_not(field) + _also(number)
-        return Fault(record.where, self.expressions.label(record), field, problem)
+        return Fault(record.where, self.expressions.format_key(record), field, problem)
 
     def _with_json(self, records: list[Desired]) -> tuple[list[Desired], list[Fault]]:
-        """The records with JSON where the source has its text, as COPY reads it; and what is none."""
+        """Return the records with JSON where the source has its text, as COPY reads it; and what is none."""
         if not (names := read_as_json(self.expressions)):
             return records, []
         found, faults = [], []
@@ -99,7 +99,7 @@ class Loader:
         if paths and name in self.expressions.dataset.secrets:
             paths = [name]  # the names within a value are a part of it
         return [
-            Fault(record.where, self.expressions.label(record), path, strict_json.TWICE)
+            Fault(record.where, self.expressions.format_key(record), path, strict_json.TWICE)
             for path in paths
         ]
 
@@ -111,7 +111,7 @@ class Loader:
         )
         type_ = self.expressions.columns[name].type
         problem = f"expected {type_}, found {shown}: is not valid JSON, in which a text has quotes"
-        return Fault(record.where, self.expressions.label(record), name, problem)
+        return Fault(record.where, self.expressions.format_key(record), name, problem)
 
     def _why_not(self, field: str) -> str:
         if field in self.expressions.columns:
@@ -132,37 +132,37 @@ class Loader:
                         tuple(record.document), len(self.field_sets)
                     )
                     copy.write_row((record.position, field_set, encode(record.document).decode()))
-            waits = [
-                (record.position, name, bytes(value).decode(), ours)
+            deferred = [
+                (record.position, name, bytes(value).decode(), in_this_file)
                 for record in records
-                for name, (value, ours) in (record.waits or {}).items()
+                for name, (value, in_this_file) in (record.deferred or {}).items()
             ]
-            if waits:
+            if deferred:
                 with cursor.copy(statements("table")["copy_deferred_references"]) as copy:
-                    for row in waits:
+                    for row in deferred:
                         copy.write_row(row)
         except psycopg.DataError as error:
-            return self._unstorable(records) or [unplaced(self.expressions.dataset, error)]
+            return self._unstorable(records) or [dataset_fault(self.expressions.dataset, error)]
         return []
 
     def _unstorable(self, desired: list[Desired]) -> list[Fault]:
-        """What is JSON and yet nothing that jsonb can hold, such as 1e200000; by field."""
+        """Return what is JSON and yet nothing that jsonb can hold, such as 1e200000; by field."""
         texts = [encode(record.document).decode() for record in desired]
         return [
             Fault(
                 desired[n].where,
-                self.expressions.label(desired[n]),
+                self.expressions.format_key(desired[n]),
                 field,
-                reason(self.expressions.dataset, error),
+                explain_error(self.expressions.dataset, error),
             )
-            for n, _ in search(
+            for n, _ in find_failing(
                 self.connection,
                 list(range(len(texts))),
                 lambda some: self._read_as_jsonb([texts[n] for n in some]),
             )
             for field, raw in desired[n].document.items()
             if (
-                error := attempted(
+                error := error_of(
                     self.connection, partial(self._read_as_jsonb, [bytes(raw).decode()])
                 )
             )

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from compose_seeder.postgres import Connection, Name, as_is, statements
-from compose_seeder.reconcile.ledger import Applied, unpack
+from compose_seeder.reconcile.ledger import Applied, unpack_ids
 from compose_seeder.reconcile.staging import Scalar
 from compose_seeder.targets.table.expressions import ALL, Expressions
 from compose_seeder.targets.table.sequences import advance_sequences
@@ -28,7 +28,7 @@ SMALL = GROUPS * 4
 
 
 def can_bulk_load(connection: Connection, expressions: Expressions) -> bool:
-    """Whether the table is empty, and rows stay in it as they are put there."""
+    """Return whether the table is empty, and rows stay in it as they are put there."""
     query = statements("bulk_load")["can_bulk_load"]
     row = connection.execute(query, {"table": expressions.table}).fetchone()
     return bool(row and row[0])
@@ -37,7 +37,7 @@ def can_bulk_load(connection: Connection, expressions: Expressions) -> bool:
 def hash_keys(
     connection: Connection, expressions: Expressions, keys: Sequence[Sequence[Scalar]]
 ) -> array[int]:
-    """The ids of records; `keys` has a column for each field of the key."""
+    """Return the ids of records; `keys` has a column for each field of the key."""
     names = [sql.Identifier(f"k{n}") for n in range(len(keys))]
     query = sql.SQL(statements("bulk_load")["hash_keys"]).format(
         id=expressions.id("t"),
@@ -57,11 +57,11 @@ def hash_keys(
     if any(not text or text.count(SEPARATOR) != len(keys[0]) - 1 for text in texts):
         raise psycopg.DataError
     row = connection.execute(query, texts, prepare=True).fetchone()
-    return unpack(row[0] if row else b"")
+    return unpack_ids(row[0] if row else b"")
 
 
 def record_rows(
-    connection: Connection, expressions: Expressions, number: int, fields: list[str], count: int
+    connection: Connection, expressions: Expressions, dataset_id: int, fields: list[str], count: int
 ) -> None:
     """Write the ledger of all rows of the table.
 
@@ -76,12 +76,12 @@ def record_rows(
         id=expressions.id("t"),
         hashes=expressions.hashes("t", fields, fields, texts),
     )
-    anew = count > _recorded(connection)
-    if anew:
+    rebuild_index = count > _recorded(connection)
+    if rebuild_index:
         connection.execute(statements("bulk_load")["drop_index"])
-    if connection.execute(query, {"dataset": number}).rowcount != count:
+    if connection.execute(query, {"dataset": dataset_id}).rowcount != count:
         raise psycopg.DataError
-    if anew:
+    if rebuild_index:
         connection.execute(statements("bulk_load")["create_index"])
 
 
@@ -100,7 +100,7 @@ def find_modified_rows(
     shown = [field for field in applied.fields if field in expressions.columns]
     texts = expressions.texts(shown)
     which, those = ALL, ALL
-    if shown and shown == applied.fields and _alike(connection, expressions, applied):
+    if shown and shown == applied.fields and _can_compare_groups(connection, expressions, applied):
         numbers = _groups(connection, expressions, applied, texts)
         if not numbers:
             return set()
@@ -114,7 +114,7 @@ def find_modified_rows(
         rows=expressions.rows(texts, which),
         id=expressions.id("t"),
         hashes=expressions.hashes("t", applied.fields, shown, texts),
-        dataset=sql.Literal(applied.number),
+        dataset=sql.Literal(applied.dataset_id),
         applied=those,
     )
     row = connection.execute(query, {}).fetchone()
@@ -124,27 +124,27 @@ def find_modified_rows(
 def _groups(
     connection: Connection, expressions: Expressions, applied: Applied, texts: Mapping[str, str]
 ) -> list[int]:
-    """The numbers of groups that the table does not show as they were applied."""
+    """Return the numbers of groups that the table does not show as they were applied."""
     desired = (sql.SQL("desired[{}]").format(n + 1) for n in range(len(applied.fields)))
     query = sql.SQL(statements("modified_rows")["modified_groups"]).format(
         rows=expressions.rows(texts),
         id=expressions.id("t"),
         hash=expressions.hash("t", applied.fields, texts),
         desired=sql.SQL(" # ").join(desired),
-        dataset=sql.Literal(applied.number),
+        dataset=sql.Literal(applied.dataset_id),
         last=sql.Literal(GROUPS - 1),
     )
     row = connection.execute(query, {}).fetchone()
     return list(row[0]) if row else []
 
 
-def _alike(connection: Connection, expressions: Expressions, applied: Applied) -> bool:
-    """Whether it is worth it to compare groups first."""
+def _can_compare_groups(connection: Connection, expressions: Expressions, applied: Applied) -> bool:
+    """Return whether it is worth it to compare groups first."""
     if applied.records < SMALL:
         return False
     values = {
         "table": expressions.table,
-        "dataset": applied.number,
+        "dataset": applied.dataset_id,
         "records": applied.records,
         "few": FEW,
     }

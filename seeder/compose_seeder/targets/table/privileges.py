@@ -21,7 +21,7 @@ def explain_denial(
     error: psycopg.Error,
     needed: Sequence[str] = NEEDED,
 ) -> str:
-    """What a role lacks, with what would give it; PostgreSQL's own words first."""
+    """Return what a role lacks, with what would give it; PostgreSQL's own words first."""
     said = str(error.diag.message_primary or error)
     if found := SEQUENCE.fullmatch(said):
         return f"{said}: GRANT USAGE, UPDATE ON SEQUENCE {found[1]} to the role"
@@ -40,7 +40,7 @@ def explain_denial(
 
 
 def explain_hidden_rows(connection: Connection, table: str, key: Sequence[str]) -> str | None:
-    """Why a record may be there without being seen; None where nothing hides rows, or its write would fail."""
+    """Return why a record may be there without being seen; None where nothing hides rows, or its write would fail."""
     values = {"table": table, "key": list(key)}
     row = connection.execute(statements("privileges")["hiding_policies"], values).fetchone()
     if row is None:
@@ -54,7 +54,7 @@ def explain_hidden_rows(connection: Connection, table: str, key: Sequence[str]) 
 
 
 def explain_row_security(connection: Connection, table: str) -> str | None:
-    """Why row-level security refuses a row; None where it is not that, but a privilege that is missing."""
+    """Return why row-level security refuses a row; None where it is not that, but a privilege that is missing."""
     values = {"table": table, "needed": list(NEEDED)}
     row = connection.execute(statements("privileges")["missing_privileges"], values).fetchone()
     if row is None or row[1] or not row[2]:

@@ -22,11 +22,16 @@ from compose_seeder.reconcile.comparison import (
     compare_sides,
     remember_pending,
 )
-from compose_seeder.reconcile.ledger import Applied, unpack
+from compose_seeder.reconcile.desired_records import DesiredRecords
+from compose_seeder.reconcile.ledger import Applied, unpack_ids
 from compose_seeder.reconcile.plan import Counts, Plan
-from compose_seeder.reconcile.staged_records import Staged
 from compose_seeder.reconcile.target import DatasetRun
-from compose_seeder.reconcile.unchanged_records import Sieve, Sifted, all_changed, sift
+from compose_seeder.reconcile.unchanged_records import (
+    ChangedRecords,
+    DigestMatcher,
+    all_changed,
+    find_changed_records,
+)
 from compose_seeder.targets.table.bulk_load import bulk_load
 from compose_seeder.targets.table.columns import columns, regclass
 from compose_seeder.targets.table.modified_rows import find_modified_rows
@@ -95,7 +100,7 @@ class TableReconciler:
                 return self._run.plan(Counts(unchanged=changed.count))
             batches = partial(changed.batches, document, self._run.dataset.records)
         lookup = lookup_of(self._run, references)
-        staged = Staged(self._run.dataset, batches, document, lookup)
+        staged = DesiredRecords(self._run.dataset, batches, document, lookup)
         plan, fields = compare_sides(self._run, sides, staged, applied, changed)
         writer = TableWriter(self._run, sides)
         writer.check(plan, later=self._may_change_before_the_run())
@@ -121,26 +126,28 @@ class TableReconciler:
 
     def _find_changed(
         self, sides: TableSides, document: Arrays, references: FileReferences, applied: Applied
-    ) -> Sifted:
+    ) -> ChangedRecords:
         """Find the records that changed in the file or in the table: both are read at the same time."""
-        sieve = Sieve(self._run.ledger.sources(applied.number), references.salt)
+        matcher = DigestMatcher(self._run.ledger.sources(applied.dataset_id), references.salt)
         with ThreadPoolExecutor(1, "modified-rows") as thread:
             asked = thread.submit(find_modified_rows, self._connection, sides.expressions, applied)
             try:
-                return sift(document, self._run.dataset.records, sieve, asked.result)
+                return find_changed_records(
+                    document, self._run.dataset.records, matcher, asked.result
+                )
             except BaseException:
                 self._connection.cancel_safe()
                 raise
 
-    def _record_sources(self, dataset_id: int, changed: Sifted) -> None:
+    def _record_sources(self, dataset_id: int, changed: ChangedRecords) -> None:
         """Write the digests of the file's records, but of those that are not fully applied: they are compared again."""
         row = self._connection.execute(statements("diff")["fully_applied"]).fetchone()
         ids, applied = row or (b"", b"")
-        changed.record_applied(unpack(ids), applied)
+        changed.record_applied(unpack_ids(ids), applied)
         postponed = self._connection.execute(statements("diff")["postponed_ids"])
         changed.append([id_ for (id_,) in postponed])
         self._run.ledger.record_sources(dataset_id, changed.digests, changed.ids)
 
 
-def _is_recorded(applied: Applied, fingerprint: str, changed: Sifted) -> bool:
+def _is_recorded(applied: Applied, fingerprint: str, changed: ChangedRecords) -> bool:
     return applied.fingerprint == fingerprint and applied.records == changed.count

@@ -19,16 +19,16 @@ from compose_seeder.errors import ManifestError, nearest
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
-from compose_seeder.reconcile.staging import PENDING, Lookup, Scalar, anything_pending
+from compose_seeder.reconcile.staging import PENDING, Lookup, Scalar, everything_pending
 from compose_seeder.reconcile.target import DatasetRun
-from compose_seeder.targets.table.bisect import search
+from compose_seeder.targets.table.bisect import find_failing
 from compose_seeder.targets.table.columns import columns, table_name, why_no_table
 from compose_seeder.targets.table.csv_encoder import Ids, NotPlainError, check_field_names
 
 
 @dataclass(frozen=True, slots=True)
 class FileReferences:
-    """What the references of a file lead to.
+    """The ids that the references of a file lead to.
 
     Attributes:
         ids: by reference, the ids by natural key.
@@ -75,7 +75,7 @@ def find_ids(run: DatasetRun, ref: Ref, values: list[Scalar]) -> Mapping[Scalar,
         ManifestError: the table or a column of the reference is not there.
     """
     if run.options.schema_behind and not columns(run.connection, ref.table):
-        return anything_pending(ref, values)
+        return everything_pending(ref, values)
     try:
         found = query_ids(run.connection, ref, values)
     except ManifestError as error:
@@ -123,7 +123,7 @@ def query_ids(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Sc
         ) from None
     except (psycopg.DataError, psycopg.IntegrityError):
         # What the column's type does not take is in no row of it.
-        untyped = {n for n, _ in search(connection, places, rows)}
+        untyped = {n for n, _ in find_failing(connection, places, rows)}
         places = [n for n in places if n not in untyped]
         answers = rows(places)
     found: dict[Scalar, list[object]] = {}

@@ -51,7 +51,7 @@ class SelfReferences:
     salt: int
 
     def refs(self) -> dict[str, Ref]:
-        """Those that some record waits for."""
+        """Return the references that some record defers."""
         rows = self.connection.execute(statements("self_references")["deferred_names"])
         return {name: self.dataset.refs[name] for (name,) in rows}
 
@@ -62,7 +62,7 @@ class SelfReferences:
             self.connection.execute(statements("self_references")["show_in_desired"], values)
 
     def unresolved(self) -> list[UnresolvedReference]:
-        """References that would be written, and lead to no record or to several."""
+        """Return references that would be written, and lead to no record or to several."""
         return [
             UnresolvedReference(position, name, value, count)
             for name, ref in self.refs().items()
@@ -98,9 +98,9 @@ class SelfReferences:
             )
 
     def levels(self) -> list[list[int]]:
-        """The positions of records that are created, parents first; none where nothing waits.
+        """Return the positions of records that are created, parents first; none where nothing is deferred.
 
-        Of a ring, whose members wait for each other, all are of the last level.
+        Of a ring, whose members refer to each other, all are of the last level.
         """
         refs = self.refs()
         if not refs:
@@ -143,7 +143,7 @@ class SelfReferences:
 
 
 def _levels(positions: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Positions by how far they are from one that waits for none; `edges` lead from a child to its parent."""
+    """Positions by how far they are from one that deferred for none; `edges` lead from a child to its parent."""
     there = set(positions)
     children: dict[int, list[int]] = {}
     waiting: dict[int, int] = {}

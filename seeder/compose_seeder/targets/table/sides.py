@@ -17,7 +17,7 @@ from psycopg import sql
 
 from compose_seeder.errors import ManifestError, RecordError, nearest
 from compose_seeder.postgres import statements
-from compose_seeder.reconcile.staged_records import Staged
+from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
 from compose_seeder.targets.table.columns import columns, identifiers, why_no_table
@@ -25,7 +25,7 @@ from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.load import Loader
 from compose_seeder.targets.table.self_references import SelfReferences
 from compose_seeder.targets.table.type_errors import TypeErrors
-from compose_seeder.targets.table.write_errors import unplaced
+from compose_seeder.targets.table.write_errors import dataset_fault
 
 TYPES_FOUND_BY_KEY = {
     "text",
@@ -64,10 +64,10 @@ class TableSides:
         self.expressions = Expressions(run.dataset, table, run.ledger.salt)
         self.loader = Loader(run.connection, self.expressions)
         self.fields: list[str] = []
-        self._staged: Staged | None = None
+        self._staged: DesiredRecords | None = None
         self._check_manifest()
 
-    def load(self, staged: Staged) -> list[FieldSet]:
+    def load(self, staged: DesiredRecords) -> list[FieldSet]:
         """Copy the desired records, and return the field sets that they have.
 
         Raises:
@@ -92,7 +92,7 @@ class TableSides:
             faults, number = self._type_errors.find(self.records_at, self.loader.field_sets)
             raise RecordError(
                 f"dataset {self._dataset.name} has records that are wrong",
-                faults or [unplaced(self._dataset, error)],
+                faults or [dataset_fault(self._dataset, error)],
                 number,
             ) from None
         self.self_references.show_in_desired()
@@ -106,7 +106,7 @@ class TableSides:
 
     def records_at(self, positions: Iterable[int]) -> dict[int, Desired]:
         """Return the desired records at some positions."""
-        return self._staged.at(positions) if self._staged else {}
+        return self._staged.records_at(positions) if self._staged else {}
 
     def _check_manifest(self) -> None:
         if not self.expressions.columns:

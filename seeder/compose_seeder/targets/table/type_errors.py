@@ -14,8 +14,8 @@ from compose_seeder.errors import SHOWN, Fault, nearest, quote
 from compose_seeder.exact_json import decode
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
-from compose_seeder.reconcile.staged_records import At
-from compose_seeder.reconcile.staging import Desired, label
+from compose_seeder.reconcile.desired_records import RecordsAt
+from compose_seeder.reconcile.staging import Desired, format_key
 from compose_seeder.reconcile.target import FieldSet
 from compose_seeder.targets.table.constraints import DEFINITION, NOT_NULL
 
@@ -50,7 +50,7 @@ FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class TypeErrors:
-    """Of one dataset's records, as they lie in `pg_temp.source_records`.
+    """Finds the values in `pg_temp.source_records` that a column's type does not accept.
 
     Attributes:
         types: of the columns, with length and precision.
@@ -65,11 +65,13 @@ class TypeErrors:
     bases: Mapping[str, str]
     categories: Mapping[str, str]
 
-    def find(self, at: At, field_sets: Iterable[FieldSet]) -> tuple[list[Fault], int]:
-        """The first faults in the file's order, and how many there are.
+    def find(
+        self, records_at: RecordsAt, field_sets: Iterable[FieldSet]
+    ) -> tuple[list[Fault], int]:
+        """Return the first faults in the file's order, and how many there are.
 
         Args:
-            at: the records at some positions.
+            records_at: the records at some positions.
             field_sets: the sets of fields that they have.
         """
         texts = statements("type_errors")
@@ -88,7 +90,7 @@ class TypeErrors:
         text = body.as_string(self.connection)
         self.connection.execute(sql.SQL(texts["function"]).format(body=sql.Literal(text)), {})
         rows = self.connection.execute(texts["type_errors"], {"limit": SHOWN}).fetchall()
-        records = at(position for position, _, _ in rows)
+        records = records_at(position for position, _, _ in rows)
         faults = [
             self._fault(records[position], *fault) for position, found, _ in rows for fault in found
         ]
@@ -104,7 +106,7 @@ class TypeErrors:
             shown = quote(bytes(raw).decode())
             found = f"found {shown}: {self._why(field, raw, state, message, constraint)}"
         problem = f"expected {self.types[field]}, {found}"
-        return Fault(record.where, label(self.dataset.key, record.key), field, problem)
+        return Fault(record.where, format_key(self.dataset.key, record.key), field, problem)
 
     def _why(self, field: str, raw: Raw, state: str, message: str, constraint: str) -> str:
         value = decode(raw)
@@ -113,7 +115,7 @@ class TypeErrors:
         )
 
     def _why_not(self, field: str, value: object, state: str, constraint: str) -> str:
-        """In our own words, or "" where PostgreSQL's are needed."""
+        """Return the reason in our own words, or "" where PostgreSQL's are needed."""
         if state == TOO_LONG and isinstance(value, str):
             return f"it has {len(value)} characters, shorten it"
         if state == NOT_NULL:
@@ -125,13 +127,13 @@ class TypeErrors:
         return self._no_array(value) if self.categories[field] == "A" else ""
 
     def _no_array(self, value: object) -> str:
-        """How an array is written, or "" where it is written so."""
+        """Return how an array is written, or "" where it is written so."""
         if self.dataset.is_text:
             return "" if str(value).startswith("{") else "an array is written {1,2}"
         return "" if isinstance(value, list) else "an array is written [1, 2]"
 
     def _said(self, field: str, value: object, state: str, message: str) -> str:
-        """PostgreSQL's own words, without the value that they say once more, and what would be right."""
+        """Return PostgreSQL's own words, without the value that they repeat, and what the type accepts."""
         form = self._form(field)
         said = message.removesuffix(f': "{value}"') if form else message
         if state == OUT_OF_RANGE:

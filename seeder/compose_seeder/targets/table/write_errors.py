@@ -1,4 +1,4 @@
-"""The records that a table refuses, found by trying them, and said by the rule that each breaks."""
+"""The records that a table refuses, found by trying them, and described by the constraint that each violates."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from psycopg import sql
 from compose_seeder.errors import SHOWN, Fault, quote
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, statements
-from compose_seeder.reconcile.staged_records import At
-from compose_seeder.reconcile.staging import Desired, label
+from compose_seeder.reconcile.desired_records import RecordsAt
+from compose_seeder.reconcile.staging import Desired, format_key
 from compose_seeder.reconcile.target import FieldSet
-from compose_seeder.targets.table.bisect import search
+from compose_seeder.targets.table.bisect import find_failing
 from compose_seeder.targets.table.columns import equal_columns
-from compose_seeder.targets.table.constraints import NOT_NULL, UNIQUE, Rule, null, rules
+from compose_seeder.targets.table.constraints import (
+    NOT_NULL,
+    UNIQUE,
+    Constraint,
+    find_constraints,
+    null_problem,
+)
 from compose_seeder.targets.table.expressions import Expressions
 
 Attempt = Callable[[list[int]], object]
@@ -27,33 +33,37 @@ Attempt = Callable[[list[int]], object]
 
 @dataclass(frozen=True)
 class WriteErrors:
-    """Of one dataset's plan.
+    """Finds the records of one dataset's plan that the table refuses.
 
     Attributes:
-        at: the records at some positions.
+        records_at: the records at some positions.
     """
 
     connection: Connection
     expressions: Expressions
-    at: At
+    records_at: RecordsAt
 
     def not_written(self, *tries: tuple[Sequence[int], Attempt]) -> list[Fault]:
-        """The records that the table refuses beside those that it takes; nothing of it stays.
+        """Return the records that the table refuses beside those that it takes; nothing of it stays.
 
         Args:
             tries: positions, in the order in which they are written, and what writes some of them.
         """
         found: list[tuple[int, psycopg.Error]] = []
         for positions, write in tries:
-            found += search(self.connection, list(positions), write)
-        known = {rule.name: rule for rule in rules(self.connection, self.expressions.table)}
-        records = self.at(position for position, _ in found)
+            found += find_failing(self.connection, list(positions), write)
+        known = {
+            constraint.name: constraint
+            for constraint in find_constraints(self.connection, self.expressions.table)
+        }
+        records = self.records_at(position for position, _ in found)
         # Looked for in the table and in the file: only for what a message has room for.
         holders = self._holders(
             [
-                (rule, records[position])
+                (constraint, records[position])
                 for position, error in found[:SHOWN]
-                if (rule := known.get(error.diag.constraint_name or "")) and rule.kind == UNIQUE
+                if (constraint := known.get(error.diag.constraint_name or ""))
+                and constraint.kind == UNIQUE
             ]
         )
         return [
@@ -62,53 +72,53 @@ class WriteErrors:
         ]
 
     def not_deleted(self, delete: Attempt) -> list[Fault]:
-        """The records that are in use, or that a trigger keeps."""
+        """Return the records that are in use, or that a trigger keeps."""
         keys = dict(self.connection.execute(statements("table")["deletes"]).fetchall())
-        found = search(self.connection, list(keys), delete)
+        found = find_failing(self.connection, list(keys), delete)
         return [
             Fault(
                 self.expressions.dataset.target,
-                label(self.expressions.dataset.key, keys[id_]),
+                format_key(self.expressions.dataset.key, keys[id_]),
                 "",
-                f"has left the file and cannot be deleted: {reason(self.expressions.dataset, error)}",
+                f"has left the file and cannot be deleted: {explain_error(self.expressions.dataset, error)}",
             )
             for id_, error in found
         ]
 
     def _fault(
-        self, record: Desired, error: psycopg.Error, known: Mapping[str, Rule], holder: str
+        self, record: Desired, error: psycopg.Error, known: Mapping[str, Constraint], holder: str
     ) -> Fault:
-        """What a record was refused for: by the rule that it breaks, or in PostgreSQL's own words."""
-        rule = known.get(error.diag.constraint_name or "")
+        """Return what a record was refused for: by the constraint that it breaks, or in PostgreSQL's own words."""
+        constraint = known.get(error.diag.constraint_name or "")
         field = error.diag.column_name or ""
         if error.sqlstate == NOT_NULL and field:
-            problem = null(field, record.document)
-        elif rule:
-            field = ", ".join(rule.columns)
-            problem = rule.problem(record.document, self.expressions.dataset.secrets) + holder
+            problem = null_problem(field, record.document)
+        elif constraint:
+            field = ", ".join(constraint.columns)
+            problem = constraint.problem(record.document, self.expressions.dataset.secrets) + holder
         else:
-            problem = reason(self.expressions.dataset, error)
-        return Fault(record.where, self.expressions.label(record), field, problem)
+            problem = explain_error(self.expressions.dataset, error)
+        return Fault(record.where, self.expressions.format_key(record), field, problem)
 
-    def _holders(self, refused: list[tuple[Rule, Desired]]) -> dict[int, str]:
+    def _holders(self, refused: list[tuple[Constraint, Desired]]) -> dict[int, str]:
         """By position: who has a record's unique values already, a row of the table or a record before it."""
         found: dict[int, str] = {}
         earlier: dict[int, int] = {}
-        for rule, record in refused:
-            if not rule.columns or not set(rule.columns) <= set(record.document):
+        for constraint, record in refused:
+            if not constraint.columns or not set(constraint.columns) <= set(record.document):
                 continue
-            document = encode({name: record.document[name] for name in rule.columns}).decode()
+            document = encode({name: record.document[name] for name in constraint.columns}).decode()
             values = {"document": document, "position": record.position}
-            row = self._asked("conflicting_row", rule.columns, values)
+            row = self._asked("conflicting_row", constraint.columns, values)
             if row:
                 found[record.position] = (
-                    f": the one with {label(self.expressions.dataset.key, row[0])}"
+                    f": the one with {format_key(self.expressions.dataset.key, row[0])}"
                 )
                 continue
-            row = self._asked("conflicting_record", rule.columns, values)
+            row = self._asked("conflicting_record", constraint.columns, values)
             if row and row[0] is not None:
                 earlier[record.position] = row[0]
-        records = self.at(earlier.values())
+        records = self.records_at(earlier.values())
         return found | {n: f": {records[at].where} of this file" for n, at in earlier.items()}
 
     def _asked(self, name: str, fields: FieldSet, values: Mapping[str, object]) -> Any:
@@ -121,8 +131,8 @@ class WriteErrors:
         return self.connection.execute(query, values).fetchone()
 
 
-def reason(dataset: Dataset, error: psycopg.Error) -> str:
-    """PostgreSQL's own words; without values where the dataset has secrets."""
+def explain_error(dataset: Dataset, error: psycopg.Error) -> str:
+    """Return PostgreSQL's own words; without values where the dataset has secrets."""
     if not dataset.secrets:
         return _said(error)
     # PostgreSQL's own words name a constraint; a trigger may raise the same state with words of its own.
@@ -132,13 +142,13 @@ def reason(dataset: Dataset, error: psycopg.Error) -> str:
     return f"a value is not taken (SQLSTATE {error.sqlstate}); it may be secret and is not shown"
 
 
-def unplaced(dataset: Dataset, error: psycopg.Error) -> Fault:
-    """For what fails only together, such as two rows that exclude each other."""
-    return Fault(dataset.target, "", error.diag.column_name or "", reason(dataset, error))
+def dataset_fault(dataset: Dataset, error: psycopg.Error) -> Fault:
+    """Return the fault of records that fail only together, such as two rows that exclude each other."""
+    return Fault(dataset.target, "", error.diag.column_name or "", explain_error(dataset, error))
 
 
 def _said(error: psycopg.Error) -> str:
-    """PostgreSQL's own words, without the row itself: it may hold a secret."""
+    """Return PostgreSQL's own words without the row, which may hold a secret."""
     detail = error.diag.message_detail or ""
     if detail.startswith("Failing row contains"):
         detail = ""

@@ -40,7 +40,7 @@ from compose_seeder.targets.table.privileges import (
 from compose_seeder.targets.table.self_references import UnresolvedReference
 from compose_seeder.targets.table.sequences import advance_sequences
 from compose_seeder.targets.table.sides import TableSides
-from compose_seeder.targets.table.write_errors import WriteErrors, unplaced
+from compose_seeder.targets.table.write_errors import WriteErrors, dataset_fault
 
 
 class TableWriter:
@@ -98,7 +98,7 @@ class TableWriter:
         if violations.faults:
             raise RefusedError(self._refuses, violations.faults, violations.count)
 
-    def apply(self, plan: Plan, ledger: Ledger, number: int, progress: Progress) -> Plan:
+    def apply(self, plan: Plan, ledger: Ledger, dataset_id: int, progress: Progress) -> Plan:
         """Delete, insert, update, let sequences follow, and write the ledger.
 
         Raises:
@@ -122,12 +122,12 @@ class TableWriter:
                         " compared; nothing was written: run again"
                     ) from None
                 case "record":
-                    faults = self._refused() or [unplaced(self._dataset, error)]
+                    faults = self._refused() or [dataset_fault(self._dataset, error)]
                     more = len(faults) >= MAX_FOUND
                     raise RefusedError(self._refuses, faults, len(faults), more=more) from None
                 case _:
                     raise
-        ledger.record_plan(number, unwritten_only=False)
+        ledger.record_plan(dataset_id, unwritten_only=False)
         progress(plan.counts.written, plan.counts.written)
         return plan.with_unconfirmed(rewritten)
 
@@ -139,10 +139,10 @@ class TableWriter:
         if reference.count:
             there = f"{reference.count} records of the file have it"
         problem = f"refers to {ref.table}.{ref.match} {shown}, but {there}"
-        return Fault(record.where, self._expressions.label(record), ref.from_, problem)
+        return Fault(record.where, self._expressions.format_key(record), ref.from_, problem)
 
     def _wider_field_sets(self, field: str) -> dict[int, int]:
-        """The numbers of all field_sets, each with that of the field_set that has a field more."""
+        """Return the numbers of all field sets, each with the number of the field set that has this field as well."""
         found = {}
         for field_set, number in list(self._field_sets.items()):
             wider = tuple(dict.fromkeys([*field_set, field]))
@@ -150,7 +150,7 @@ class TableWriter:
         return found
 
     def _raise_denied(self, error: psycopg.Error) -> None:
-        """A privilege that is missing, or records that row-level security holds back."""
+        """Raise the error for a missing privilege, or for records that row-level security refuses."""
         why = explain_row_security(self._connection, self._expressions.table)
         if why is None:
             needed = [*NEEDED, "DELETE"] if self._dataset.prune else NEEDED
@@ -227,7 +227,7 @@ class TableWriter:
             raise RefusedError(
                 self._refuses,
                 [
-                    Fault(record.where, self._expressions.label(record), "", why)
+                    Fault(record.where, self._expressions.format_key(record), "", why)
                     for record in shown.values()
                 ],
                 len(vanished),
@@ -240,7 +240,9 @@ class TableWriter:
         self._connection.execute(texts["record_rewritten_values"], values)
         found = self._connection.execute(texts["rewritten_fields"], values).fetchall()
         records = self._sides.records_at(position for position, _ in found)
-        return [f"{self._expressions.label(records[n])}: {', '.join(names)}" for n, names in found]
+        return [
+            f"{self._expressions.format_key(records[n])}: {', '.join(names)}" for n, names in found
+        ]
 
     def _insert(self, field_set: FieldSet, positions: Sequence[int] | None) -> int:
         query = sql.SQL(statements("table")["insert"]).format(
@@ -278,7 +280,7 @@ class TableWriter:
         return self._connection.execute(query, {"ids": ids}).rowcount
 
     def _refused(self) -> list[Fault]:
-        """The records that the table refuses; nothing of what is tried stays."""
+        """Return the records that the table refuses; nothing of what is tried stays."""
         write_errors = WriteErrors(self._connection, self._expressions, self._sides.records_at)
         self._sides.self_references.insert_ids(
             self._wider_field_sets
@@ -300,7 +302,7 @@ class TableWriter:
         return [row[0] for row in rows]
 
     def _insert_some(self, positions: Sequence[int]) -> None:
-        """Those at some positions, in the order of their field_sets."""
+        """Insert the records at some positions, in the order of their field sets."""
         query = statements("table")["field_sets"]
         there = {n for (n,) in self._connection.execute(query, {"positions": list(positions)})}
         for field_set, number in self._field_sets.items():

@@ -129,7 +129,7 @@ def test_groups_are_asked_only_where_they_can_tell(
     def asked() -> bool:
         applied = creatures.ledger.applied("creatures")
         assert applied
-        return modified_rows._alike(connection, expressions, applied)
+        return modified_rows._can_compare_groups(connection, expressions, applied)
 
     assert asked()
     creatures.seeds.do(

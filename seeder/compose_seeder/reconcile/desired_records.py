@@ -1,7 +1,7 @@
 """A dataset's desired records, staged some at a time; and once more those that a message names.
 
     batches of texts ─▶ raw records ─▶ stage ─▶ the target takes them
-                                         └─▶ `at`: a few of them again
+                                         └─▶ `records_at`: a few of them again
 
 So a large file is nowhere in memory as a whole, and what a message says of a record is what the file says.
 """
@@ -17,14 +17,14 @@ from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.staging import Desired, Lookup, stage
 
 Batches = Callable[[], Iterator[Batch]]
-"""The records, some at a time; each call begins anew."""
+"""The records, some at a time; each call begins again."""
 
-At = Callable[[Iterable[int]], dict[int, Desired]]
+RecordsAt = Callable[[Iterable[int]], dict[int, Desired]]
 """The records at some positions."""
 
 
 @dataclass
-class Staged:
+class DesiredRecords:
     """The desired records of a dataset.
 
     Attributes:
@@ -32,7 +32,7 @@ class Staged:
         document: which they are of.
         lookup: finds what they refer to.
         count: how many there are; known after the first pass.
-        waiting: how many more there are whose key waits for an id that a plan's earlier dataset makes. They can be
+        waiting: how many more there are whose key deferred for an id that a plan's earlier dataset makes. They can be
             compared with nothing, and only be new.
     """
 
@@ -44,7 +44,7 @@ class Staged:
     waiting: int = field(default=0, init=False)
 
     def __iter__(self) -> Iterator[list[Desired]]:
-        """Some at a time, by position.
+        """Yield the records, some at a time, by position.
 
         Raises:
             RecordError: at the end: what is wrong with some of them; the first faults, and how many there are.
@@ -71,8 +71,8 @@ class Staged:
             raise merge_record_errors(errors)
         self.count, self.waiting = count, waiting
 
-    def at(self, positions: Iterable[int]) -> dict[int, Desired]:
-        """The records at some positions, which are staged once more for it."""
+    def records_at(self, positions: Iterable[int]) -> dict[int, Desired]:
+        """Return the records at some positions, which are staged once more for it."""
         wanted = set(positions)
         found: dict[int, Desired] = {}
         if not wanted:
