@@ -25,7 +25,7 @@ from compose_seeder.reconcile.working_tables import Kind, Selection
 class Sides(Protocol):
     """Fills the working tables with the two sides of the comparison: the file's and the target's."""
 
-    def load(self, staged: DesiredRecords) -> list[FieldSet]:
+    def load(self, desired: DesiredRecords) -> list[FieldSet]:
         """Take the desired records, and return the sets of fields that they have."""
 
     def show(self, fields: list[str]) -> None:
@@ -54,7 +54,7 @@ def all_records(run: DatasetRun, document: Arrays) -> Batches:
 def compare_sides(
     run: DatasetRun,
     sides: Sides,
-    staged: DesiredRecords,
+    desired: DesiredRecords,
     applied: Applied | None,
     changed: ChangedRecords | None = None,
 ) -> tuple[Plan, list[str]]:
@@ -63,7 +63,7 @@ def compare_sides(
     Args:
         run: the dataset.
         sides: of its target.
-        staged: the desired records.
+        desired: the desired records.
         applied: what the ledger says; None where nothing of it counts.
         changed: the records that are compared, where they are not all of the file.
 
@@ -74,19 +74,19 @@ def compare_sides(
         SeedError: see `reconcile.diff`.
     """
     _fill_applied(run, applied, changed)
-    fields = order_of_hashes(applied, sides.load(staged))
+    fields = order_of_hashes(applied, sides.load(desired))
     sides.show(fields)
     if changed is not None and applied is not None:
-        check_unchanged_keys(run.connection, run.dataset, staged.records_at, applied.dataset_id)
+        check_unchanged_keys(run.connection, run.dataset, desired.records_at, applied.dataset_id)
     siblings = run.siblings if applied and run.dataset.prune else ()
     plan = compare(
-        run.connection, run.dataset, staged.records_at, fields, run.options.limit, siblings
+        run.connection, run.dataset, desired.records_at, fields, run.options.limit, siblings
     )
     if applied and plan.counts.deleted:
         owned = max(applied.records, run.ledger.owned(applied.dataset_id))
         check_prune(run.dataset, plan, owned)
     unchanged = changed.count - len(changed.positions) if changed else 0
-    counts = plan.counts + Counts(created=staged.waiting, unchanged=unchanged)
+    counts = plan.counts + Counts(created=desired.waiting, unchanged=unchanged)
     return replace(plan, counts=counts), fields
 
 
@@ -120,10 +120,10 @@ def apply_plan(run: DatasetRun, writer: Applies, plan: Plan, dataset_id: int) ->
     return done.with_counts(deleted=plan.counts.deleted)
 
 
-def remember_pending(run: DatasetRun, staged: DesiredRecords) -> None:
+def remember_pending(run: DatasetRun, desired: DesiredRecords) -> None:
     """Remember the keys that a plan creates: later datasets of the plan may refer to them."""
     rows = run.connection.execute(statements("diff")["created_positions"]).fetchall()
-    records = staged.records_at(position for (position,) in rows)
+    records = desired.records_at(position for (position,) in rows)
     run.pending.update(value for record in records.values() for value in record.key)
 
 

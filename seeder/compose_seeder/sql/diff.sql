@@ -37,8 +37,8 @@ ORDER BY d.position LIMIT 20;
 INSERT INTO pg_temp.plan (position, id, key, action, in_target, fields, hashes, observed, structure)
 WITH compared AS (
   SELECT d.position, coalesce(d.id, a.id) AS id, coalesce(d.key, l.key) AS key,
-         d.document AS desired, l.document AS live, d.hashes AS wanted, l.hashes AS shown,
-         a.desired AS was, a.observed AS seen, a.intended, d.structure,
+         d.document AS desired, l.document AS live, d.hashes AS desired_hashes, l.hashes AS live_hashes,
+         a.desired AS applied_hashes, a.observed AS observed_hashes, a.intended AS intended_hashes, d.structure,
          d.id IS NOT NULL AS in_file, l.id IS NOT NULL AS in_target, a.id IS NOT NULL AS owned
   FROM pg_temp.desired d
   FULL JOIN pg_temp.applied a ON a.id = d.id
@@ -55,56 +55,62 @@ WITH compared AS (
              FILTER (WHERE o.outcome IS NOT NULL) AS fields,
            bool_or(w.write) AS writes,
            array_agg(CASE
-             -- What was adopted with another value was never ours, and prune does not delete it.
-             WHEN e.once AND NOT c.owned THEN CASE e.wanted = e.shown WHEN true THEN e.wanted WHEN false THEN 0 END
-             WHEN e.once THEN b.was
-             WHEN e.wanted IS NULL THEN NULL
-             WHEN w.write OR o.outcome IS NULL THEN e.wanted
-             ELSE coalesce(b.was, 0) END ORDER BY e.n) AS hashes,
+             -- A value that was adopted and differed was never owned, and prune does not delete it.
+             WHEN e.only_once AND NOT c.owned
+               THEN CASE e.desired_hash = e.live_hash WHEN true THEN e.desired_hash WHEN false THEN 0 END
+             WHEN e.only_once THEN b.applied_hash
+             WHEN e.desired_hash IS NULL THEN NULL
+             WHEN w.write OR o.outcome IS NULL THEN e.desired_hash
+             ELSE coalesce(b.applied_hash, 0) END ORDER BY e.n) AS hashes,
            array_agg(CASE
-             WHEN e.once THEN e.seen
-             WHEN e.wanted IS NULL OR w.write THEN NULL
-             WHEN o.outcome IS NOT NULL THEN CASE WHEN b.written_by_us THEN e.shown ELSE e.seen END
+             WHEN e.only_once THEN e.observed_hash
+             WHEN e.desired_hash IS NULL OR w.write THEN NULL
+             WHEN o.outcome IS NOT NULL THEN CASE WHEN b.is_as_written THEN e.live_hash ELSE e.observed_hash END
              -- Not shown: what the target showed for just this value right after the write still holds.
-             WHEN e.shown IS NULL AND e.was = e.wanted THEN e.seen END ORDER BY e.n) AS observed
+             WHEN e.live_hash IS NULL AND e.applied_hash = e.desired_hash THEN e.observed_hash
+             END ORDER BY e.n) AS observed
     FROM unnest(%(fields)s::text[], %(on_drift)s::text[], %(once)s::boolean[],
-                c.wanted, c.shown, c.was, c.seen, c.intended) WITH ORDINALITY
-      AS e (field, on_drift, once, wanted, shown, was, seen, intended, n)
+                c.desired_hashes, c.live_hashes, c.applied_hashes, c.observed_hashes, c.intended_hashes) WITH ORDINALITY
+      AS e (field, on_drift, only_once, desired_hash, live_hash, applied_hash, observed_hash, intended_hash, n)
     CROSS JOIN LATERAL (
-      SELECT CASE WHEN c.was IS NULL THEN e.intended ELSE e.was END AS was,
-             -- A record that a killed run was about to create, and that is there: created by us. Not so one that it
-             -- adopted, of which 0 was intended where somebody's value differed.
-             c.was IS NULL AND e.intended <> 0 OR e.shown = coalesce(e.seen, e.was) AS written_by_us
+      SELECT CASE WHEN c.applied_hashes IS NULL THEN e.intended_hash ELSE e.applied_hash END AS applied_hash,
+             -- A record that a killed run was about to create, and that is there: created by us. A record that it
+             -- adopted is not: 0 was intended where somebody else's value differed.
+             c.applied_hashes IS NULL AND e.intended_hash <> 0
+               OR e.live_hash = coalesce(e.observed_hash, e.applied_hash) AS is_as_written
     ) b
     CROSS JOIN LATERAL (
       SELECT CASE
-        WHEN e.once OR e.wanted IS NULL OR e.wanted = e.shown THEN NULL
+        WHEN e.only_once OR e.desired_hash IS NULL OR e.desired_hash = e.live_hash THEN NULL
         -- The target does not show this field: the ledger is all there is to go by.
-        WHEN e.shown IS NULL THEN CASE WHEN e.was = e.wanted THEN NULL ELSE 'update' END
+        WHEN e.live_hash IS NULL THEN CASE WHEN e.applied_hash = e.desired_hash THEN NULL ELSE 'update' END
         WHEN NOT c.owned THEN 'drift'
-        -- New to a record of ours: written where the target has nothing, else somebody's.
-        WHEN b.was IS NULL THEN CASE WHEN c.live -> e.field = 'null' THEN 'update' ELSE 'drift' END
-        WHEN b.was = 0 THEN 'drift'  -- seen before, and not ours
-        WHEN b.written_by_us THEN CASE WHEN b.was = e.wanted THEN 'unconfirmed' ELSE 'update' END
-        WHEN e.shown = e.intended THEN 'update'  -- written by a killed run
-        WHEN b.was = e.wanted THEN 'drift'
+        -- New to an owned record: written where the target has nothing, else somebody else's.
+        WHEN b.applied_hash IS NULL THEN CASE WHEN c.live -> e.field = 'null' THEN 'update' ELSE 'drift' END
+        WHEN b.applied_hash = 0 THEN 'drift'  -- seen before, and somebody else's
+        WHEN b.is_as_written THEN CASE WHEN b.applied_hash = e.desired_hash THEN 'unconfirmed' ELSE 'update' END
+        WHEN e.live_hash = e.intended_hash THEN 'update'  -- written by a killed run
+        WHEN b.applied_hash = e.desired_hash THEN 'drift'
         ELSE 'conflict' END AS outcome
     ) o
     CROSS JOIN LATERAL (
       SELECT coalesce(o.outcome = 'update'
         OR e.on_drift = 'overwrite' AND o.outcome IN ('drift', 'conflict'), false) AS write
     ) w
-  ) f ON c.in_file AND c.in_target AND (c.wanted <> c.shown OR c.was IS DISTINCT FROM c.wanted)
+  ) f ON c.in_file AND c.in_target
+      AND (c.desired_hashes <> c.live_hashes OR c.applied_hashes IS DISTINCT FROM c.desired_hashes)
 )
 SELECT position, id, key,
   CASE
     WHEN NOT in_file THEN CASE
       WHEN NOT in_target OR NOT %(prune)s THEN 'released'
-      WHEN EXISTS (SELECT FROM unnest(coalesce(was, intended), seen, shown) AS e (was, seen, shown)
-                   WHERE was IS NOT NULL AND shown IS NOT NULL AND shown <> coalesce(seen, was))
+      WHEN EXISTS (SELECT FROM unnest(coalesce(applied_hashes, intended_hashes), observed_hashes, live_hashes)
+                     AS e (applied_hash, observed_hash, live_hash)
+                   WHERE applied_hash IS NOT NULL AND live_hash IS NOT NULL
+                     AND live_hash <> coalesce(observed_hash, applied_hash))
         THEN 'kept'
       ELSE 'delete' END
-    WHEN NOT in_target AND (NOT owned OR was IS NULL) THEN 'create'
+    WHEN NOT in_target AND (NOT owned OR applied_hashes IS NULL) THEN 'create'
     WHEN NOT in_target THEN CASE %(deleted)s WHEN 'overwrite' THEN 'create' ELSE 'deleted' END
     WHEN writes THEN 'update'
     ELSE 'none'
@@ -113,8 +119,8 @@ SELECT position, id, key,
   coalesce(fields, '{}') AS fields,
   CASE
     WHEN NOT in_file THEN NULL
-    WHEN NOT in_target AND owned AND was IS NOT NULL AND %(deleted)s <> 'overwrite' THEN NULL
-    WHEN hashes IS NULL THEN wanted
+    WHEN NOT in_target AND owned AND applied_hashes IS NOT NULL AND %(deleted)s <> 'overwrite' THEN NULL
+    WHEN hashes IS NULL THEN desired_hashes
     ELSE hashes
   END AS hashes,
   CASE WHEN array_remove(observed, NULL) <> '{}' THEN observed END AS observed,

@@ -57,15 +57,15 @@ class EndpointReconciler:
         run = self._run
         applied = run.applied()
         sides = EndpointSides(run, run.options.api())
-        staged = DesiredRecords(run.dataset, all_records(run, document), document, lookup_of(run))
-        plan, fields = compare_sides(run, sides, staged, applied)
+        desired = DesiredRecords(run.dataset, all_records(run, document), document, lookup_of(run))
+        plan, fields = compare_sides(run, sides, desired, applied)
         if run.options.plan:
-            remember_pending(run, staged)
+            remember_pending(run, desired)
             return plan
         dataset_id = begin_applying(run, applied, fields)
         plan = apply_plan(run, PlanSender(run, sides), plan, dataset_id)
         if run.is_complete(plan):
-            run.ledger.record_dataset(run.dataset.name, dataset_id, fingerprint, staged.count)
+            run.ledger.record_dataset(run.dataset.name, dataset_id, fingerprint, desired.count)
         return plan
 
 

@@ -32,7 +32,7 @@ class Loader:
     expressions: Expressions
     field_sets: dict[FieldSet, int] = field(default_factory=dict)
 
-    def load(self, staged: DesiredRecords) -> None:
+    def load(self, desired: DesiredRecords) -> None:
         """Copy the desired records.
 
         Raises:
@@ -40,7 +40,7 @@ class Loader:
         """
         unknown: dict[str, tuple[Desired, int]] = {}
         unstorable: list[Fault] = []
-        for some in staged:
+        for some in desired:
             self._find_unknown(some, unknown)
             read, wrong = self._with_json(some)
             unstorable += wrong

@@ -100,14 +100,14 @@ class TableReconciler:
                 return self._run.plan(Counts(unchanged=changed.count))
             batches = partial(changed.batches, document, self._run.dataset.records)
         lookup = lookup_of(self._run, references)
-        staged = DesiredRecords(self._run.dataset, batches, document, lookup)
-        plan, fields = compare_sides(self._run, sides, staged, applied, changed)
+        desired = DesiredRecords(self._run.dataset, batches, document, lookup)
+        plan, fields = compare_sides(self._run, sides, desired, applied, changed)
         writer = TableWriter(self._run, sides)
         writer.check(plan, later=self._may_change_before_the_run())
         if self._run.options.plan:
-            remember_pending(self._run, staged)
+            remember_pending(self._run, desired)
             return plan
-        count = changed.count if changed else staged.count
+        count = changed.count if changed else desired.count
         dataset_id = begin_applying(self._run, applied, fields)
         plan = apply_plan(self._run, writer, plan, dataset_id)
         if references:

@@ -64,17 +64,17 @@ class TableSides:
         self.expressions = Expressions(run.dataset, table, run.ledger.salt)
         self.loader = Loader(run.connection, self.expressions)
         self.fields: list[str] = []
-        self._staged: DesiredRecords | None = None
+        self._desired: DesiredRecords | None = None
         self._check_manifest()
 
-    def load(self, staged: DesiredRecords) -> list[FieldSet]:
+    def load(self, desired: DesiredRecords) -> list[FieldSet]:
         """Copy the desired records, and return the field sets that they have.
 
         Raises:
             RecordError: unknown fields, or what jsonb cannot hold; all of them.
         """
-        self._staged = staged
-        self.loader.load(staged)
+        self._desired = desired
+        self.loader.load(desired)
         return list(self.loader.field_sets)
 
     def show(self, fields: list[str]) -> None:
@@ -106,7 +106,7 @@ class TableSides:
 
     def records_at(self, positions: Iterable[int]) -> dict[int, Desired]:
         """Return the desired records at some positions."""
-        return self._staged.records_at(positions) if self._staged else {}
+        return self._desired.records_at(positions) if self._desired else {}
 
     def _check_manifest(self) -> None:
         if not self.expressions.columns:
