@@ -38,7 +38,7 @@ def answering(program: Program, status: int) -> Iterator[None]:
     with http.server.ThreadingHTTPServer(
         ("127.0.0.1", int(program.environ["API_PORT"])), Handler
     ) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield
         server.shutdown()

@@ -98,7 +98,7 @@ def requests(store_port: int) -> Iterator[tuple[int, list[str]]]:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever)
+        thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
         thread.start()
         yield proxy.server_address[1], seen
         proxy.shutdown()

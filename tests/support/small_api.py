@@ -207,6 +207,7 @@ def serving(api: Api) -> Iterator[httpx.Client]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer is one packet: the second of two waits for an acknowledgement
 
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
@@ -238,7 +239,7 @@ def serving(api: Api) -> Iterator[httpx.Client]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{server.server_address[1]}") as client:
