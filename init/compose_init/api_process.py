@@ -73,11 +73,11 @@ def running(api: Api, plain: Mapping[str, str], timeout: float) -> Iterator[http
 def _auth(api: Api) -> httpx.Auth | None:
     """What gives each request its token, where there is one."""
     if api.oauth is not None:
-        from compose_seeder.http_client.auth import Client, ClientCredentials
+        from compose_seeder.http_client.auth import ClientCredentials, OAuthClient
 
         oauth = api.oauth
         return ClientCredentials(
-            Client(oauth.token_url, oauth.client_id, oauth.client_secret, oauth.parameters)
+            OAuthClient(oauth.token_url, oauth.client_id, oauth.client_secret, oauth.parameters)
         )
     if api.token:
         from compose_seeder.http_client.auth import BearerToken

@@ -15,12 +15,9 @@ import time
 from collections.abc import Iterable
 from typing import Any, TextIO
 
+from compose_seeder.masking import SecretMask
+
 from compose_init.flags import FLAGS
-
-MASK = "***"
-
-MIN_SECRET_LENGTH = 4
-"""Characters of the shortest secret that is masked: a shorter one would mask words."""
 
 log = logging.getLogger("compose_init")
 
@@ -41,20 +38,12 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        from urllib.parse import quote
-
-        found = {secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH}
-        forms = (
-            found | {quote(secret, safe="") for secret in found} | {repr(s)[1:-1] for s in found}
-        )
-        self._forms = sorted(forms, key=len, reverse=True)
+        self._mask = SecretMask(secrets)
 
     def __call__(self, value: Any) -> Any:
         """The same value with every secret in its text masked."""
         if isinstance(value, str):
-            for form in self._forms:
-                value = value.replace(form, MASK)
-            return value
+            return self._mask(value)
         if isinstance(value, dict):
             return {self(key): self(item) for key, item in value.items()}
         if isinstance(value, list | tuple):

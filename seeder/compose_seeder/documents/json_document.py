@@ -17,6 +17,7 @@ from msgspec.json import Decoder, decode
 from compose_seeder.documents import json_errors, strict_json
 from compose_seeder.documents.json_array import elements
 from compose_seeder.errors import Fault, RecordError
+from compose_seeder.json_pointer import split_pointer
 from compose_seeder.sources.content import Pieces
 from compose_seeder.sources.decompress import check_utf8, decompress
 
@@ -215,7 +216,7 @@ class Document:
         raw = Raw(self.data)
         try:
             decode(self.data, type=Raw)  # the whole of it, so that positions count from the start
-            for token in _tokens(pointer):
+            for token in split_pointer(pointer):
                 fields = decode(raw, type=dict[str, Raw])
                 if strict_json.has_twice(raw, fields, token):
                     problem = f"{token} is there twice in one object: remove one"
@@ -328,7 +329,3 @@ def open_document(name: str, pieces: Pieces) -> Document:
 
         return CsvDocument(name, text, lines=True)
     return Document(name, text, lines=bare.endswith((".ndjson", ".jsonl")))
-
-
-def _tokens(pointer: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]

@@ -1,8 +1,8 @@
-"""Tokens that do not last: read again from a file, or fetched by OAuth2 client credentials (RFC 6749, 4.4).
+"""Tokens that expire: read again from a file, or fetched by OAuth2 client credentials (RFC 6749, 4.4).
 
     request ─▶ the token ─▶ 401? ─▶ another token ─▶ the request once more
 
-A request that is refused with 401 was not acted on, so that any can be sent again.
+An API does not act on a request that it refuses with 401, so that any request can be sent again.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ from msgspec import DecodeError
 from compose_seeder.errors import CredentialsError, quote
 from compose_seeder.exact_json import decode
 from compose_seeder.http_client.header import fits_header
-from compose_seeder.http_client.redact import ANSWER, masked, of_headers
+from compose_seeder.http_client.redact import ANSWER_CHARACTERS, secrets_in_headers
+from compose_seeder.masking import SecretMask
+from compose_seeder.safe_url import SafeUrl
 from compose_seeder.sources.variables import VariableFileError, read_value_file
 
-EARLY = 30.0
-"""Seconds before its end at which a token is renewed, or a tenth of its time where that is less."""
+RENEWAL_SECONDS = 30.0
+"""Seconds before its expiry at which a token is renewed, or a tenth of its lifetime where that is less."""
 
-REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+TIMEOUT_SECONDS = 30.0
+
+REFUSED_STATUSES = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 class BearerToken(httpx.Auth):
@@ -63,8 +67,8 @@ class BearerToken(httpx.Auth):
 
 
 @dataclass(frozen=True)
-class Client:
-    """Who asks for a token, and where.
+class OAuthClient:
+    """The client of a token server.
 
     Attributes:
         parameters: beside `grant_type`: scope, audience.
@@ -91,8 +95,9 @@ class ClientCredentials(httpx.Auth):
         clock: seconds, monotonic.
     """
 
-    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: OAuthClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
+        self._server = SafeUrl(client.token_url)
         self._clock = clock
         self._lock = Lock()
         self._token: _Token | None = None
@@ -102,7 +107,7 @@ class ClientCredentials(httpx.Auth):
 
         Raises:
             CredentialsError: the token server refuses the client, or answers with no token.
-            httpx.ConnectError: it cannot be reached, or fails: the request itself was not sent.
+            httpx.ConnectError: the token server gives no token; the request itself was not sent.
         """
         token = self._valid(None)
         request.headers["Authorization"] = f"Bearer {token.value}"
@@ -113,7 +118,7 @@ class ClientCredentials(httpx.Auth):
             yield request
 
     def _valid(self, refused: _Token | None) -> _Token:
-        """A token that has not ended and was not refused; fetched by one thread for all."""
+        """Return a token that has not expired and was not refused; one thread fetches it for all."""
         with self._lock:
             token = self._token
             if token is None or token is refused or self._clock() >= token.until:
@@ -124,29 +129,29 @@ class ClientCredentials(httpx.Auth):
         asked = self._clock()
         try:
             # A client of its own: the API's headers are not for the token server.
-            with httpx.Client(timeout=30) as http:
+            with httpx.Client(timeout=TIMEOUT_SECONDS) as http:
                 answer = self._ask(http)
         except httpx.RequestError as error:
             raise httpx.ConnectError(
-                f"no token from {self._client.token_url}: {error or type(error).__name__}"
+                f"no token from {self._server}: {error or type(error).__name__}"
             ) from None
-        if answer.status_code in REFUSED:
+        if answer.status_code in REFUSED_STATUSES:
             raise CredentialsError(
-                f"{self._said(answer)}; check API_OAUTH_CLIENT_ID, API_OAUTH_CLIENT_SECRET and"
+                f"{self._describe_answer(answer)}; check API_OAUTH_CLIENT_ID, API_OAUTH_CLIENT_SECRET and"
                 " API_OAUTH_SCOPE"
             )
         if answer.is_server_error or answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            raise httpx.ConnectError(f"no token: {self._said(answer)}")
+            raise httpx.ConnectError(f"no token: {self._describe_answer(answer)}")
         return self._token_in(answer, asked)
 
     def _ask(self, http: httpx.Client) -> httpx.Response:
-        """With HTTP Basic, which every server must know; in the body where that is refused."""
+        """Ask with HTTP Basic, which every server must accept; in the body where that is refused."""
         form = {"grant_type": "client_credentials", **self._client.parameters}
         # Both are form-encoded before they are put together (RFC 6749, 2.3.1).
         basic = httpx.BasicAuth(quote_plus(self._client.id), quote_plus(self._client.secret))
         accept = {"Accept": "application/json"}
         answer = http.post(self._client.token_url, data=form, headers=accept, auth=basic)
-        if answer.status_code not in REFUSED:
+        if answer.status_code not in REFUSED_STATUSES:
             return answer
         form |= {"client_id": self._client.id, "client_secret": self._client.secret}
         return http.post(self._client.token_url, data=form, headers=accept)
@@ -158,27 +163,27 @@ class ClientCredentials(httpx.Auth):
             document = None
         if not isinstance(document, dict) or not isinstance(document.get("access_token"), str):
             # Not quoted where it is a success: it may hold a token all the same.
-            said = "no access_token" if answer.is_success else self._said(answer)
+            said = "no access_token" if answer.is_success else self._describe_answer(answer)
             raise CredentialsError(
-                f"{self._client.token_url} answered with {said}; is API_OAUTH_TOKEN_URL right?"
+                f"{self._server} answered with {said}; check API_OAUTH_TOKEN_URL"
             )
         kind = document.get("token_type", "Bearer")
         if str(kind).lower() != "bearer":
             raise CredentialsError(
-                f"{self._client.token_url} answered with a token of type {quote(kind)}; only Bearer is known"
+                f"{self._server} answered with a token of type {quote(kind)}; only Bearer is supported"
             )
-        return _Token(document["access_token"], asked + _lasts(document.get("expires_in")))
+        return _Token(document["access_token"], asked + _lifetime(document.get("expires_in")))
 
-    def _said(self, answer: httpx.Response) -> str:
-        secrets = {self._client.secret, *of_headers(answer.request)}
-        words = quote(masked(answer.text, secrets), ANSWER)
-        return f"{self._client.token_url} answered {answer.status_code}: {words}"
+    def _describe_answer(self, answer: httpx.Response) -> str:
+        mask = SecretMask({self._client.secret, *secrets_in_headers(answer.request)})
+        words = quote(mask(answer.text), ANSWER_CHARACTERS)
+        return f"{self._server} answered {answer.status_code}: {words}"
 
 
-def _lasts(expires_in: object) -> float:
-    """Seconds for which a token is used; without end where nobody says: until it is refused."""
+def _lifetime(expires_in: object) -> float:
+    """Return the seconds for which a token is used; infinity where they are unknown: until it is refused."""
     try:
         seconds = float(str(expires_in))
     except ValueError:
         return float("inf")
-    return max(0.0, seconds - min(EARLY, seconds / 10))
+    return max(0.0, seconds - min(RENEWAL_SECONDS, seconds / 10))

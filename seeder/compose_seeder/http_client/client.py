@@ -1,4 +1,4 @@
-"""One request to the application's API: its path, its repetition, and what its answer means.
+"""Requests to the application's API: path, retries, and the meaning of an answer.
 
 2xx JSON ─▶ the document      401, 403 ─▶ CredentialsError
 other 3xx, 4xx ─▶ AnswerError      429, 5xx, no answer ─▶ again (`retry`), then InterruptedTargetError
@@ -19,22 +19,29 @@ from msgspec import DecodeError
 
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, quote
 from compose_seeder.exact_json import decode
-from compose_seeder.http_client.concurrency_limit import Pace
-from compose_seeder.http_client.redact import masked, of_fields, of_headers, said
-from compose_seeder.http_client.retry import Failure, failure_of, not_sent, pause
+from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
+from compose_seeder.http_client.redact import quote_answer, secrets_in_headers, secrets_in_value
+from compose_seeder.http_client.retry import (
+    REQUEST_ERRORS,
+    Failure,
+    delay_before_retry,
+    failure_from_answer,
+    failure_from_error,
+)
+from compose_seeder.masking import SecretMask
 
 Json = Any
 Record = Mapping[str, Json]
 
-NAMED = re.compile(r"\{([^{}]+)\}")
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 """`{field}` of the record, `{live.field}` of the API's own record."""
 
-IDEMPOTENT = {"GET", "PUT", "DELETE"}
-"""Methods that do the same when they are done twice (RFC 9110, 9.2.2)."""
+IDEMPOTENT_METHODS = {"GET", "PUT", "DELETE"}
+"""Methods with the same effect when they are done twice (RFC 9110, 9.2.2)."""
 
 
 class AnswerError(Exception):
-    """The API answered a request for one record with an error that is the record's own."""
+    """The API answered with an error that concerns the record of the request alone."""
 
     def __init__(self, problem: str, status: int = 0) -> None:
         super().__init__(problem)
@@ -42,41 +49,42 @@ class AnswerError(Exception):
         self.status = status
 
     @property
-    def taken(self) -> bool:
-        """Whether the API says that it has done what it was asked for, in words that are not JSON."""
+    def accepted(self) -> bool:
+        """True where the status is a success, and only the body cannot be read."""
         return httpx.codes.is_success(self.status)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, as it is sent and sent again.
+    """One request, the same in each attempt.
 
     Attributes:
-        once: an idempotency key: with it, any request may be repeated.
-        about: the records that it is about, whose secret fields messages do not show.
+        idempotency_key: makes any request repeatable; "" for no key.
+        records: the records in the request; messages do not show their secret fields.
     """
 
     method: str
     url: str
     body: bytes | None = None
-    once: str = ""
-    about: tuple[Record, ...] = ()
+    idempotency_key: str = ""
+    records: tuple[Record, ...] = ()
 
     @property
     def repeatable(self) -> bool:
-        """Whether it does the same when it is done twice."""
-        return bool(self.once) or self.method in IDEMPOTENT
+        """True where the request has the same effect when it is done twice."""
+        return bool(self.idempotency_key) or self.method in IDEMPOTENT_METHODS
 
     @property
     def headers(self) -> dict[str, str]:
-        """What it sends beside the client's own headers."""
+        """The headers beside the client's own."""
         headers = {} if self.body is None else {"Content-Type": "application/json"}
-        return {**headers, "Idempotency-Key": self.once} if self.once else headers
+        key = self.idempotency_key
+        return {**headers, "Idempotency-Key": key} if key else headers
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list, its own URL, and where its `Link` header says that the next one is."""
+    """A page of a list, its own URL, and the URL of the next page from its `Link` header."""
 
     document: Json
     url: httpx.URL
@@ -88,13 +96,15 @@ class Requests:
 
     Args:
         client: with the API's base URL and authentication.
-        pace: says when a request may begin.
+        limit: of the requests that run at once.
         secret: names of fields whose values messages do not show.
     """
 
-    def __init__(self, client: httpx.Client, pace: Pace, secret: Iterable[str] = ()) -> None:
+    def __init__(
+        self, client: httpx.Client, limit: ConcurrencyLimit, secret: Iterable[str] = ()
+    ) -> None:
         self._client = client
-        self._pace = pace
+        self._limit = limit
         self._secret = frozenset(secret)
 
     def send(
@@ -103,29 +113,36 @@ class Requests:
         record: Record,
         live: Record,
         body: bytes | None = None,
-        once: str = "",
+        idempotency_key: str = "",
     ) -> Json:
         """Send one request and decode its answer.
 
+        Args:
+            template: method and path, with placeholders for fields.
+            record: the record whose fields are put into the path.
+            live: the API's own record.
+            body: JSON text.
+            idempotency_key: sent as a header; "" for no key.
+
         Raises:
-            AnswerError: a 4xx, an answer that is not JSON, or a URL that cannot be.
+            AnswerError: a 4xx, an answer that is not JSON, or an invalid URL.
             CredentialsError: 401 or 403.
-            InterruptedTargetError: the API is away, or fails by itself.
+            InterruptedTargetError: the API gives no answer, or has a fault of its own.
         """
         method, _, path = template.partition(" ")
-        call = Call(method, fill(path, record, live), body, once, (record, live))
+        call = Call(method, expand_path(path, record, live), body, idempotency_key, (record, live))
         return self._document(self._ask(call), call)
 
     def send_all(
-        self, template: str, records: tuple[Record, ...], body: bytes, once: str = ""
+        self, template: str, records: tuple[Record, ...], body: bytes, idempotency_key: str = ""
     ) -> Json:
-        """Send one request for many records; as `send`."""
+        """Send one request for many records, as `send` does."""
         method, _, path = template.partition(" ")
-        call = Call(method, path, body, once, records)
+        call = Call(method, path, body, idempotency_key, records)
         return self._document(self._ask(call), call)
 
     def page(self, url: str) -> Page:
-        """One page of a list.
+        """Return one page of a list.
 
         Raises:
             AnswerError, CredentialsError, InterruptedTargetError: as `send`.
@@ -143,69 +160,70 @@ class Requests:
     def _ask(self, call: Call) -> httpx.Response:
         attempt, waited = 0, 0.0
         while True:
-            outcome = self._once(call)
+            outcome = self._attempt(call)
             if isinstance(outcome, httpx.Response):
-                self._check(outcome, call)
+                self._check_status(outcome, call)
                 return outcome
             attempt += 1
-            seconds = pause(outcome, attempt, waited, repeatable=call.repeatable)
+            seconds = delay_before_retry(outcome, attempt, waited, repeatable=call.repeatable)
             if seconds is None:
-                raise InterruptedTargetError(_given_up(outcome, attempt, waited))
-            self._pace.wait(seconds)
+                raise InterruptedTargetError(_describe_failure(outcome, attempt, waited))
+            self._limit.sleep(seconds)
             waited += seconds
 
-    def _once(self, call: Call) -> httpx.Response | Failure:
-        begun = self._pace.begin()
-        outcome: httpx.Response | Failure = Failure(arrived=True)
+    def _attempt(self, call: Call) -> httpx.Response | Failure:
+        round_ = self._limit.acquire()
+        outcome: httpx.Response | Failure = Failure(may_have_arrived=True)
         try:
             answer = self._client.request(
                 call.method, call.url, content=call.body, headers=call.headers
             )
-            failure = failure_of(answer)
-            outcome = replace(failure, problem=self._answered(answer, call)) if failure else answer
+            failure = failure_from_answer(answer)
+            problem = self._describe_answer(answer, call) if failure else ""
+            outcome = replace(failure, problem=problem) if failure else answer
         except httpx.InvalidURL as error:
-            raise AnswerError(f"{quote(self._named(call))}: cannot be sent: {error}") from None
-        except (httpx.RequestError, RuntimeError) as error:
-            # RuntimeError: the client was closed, because the run is ending
-            problem = f"{self._named(call)}: the API went away ({error or type(error).__name__})"
-            outcome = Failure(arrived=not not_sent(error), problem=problem)
+            raise AnswerError(f"{quote(self._describe(call))}: cannot be sent: {error}") from None
+        except REQUEST_ERRORS as error:
+            outcome = failure_from_error(error, self._describe(call))
         finally:
             busy = isinstance(outcome, Failure) and outcome.busy
-            after = (outcome.after or 0.0) if isinstance(outcome, Failure) else 0.0
-            self._pace.end(begun, busy=busy, after=after)
+            after = (outcome.retry_after or 0.0) if isinstance(outcome, Failure) else 0.0
+            self._limit.release(round_, busy=busy, retry_after=after)
         return outcome
 
-    def _check(self, answer: httpx.Response, call: Call) -> None:
+    def _check_status(self, answer: httpx.Response, call: Call) -> None:
         status = answer.status_code
         if answer.is_success:
             return
-        problem = self._answered(answer, call)
+        problem = self._describe_answer(answer, call)
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise CredentialsError(
-                f"{problem}; check API_TOKEN, API_HEADERS or API_OAUTH_…, and what they may do"
+                f"{problem}; check API_TOKEN, API_HEADERS or API_OAUTH_…, and the permissions that they give"
             )
         if answer.has_redirect_location:
-            secrets = self._hidden(call) | {*of_headers(answer.request)}
-            place = masked(answer.headers["Location"], secrets)
-            problem += f" and leads to {place}: name that in http"
+            mask = self._mask(call, answer)
+            problem += (
+                f" and redirects to {mask(answer.headers['Location'])}; name that address in http"
+            )
         raise AnswerError(problem, status)
 
-    def _answered(self, answer: httpx.Response, call: Call) -> str:
-        """What the API answered, for people."""
-        words = said(answer, self._hidden(call))
-        secrets = self._hidden(call) | {*of_headers(answer.request)}
-        url = masked(call.url, secrets)
+    def _describe(self, call: Call) -> str:
+        return f"{call.method} {SecretMask(self._field_secrets(call))(call.url)}"
+
+    def _describe_answer(self, answer: httpx.Response, call: Call) -> str:
+        words = quote_answer(answer, self._field_secrets(call))
+        url = self._mask(call, answer)(call.url)
         return f"{call.method} {url}: the API answered {answer.status_code}: {words}"
 
-    def _named(self, call: Call) -> str:
-        return f"{call.method} {masked(call.url, self._hidden(call))}"
+    def _mask(self, call: Call, answer: httpx.Response) -> SecretMask:
+        return SecretMask(self._field_secrets(call) | {*secrets_in_headers(answer.request)})
 
-    def _hidden(self, call: Call) -> set[str]:
+    def _field_secrets(self, call: Call) -> set[str]:
         return {
             value
-            for record in call.about
+            for record in call.records
             for name in self._secret
-            for value in of_fields(record.get(name))
+            for value in secrets_in_value(record.get(name))
         }
 
     def _document(self, answer: httpx.Response, call: Call) -> Json:
@@ -214,29 +232,29 @@ class Requests:
         try:
             return decode(answer.content)
         except DecodeError:
-            # Records that nobody knows yet: their secrets cannot be told from other words.
+            # The text may hold unknown records, whose secrets cannot be found in it.
             secret = "(not shown: records have secrets)" if self._secret else ""
             raise AnswerError(
-                f"{self._named(call)}: the API answered {answer.status_code} with what is not JSON:"
-                f" {secret or said(answer, self._hidden(call))}",
+                f"{self._describe(call)}: the API answered {answer.status_code} with invalid JSON:"
+                f" {secret or quote_answer(answer, self._field_secrets(call))}",
                 answer.status_code,
             ) from None
 
 
-def _given_up(failure: Failure, attempt: int, waited: float) -> str:
+def _describe_failure(failure: Failure, attempt: int, waited: float) -> str:
     tried = f", {attempt} times" if attempt > 1 else ""
-    if failure.after is not None and not waited:
-        tried = f", and asks to wait {failure.after:.0f} s"
+    if failure.retry_after is not None and not waited:
+        tried = f", and asks to wait {failure.retry_after:.0f} s"
     elif waited >= 1:
         tried += f" in {waited:.0f} s"
-    return f"{failure.problem}{tried}; run again when it is well, and it goes on where it stopped"
+    return f"{failure.problem}{tried}; run again when the API works, and seeding continues where it stopped"
 
 
-def fill(template: str, record: Record, live: Record) -> str:
-    """The path with `{field}` of the record and `{live.field}` of the API's own record put in.
+def expand_path(template: str, record: Record, live: Record) -> str:
+    """Put `{field}` of the record and `{live.field}` of the API's own record into a path.
 
     Raises:
-        AnswerError: a field that is named is not there, or would lead to another path.
+        AnswerError: a field is missing, or its value would lead to another path.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -251,7 +269,7 @@ def fill(template: str, record: Record, live: Record) -> str:
             )
         return quote_url(_text(found), safe="")
 
-    return NAMED.sub(value, template)
+    return PLACEHOLDER.sub(value, template)
 
 
 def _text(value: Json) -> str:

@@ -1,30 +1,24 @@
 """An API's answer as a message may quote it: without secrets, on one line, and bounded.
 
-An API may say back what was sent to it: a header with a token, or a record with a secret field.
+An API may repeat what was sent to it: a header with a token, or a record with a secret field.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote as quote_url
 
 import httpx
 
 from compose_seeder.errors import quote
+from compose_seeder.masking import MIN_SECRET_CHARACTERS, SecretMask
 
-ANSWER = 400
-"""How many characters of an API's answer a message quotes."""
+ANSWER_CHARACTERS = 400
+"""Length up to which an API's answer is quoted."""
 
-MASK = "***"
-
-SHORTEST = 4
-"""Characters of a secret that can be masked; a shorter one would mask words."""
-
-OPEN = {
+PUBLIC_HEADERS = {
     "accept",
     "accept-encoding",
     "connection",
@@ -38,10 +32,10 @@ OPEN = {
 """Headers that hold no secret."""
 
 
-def of_headers(request: httpx.Request) -> Iterator[str]:
-    """What the request's headers hold that nobody else shall read."""
+def secrets_in_headers(request: httpx.Request) -> Iterator[str]:
+    """Yield every secret in the request's headers."""
     for name, value in request.headers.items():
-        if name in OPEN:
+        if name in PUBLIC_HEADERS:
             continue
         yield value
         if name in {"authorization", "proxy-authorization"}:
@@ -53,46 +47,29 @@ def of_headers(request: httpx.Request) -> Iterator[str]:
             yield from (part.partition("=")[2] for part in value.split(";"))
 
 
-def of_fields(value: Any) -> Iterator[str]:
-    """The texts and numbers in a field that is secret, at every depth."""
+def secrets_in_value(value: Any) -> Iterator[str]:
+    """Yield the texts and numbers in the value of a secret field, at every depth."""
     if isinstance(value, dict):
         for part in value.values():
-            yield from of_fields(part)
+            yield from secrets_in_value(part)
     elif isinstance(value, list):
         for part in value:
-            yield from of_fields(part)
+            yield from secrets_in_value(part)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
 
 
-def masked(text: str, secrets: set[str]) -> str:
-    """`text` without the secrets, in any form that JSON or a URL gives them."""
-    forms = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, MASK)
-    return text
-
-
-def said(answer: httpx.Response, fields: set[str]) -> str:
-    """What the API said, quoted.
+def quote_answer(answer: httpx.Response, field_secrets: set[str]) -> str:
+    """Return the API's words for a message.
 
     Args:
-        answer: in whole.
-        fields: values of the record's secret fields.
+        answer: with its body.
+        field_secrets: the values of the record's secret fields.
     """
-    if any(len(secret) < SHORTEST for secret in fields):
+    if any(len(secret) < MIN_SECRET_CHARACTERS for secret in field_secrets):
         return "(not shown: the record has a secret that is too short to mask)"
-    return quote(masked(answer.text, fields | {*of_headers(answer.request)}), ANSWER)
-
-
-def _forms(secret: str) -> set[str]:
-    # Twice: a body that is quoted in a text of the answer.
-    once = {secret, *_in_json(secret)}
-    return {*once, *(form for text in once for form in _in_json(text)), quote_url(secret, safe="")}
-
-
-def _in_json(text: str) -> set[str]:
-    return {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    mask = SecretMask(field_secrets | {*secrets_in_headers(answer.request)})
+    return quote(mask(answer.text), ANSWER_CHARACTERS)
 
 
 def _password(credentials: str) -> str:

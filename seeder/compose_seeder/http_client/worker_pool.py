@@ -1,10 +1,10 @@
-"""Jobs, some at once: an endpoint's requests, in threads.
+"""A pool of threads for an endpoint's requests.
 
-    jobs ─▶ todo ─▶ threads ─▶ done ─▶ results, in batches
-                                 └─▶ jobs that follow from them, before others
+    jobs ─▶ queue ─▶ threads ─▶ outcomes ─▶ results, in batches
+                                  └─▶ jobs that follow from them, before others
 
-The threads are daemons: a request under way may take its whole timeout, and a signal must not wait
-for it. The next run finds what became of it.
+The threads are daemons: a running request may need its whole timeout, and a signal must not wait
+for it. The next run finds out whether the API acted on it.
 """
 
 from __future__ import annotations
@@ -18,142 +18,150 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
-from compose_seeder.http_client.concurrency_limit import Pace
+from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 
 T = TypeVar("T")
 
-FINISHING = 5.0
-"""Seconds that requests under way have to finish when another one has failed."""
+FINISH_SECONDS = 5.0
+"""Seconds that running requests have to finish when another one has failed."""
 
-BATCH = 256
-"""How many results are handed on together, at most."""
+BATCH_RESULTS = 256
+"""How many results are returned together, at most."""
 
-SOON = 0.25
-"""Seconds after which results are handed on, however few they are."""
+BATCH_SECONDS = 0.25
+"""Seconds after which results are returned, however few they are."""
 
-AHEAD = 16
-"""How many jobs are there for each thread, so that none waits for its next one.
+JOBS_PER_THREAD = 16
+"""How many jobs are queued for each thread, so that none waits for its next job.
 
-Many, since each time that the main thread looks at results, it takes the interpreter from the others.
+Many, since the main thread holds the interpreter whenever it looks at results.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[T]):
-    """What a job came to, and the jobs that follow from it."""
+    """A job's results, and the jobs that follow from it."""
 
     results: list[T]
-    then: Sequence[Callable[[], Outcome[T]]] = ()
+    following: Sequence[Callable[[], Outcome[T]]] = ()
 
 
 Job = Callable[[], Outcome[T]]
 
 
-class _Crew(Generic[T]):
-    """Threads, begun as they are needed."""
+class _WorkerPool(Generic[T]):
+    """Threads, started as they are needed."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
         self._threads = 0
-        self._todo: SimpleQueue[Job[T] | None] = SimpleQueue()
-        self._done: deque[Outcome[T] | BaseException] = deque()
-        self._look = Event()
-        self.running = 0
+        self._queue: SimpleQueue[Job[T] | None] = SimpleQueue()
+        self._outcomes: deque[Outcome[T] | BaseException] = deque()
+        self._wake = Event()
+        self.pending = 0
 
     @property
-    def full(self) -> bool:
-        return self.running >= AHEAD * self._most
+    def is_full(self) -> bool:
+        return self.pending >= JOBS_PER_THREAD * self._maximum
 
-    def begin(self, job: Job[T]) -> None:
-        self._todo.put(job)
-        self.running += 1
-        if self._threads < min(self.running, self._most):
+    def submit(self, job: Job[T]) -> None:
+        self._queue.put(job)
+        self.pending += 1
+        if self._threads < min(self.pending, self._maximum):
             self._threads += 1
             Thread(target=self._work, name=f"endpoint-{self._threads}", daemon=True).start()
 
-    def finished(self, seconds: float) -> Iterator[Outcome[T] | BaseException]:
-        """What jobs came to, after so many seconds or when there is need to look."""
-        if not self._done:
-            self._look.wait(max(0.0, seconds))
-        self._look.clear()
-        while self._done:
-            self.running -= 1
-            yield self._done.popleft()
+    def collect(self, seconds: float) -> Iterator[Outcome[T] | BaseException]:
+        """Yield outcomes, after so many seconds or as soon as there is need to look."""
+        if not self._outcomes:
+            self._wake.wait(max(0.0, seconds))
+        self._wake.clear()
+        while self._outcomes:
+            self.pending -= 1
+            yield self._outcomes.popleft()
 
-    def call_off(self) -> None:
-        """Forget what has not begun."""
+    def cancel_queued(self) -> None:
         with suppress(Empty):
             while True:
-                self._todo.get_nowait()
-                self.running -= 1
+                self._queue.get_nowait()
+                self.pending -= 1
 
-    def dismiss(self) -> None:
-        self.call_off()
+    def shut_down(self) -> None:
+        self.cancel_queued()
         for _ in range(self._threads):
-            self._todo.put(None)
+            self._queue.put(None)
 
     def _work(self) -> None:
-        while (job := self._todo.get()) is not None:
+        while (job := self._queue.get()) is not None:
             try:
-                self._done.append(job())
-                need = self._todo.qsize() <= self._most
+                self._outcomes.append(job())
+                wake = self._queue.qsize() <= self._maximum
             except BaseException as error:  # noqa: BLE001 - raised again where the results are awaited
-                self._done.append(error)
-                need = True
-            if need:
-                self._look.set()
+                self._outcomes.append(error)
+                wake = True
+            if wake:
+                self._wake.set()
 
 
-def run(jobs: Iterator[Job[T]], most: int, pace: Pace) -> Iterator[list[T]]:
-    """Do jobs, so many at once at most; what they come to, in batches and in no order.
+def run_jobs(jobs: Iterator[Job[T]], maximum: int, limit: ConcurrencyLimit) -> Iterator[list[T]]:
+    """Run jobs in threads, and yield their results in batches and in no order.
+
+    Args:
+        jobs: functions that threads call.
+        maximum: the number of threads.
+        limit: of the requests that the jobs send; stopped when a job fails.
 
     Raises:
-        Exception: what the first job raised that raised; what went well before and beside it is
-            handed on first.
+        Exception: the first exception of a job; results of other jobs are yielded before it.
     """
-    crew: _Crew[T] = _Crew(most)
+    pool: _WorkerPool[T] = _WorkerPool(maximum)
     try:
-        yield from _batches(crew, jobs, pace)
+        yield from _run_in(pool, jobs, limit)
     except BaseException:
-        pace.stop()
+        limit.stop()
         raise
     finally:
-        crew.dismiss()
+        pool.shut_down()
 
 
-def _batches(crew: _Crew[T], jobs: Iterator[Job[T]], pace: Pace) -> Iterator[list[T]]:
+def _run_in(
+    pool: _WorkerPool[T], jobs: Iterator[Job[T]], limit: ConcurrencyLimit
+) -> Iterator[list[T]]:
     following: deque[Job[T]] = deque()
-    good: list[T] = []
-    handed = time.monotonic()
+    results: list[T] = []
+    yielded = time.monotonic()
     while True:
-        while not crew.full and (job := following.popleft() if following else next(jobs, None)):
-            crew.begin(job)
-        if not crew.running:
+        while not pool.is_full and (job := following.popleft() if following else next(jobs, None)):
+            pool.submit(job)
+        if not pool.pending:
             break
-        for outcome in crew.finished(handed + SOON - time.monotonic() if good else SOON):
+        patience = yielded + BATCH_SECONDS - time.monotonic() if results else BATCH_SECONDS
+        for outcome in pool.collect(patience):
             if isinstance(outcome, BaseException):
-                yield good + _beside(crew, pace)
+                yield results + _finish_running(pool, limit)
                 raise outcome
-            good += outcome.results
-            following.extend(outcome.then)
-        if good and (len(good) >= BATCH or time.monotonic() >= handed + SOON):
-            yield good
-            good, handed = [], time.monotonic()
-    if good:
-        yield good
+            results += outcome.results
+            following.extend(outcome.following)
+        if results and (
+            len(results) >= BATCH_RESULTS or time.monotonic() >= yielded + BATCH_SECONDS
+        ):
+            yield results
+            results, yielded = [], time.monotonic()
+    if results:
+        yield results
 
 
-def _beside(crew: _Crew[T], pace: Pace) -> list[T]:
-    """What was under way beside a job that failed: it is written all the same.
+def _finish_running(pool: _WorkerPool[T], limit: ConcurrencyLimit) -> list[T]:
+    """Return the results of jobs that were running when another one failed.
 
-    Were the ledger not told, our own writes would look like somebody's edits.
+    Without them in the ledger, our own writes would look like somebody's edits.
     """
-    crew.call_off()
-    pace.stop()
-    until = time.monotonic() + FINISHING
-    good: list[T] = []
-    while crew.running and time.monotonic() < until:
-        for outcome in crew.finished(until - time.monotonic()):
+    pool.cancel_queued()
+    limit.stop()
+    deadline = time.monotonic() + FINISH_SECONDS
+    results: list[T] = []
+    while pool.pending and time.monotonic() < deadline:
+        for outcome in pool.collect(deadline - time.monotonic()):
             if isinstance(outcome, Outcome):
-                good += outcome.results
-    return good
+                results += outcome.results
+    return results

@@ -17,8 +17,9 @@ from urllib.parse import parse_qsl, unquote_plus
 import httpx
 import pytest
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, RefusedError
-from compose_seeder.http_client.auth import BearerToken, Client, ClientCredentials
-from compose_seeder.http_client.redact import masked, of_fields
+from compose_seeder.http_client.auth import BearerToken, ClientCredentials, OAuthClient
+from compose_seeder.http_client.redact import secrets_in_value
+from compose_seeder.masking import SecretMask
 
 from tests.support.endpoint_seeds import Through
 from tests.support.seed_folder import counts
@@ -97,7 +98,7 @@ def tokens(api: Api) -> Iterator[Server]:
 
 def credentials(tokens: Server, **more: Any) -> ClientCredentials:
     parameters = {"scope": "api:write"}
-    return ClientCredentials(Client(tokens.url, "seeds", SECRET, parameters), **more)
+    return ClientCredentials(OAuthClient(tokens.url, "seeds", SECRET, parameters), **more)
 
 
 @pytest.mark.parametrize("basic", [True, False])
@@ -300,7 +301,9 @@ def test_a_redirect_is_not_followed_and_named_without_the_token(through: Through
         base_url="http://api.test",
         auth=BearerToken("bearer-token"),
     )
-    with pytest.raises(RefusedError, match=r"leads to http://elsewhere\.test/\S+\*\*\*: name that"):
+    with pytest.raises(
+        RefusedError, match=r"redirects to http://elsewhere\.test/\S+\*\*\*: name that address"
+    ):
         through.run()
     assert asked == ["api.test"]
 
@@ -311,12 +314,12 @@ def test_what_holds_secrets_that_nobody_knows_is_not_quoted(through: Through) ->
     lines = b'{"slug": "a", "pin": "edited-by-hand"}\n{"slug": "b"}'
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=lines))
     through.client = httpx.Client(transport=transport, base_url="http://api.test")
-    with pytest.raises(RefusedError, match=r"with what is not JSON: \(not shown"):
+    with pytest.raises(RefusedError, match=r"with invalid JSON: \(not shown"):
         through.run([{"slug": "a", "pin": "of-the-seed"}])
 
 
 def test_forms_of_a_secret() -> None:
     """As JSON writes it, with and without escapes, and as a URL does."""
     said = 'a/b"ü a/b\\"ü a/b\\"\\u00fc a%2Fb%22%C3%BC'
-    assert masked(said, {'a/b"ü'}) == "*** *** *** ***"
-    assert set(of_fields({"a": [1, "x", None, True, {"b": "y"}]})) == {"1", "x", "y"}
+    assert SecretMask({'a/b"ü'})(said) == "*** *** *** ***"
+    assert set(secrets_in_value({"a": [1, "x", None, True, {"b": "y"}]})) == {"1", "x", "y"}

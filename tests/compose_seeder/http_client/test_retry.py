@@ -11,37 +11,42 @@ import httpx
 import pytest
 from compose_seeder.errors import InterruptedTargetError
 from compose_seeder.http_client import retry
-from compose_seeder.http_client.concurrency_limit import Pace
-from compose_seeder.http_client.retry import Failure, pause, retry_after
+from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
+from compose_seeder.http_client.retry import Failure, delay_before_retry, parse_retry_after
 
 from tests.support.endpoint_seeds import THINGS, Through
 from tests.support.seed_folder import Seeds, counts
 from tests.support.small_api import Api
 
 MANY = [{"slug": f"s{n}", "v": n} for n in range(40)]
-LOST = Failure(arrived=True)
-REFUSED = Failure(arrived=False)
+LOST = Failure(may_have_arrived=True)
+REFUSED = Failure(may_have_arrived=False)
 
 
 # the policy
 
 
 def test_what_may_have_arrived_is_repeated_only_where_that_is_safe() -> None:
-    assert pause(LOST, 1, 0, repeatable=False) is None
-    assert pause(LOST, 1, 0, repeatable=True) is not None
-    assert pause(REFUSED, 1, 0, repeatable=False) is not None
-    assert pause(LOST, retry.ATTEMPTS, 0, repeatable=True) is None
-    assert pause(REFUSED, retry.ATTEMPTS, 0, repeatable=True) is None
+    assert delay_before_retry(LOST, 1, 0, repeatable=False) is None
+    assert delay_before_retry(LOST, 1, 0, repeatable=True) is not None
+    assert delay_before_retry(REFUSED, 1, 0, repeatable=False) is not None
+    assert delay_before_retry(LOST, retry.MAX_ATTEMPTS, 0, repeatable=True) is None
+    assert delay_before_retry(REFUSED, retry.MAX_ATTEMPTS, 0, repeatable=True) is None
 
 
 def test_what_the_api_asks_for_is_waited_for_and_no_more_than_patience() -> None:
-    asked = Failure(arrived=False, busy=True, after=7)
-    assert 7 <= (pause(asked, 1, 0, repeatable=False) or 0) < 7.2
-    assert pause(asked, 2, retry.PATIENCE - 5, repeatable=True) is None
-    assert pause(Failure(arrived=False, busy=True, after=3600), 1, 0, repeatable=True) is None
-    unsaid = Failure(arrived=False, busy=True)
-    assert (pause(unsaid, 20, 0, repeatable=False) or 99) < retry.LONGEST + 1
-    assert pause(unsaid, 20, retry.PATIENCE, repeatable=False) is None
+    asked = Failure(may_have_arrived=False, busy=True, retry_after=7)
+    assert 7 <= (delay_before_retry(asked, 1, 0, repeatable=False) or 0) < 7.2
+    assert delay_before_retry(asked, 2, retry.MAX_WAIT_SECONDS - 5, repeatable=True) is None
+    assert (
+        delay_before_retry(
+            Failure(may_have_arrived=False, busy=True, retry_after=3600), 1, 0, repeatable=True
+        )
+        is None
+    )
+    unsaid = Failure(may_have_arrived=False, busy=True)
+    assert (delay_before_retry(unsaid, 20, 0, repeatable=False) or 99) < retry.MAX_DELAY_SECONDS + 1
+    assert delay_before_retry(unsaid, 20, retry.MAX_WAIT_SECONDS, repeatable=False) is None
 
 
 @pytest.mark.parametrize(
@@ -57,77 +62,79 @@ def test_what_the_api_asks_for_is_waited_for_and_no_more_than_patience() -> None
 def test_retry_after_in_seconds_or_as_a_date(header: str, low: float, high: float) -> None:
     if header == "in 90 s":
         header = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    found = retry_after(httpx.Response(503, headers={"Retry-After": header}))
+    found = parse_retry_after(httpx.Response(503, headers={"Retry-After": header}))
     assert found is not None
     assert low <= found <= high
 
 
 @pytest.mark.parametrize("header", ["", "soon", "-1", "1.5", "٣"])
 def test_a_retry_after_that_is_none(header: str) -> None:
-    assert retry_after(httpx.Response(503, headers=[(b"Retry-After", header.encode())])) is None
+    assert (
+        parse_retry_after(httpx.Response(503, headers=[(b"Retry-After", header.encode())])) is None
+    )
 
 
-# the pace
+# the concurrency limit
 
 
 def test_half_as_many_once_a_round_and_one_more_each_round() -> None:
-    pace = Pace(8)
-    begun = [pace.begin() for _ in range(8)]
+    limit = ConcurrencyLimit(8)
+    begun = [limit.acquire() for _ in range(8)]
     for number in begun:
-        pace.end(number, busy=True)
-    assert pace.room == 4
+        limit.release(number, busy=True)
+    assert limit.allowed == 4
     for _ in range(5):
-        pace.end(pace.begin(), busy=False)
-    assert pace.room == 5
+        limit.release(limit.acquire(), busy=False)
+    assert limit.allowed == 5
     for _ in range(100):
-        pace.end(pace.begin(), busy=False)
-    assert pace.room == 8
+        limit.release(limit.acquire(), busy=False)
+    assert limit.allowed == 8
     for _ in range(100):
-        pace.end(pace.begin(), busy=True)
-    assert pace.room == 1
+        limit.release(limit.acquire(), busy=True)
+    assert limit.allowed == 1
 
 
 def test_no_more_begin_than_there_is_room_for() -> None:
-    pace = Pace(2)
-    pace.end(pace.begin(), busy=True)
-    first = pace.begin()
+    limit = ConcurrencyLimit(2)
+    limit.release(limit.acquire(), busy=True)
+    first = limit.acquire()
     begun = threading.Event()
 
     def second() -> None:
-        pace.begin()
+        limit.acquire()
         begun.set()
 
     threading.Thread(target=second, daemon=True).start()
     assert not begun.wait(0.2)
-    pace.end(first, busy=True)
+    limit.release(first, busy=True)
     assert begun.wait(5)
 
 
 def test_nothing_begins_before_the_api_wants_it() -> None:
-    pace = Pace(4)
-    pace.end(pace.begin(), busy=True, after=0.3)
+    limit = ConcurrencyLimit(4)
+    limit.release(limit.acquire(), busy=True, retry_after=0.3)
     started = time.monotonic()
-    pace.end(pace.begin(), busy=False)
+    limit.release(limit.acquire(), busy=False)
     assert time.monotonic() - started >= 0.29
 
 
 def test_a_wait_ends_with_the_run() -> None:
-    pace = Pace(4)
-    threading.Timer(0.1, pace.stop).start()
+    limit = ConcurrencyLimit(4)
+    threading.Timer(0.1, limit.stop).start()
     started = time.monotonic()
     with pytest.raises(InterruptedTargetError, match="is ending"):
-        pace.wait(30)
+        limit.sleep(30)
     assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("after", [30.0, 1e12, float("inf")])
 def test_what_waits_for_the_api_is_not_sent_when_the_run_ends(after: float) -> None:
     """However long it would be: `Retry-After` may be the year 9999, and no clock goes there."""
-    pace = Pace(4)
-    pace.end(pace.begin(), busy=True, after=after)
-    threading.Timer(0.1, pace.stop).start()
-    with pytest.raises(InterruptedTargetError, match="the API wants no request"):
-        pace.begin()
+    limit = ConcurrencyLimit(4)
+    limit.release(limit.acquire(), busy=True, retry_after=after)
+    threading.Timer(0.1, limit.stop).start()
+    with pytest.raises(InterruptedTargetError, match="while the API asks to wait"):
+        limit.acquire()
 
 
 # with an API
@@ -171,7 +178,7 @@ def test_an_api_that_asks_for_an_hour(through: Through, api: Api) -> None:
 
 def test_patience_has_an_end(through: Through, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """An API that is always busy ends the run, with how long it was waited for."""
-    monkeypatch.setattr(retry, "PATIENCE", 2.5)
+    monkeypatch.setattr(retry, "MAX_WAIT_SECONDS", 2.5)
     api.busy, api.retry_after = 999, "1"
     started = time.monotonic()
     with pytest.raises(InterruptedTargetError, match=r"429.* 3 times in 2 s; run again"):

@@ -46,18 +46,3 @@ def merge_confirmed(confirm: Confirm, answer: Json) -> dict[str, Json]:
     by = confirm.by
     rows = (row for row in answer if isinstance(row, dict) and by in row)
     return {confirm.into: {str(row[by]): {k: v for k, v in row.items() if k != by} for row in rows}}
-
-
-def resolve_pointer(answer: Json, pointer: str) -> Json:
-    """Return what a JSON Pointer leads to through objects; None where it leads nowhere."""
-    for token in pointer.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
-        answer = answer.get(name) if isinstance(answer, dict) else None
-    return answer
-
-
-def is_null(answer: Json, pointer: str) -> bool:
-    """Return whether a JSON Pointer leads to a null that is written there."""
-    parent, _, name = pointer.rpartition("/")
-    there = resolve_pointer(answer, parent)
-    return isinstance(there, dict) and there.get(name, 0) is None

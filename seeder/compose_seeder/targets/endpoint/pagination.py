@@ -3,7 +3,7 @@
     GET list ─▶ page ─▶ by Link header, by a pointer to the next one, or by offset ─▶ all records
 
 Half a list would make doubles of the rest: a page that says of itself that it is not all, and that
-nobody has said how to resolve_pointer, is an error, and so is one that comes again.
+nobody has said how to follow, is an error, and so is one that comes again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import httpx
 
 from compose_seeder.errors import quote
 from compose_seeder.http_client.client import AnswerError, Page, Requests
+from compose_seeder.json_pointer import follow_pointer, leads_to_null
 from compose_seeder.manifest.models import Http, Pages
-from compose_seeder.targets.endpoint.json_values import is_null, resolve_pointer
 
 Json = Any
 
@@ -129,7 +129,7 @@ def _following(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None
     if pages.offset:
         # Until a page is empty: one that is merely short may be as long as the API lets it be.
         return None if offset is None else page.url.copy_merge_params({pages.offset: str(offset)})
-    found = page.link if pages.link else resolve_pointer(page.document, pages.next or "")
+    found = page.link if pages.link else follow_pointer(page.document, pages.next or "")
     if found in (None, "", False):
         return None
     if pages.cursor:
@@ -150,7 +150,7 @@ def _with(url: str, parameters: dict[str, str]) -> str:
 
 def check_complete(answer: Json, link: str | None) -> None:
     """Raise `AnswerError` where an answer says of itself that it is not all."""
-    places = [resolve_pointer(answer, pointer) for pointer in ENVELOPES]
+    places = [follow_pointer(answer, pointer) for pointer in ENVELOPES]
     said = any(place.get(name) for place in places if isinstance(place, dict) for name in NEXT_PAGE)
     if said or link:
         raise AnswerError(
@@ -161,7 +161,7 @@ def check_complete(answer: Json, link: str | None) -> None:
 
 def _all_there(answer: Json, shown: int) -> None:
     """Raise `AnswerError` where a list that is no page says that there are more records than it shows."""
-    places = [resolve_pointer(answer, pointer) for pointer in ENVELOPES]
+    places = [follow_pointer(answer, pointer) for pointer in ENVELOPES]
     found = [place.get(name) for place in places if isinstance(place, dict) for name in TOTAL]
     most = max((n for n in found if isinstance(n, int) and not isinstance(n, bool)), default=0)
     if most > shown:
@@ -178,7 +178,7 @@ def records_of(answer: Json, pointer: str) -> list[Json]:
         AnswerError: there is none.
     """
     page = (
-        [] if is_null(answer, pointer) else resolve_pointer(answer, pointer)
+        [] if leads_to_null(answer, pointer) else follow_pointer(answer, pointer)
     )  # as some write an empty one
     if not isinstance(page, list) or not all(isinstance(record, dict) for record in page):
         raise AnswerError("did not answer with an array of objects; is http.items right?")

@@ -14,11 +14,12 @@ from typing import Any
 from compose_seeder.errors import Fault, RefusedError
 from compose_seeder.exact_json import decode
 from compose_seeder.http_client.client import AnswerError, Requests
-from compose_seeder.http_client.concurrency_limit import Pace
-from compose_seeder.http_client.worker_pool import Job, Outcome, run
+from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
+from compose_seeder.http_client.worker_pool import Job, Outcome, run_jobs
+from compose_seeder.json_pointer import follow_pointer, leads_to_null
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.staging import Desired, format_key
-from compose_seeder.targets.endpoint.json_values import is_null, merge_confirmed, resolve_pointer
+from compose_seeder.targets.endpoint.json_values import merge_confirmed
 from compose_seeder.targets.endpoint.pagination import (
     check_complete,
     key_problem,
@@ -37,10 +38,10 @@ GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 class Reader:
     """Reads an endpoint's records."""
 
-    def __init__(self, requests: Requests, dataset: Dataset, pace: Pace) -> None:
+    def __init__(self, requests: Requests, dataset: Dataset, limit: ConcurrencyLimit) -> None:
         self._requests = requests
         self._dataset = dataset
-        self._pace = pace
+        self._limit = limit
 
     def all(self, desired: Sequence[Desired]) -> list[Live]:
         """Every record that the API holds, or those that are desired where each is asked for.
@@ -63,7 +64,7 @@ class Reader:
 
     def run(self, jobs: Iterator[Job[Live]]) -> Iterator[list[Live]]:
         """Do jobs that read, some at once."""
-        return run(jobs, self._dataset.http.concurrency, self._pace)
+        return run_jobs(jobs, self._dataset.http.concurrency, self._limit)
 
     def read_back(self, named: Mapping[str, Json], record: Mapping[str, Json]) -> dict[str, Json]:
         """Return a record with what the confirming requests show of it.
@@ -111,9 +112,9 @@ class Reader:
     def _these(self, answer: Json, key: Key) -> list[dict[str, Json]]:
         """Return the records in an answer that have the key: of an array, or the one that it is."""
         pointer = self._dataset.http.items
-        if answer is None or is_null(answer, pointer):
+        if answer is None or leads_to_null(answer, pointer):
             return []
-        found = resolve_pointer(answer, pointer)
+        found = follow_pointer(answer, pointer)
         records = [found] if isinstance(found, dict) else records_of(answer, pointer)
         for record in records:
             if problem := key_problem(record, self._dataset.key):

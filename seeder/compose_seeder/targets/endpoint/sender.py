@@ -14,7 +14,7 @@ from typing import Any
 
 from compose_seeder.errors import Fault, RefusedError
 from compose_seeder.exact_json import encode
-from compose_seeder.http_client.worker_pool import BATCH, Job, Outcome, run
+from compose_seeder.http_client.worker_pool import BATCH_RESULTS, Job, Outcome, run_jobs
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.diff import compare
@@ -99,7 +99,7 @@ class PlanSender:
     def _delete_all(self, ledger: Ledger, dataset_id: int, tally: _Tally) -> None:
         rows = self._connection.execute(statements("endpoint")["deletes"]).fetchall()
         jobs = (partial(self._delete, id_, key) for id_, key in rows)
-        for batch in run(jobs, self._dataset.http.concurrency, self._sides.pace):
+        for batch in run_jobs(jobs, self._dataset.http.concurrency, self._sides.limit):
             ledger.forget_records(dataset_id, [id_ for id_, fault in batch if fault is None])
             tally.refused += [fault for _, fault in batch if fault]
             tally.add(len(batch))
@@ -118,7 +118,7 @@ class PlanSender:
         again: list[Written] = []
         refused: list[Written] = []
         jobs = self._jobs(ledger, dataset_id, bulk=not last)
-        for batch in run(jobs, self._dataset.http.concurrency, self._sides.pace):
+        for batch in run_jobs(jobs, self._dataset.http.concurrency, self._sides.limit):
             written = [one for one in batch if one.fate in {"written", "renamed"}]
             observed = [(one.position, encode(one.observed).decode()) for one in written]
             if observed:
@@ -144,7 +144,7 @@ class PlanSender:
         )
         writer = self._writer(self._last_applied_at(dataset_id))
         together = self._dataset.http.bulk if bulk else None
-        while some := list(islice(changes, max(BATCH, together.size if together else 0))):
+        while some := list(islice(changes, max(BATCH_RESULTS, together.size if together else 0))):
             ledger.intend(dataset_id, self._sides.fields, [change.position or 0 for change in some])
             if together:
                 creates = iter([change for change in some if change.action == "create"])

@@ -20,7 +20,7 @@ import psycopg
 from compose_seeder.errors import Fault, RefusedError
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.http_client.client import Requests
-from compose_seeder.http_client.concurrency_limit import Pace
+from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.http_client.worker_pool import Job
 from compose_seeder.manifest.models import FieldRules
 from compose_seeder.postgres import statements
@@ -55,9 +55,9 @@ class EndpointSides:
         self._connection = run.connection
         self._dataset = run.dataset
         self._verify = run.options.verify
-        self.pace = Pace(run.dataset.http.concurrency)
-        self.requests = Requests(client, self.pace, run.dataset.secrets)
-        self.reader = Reader(self.requests, run.dataset, self.pace)
+        self.limit = ConcurrencyLimit(run.dataset.http.concurrency)
+        self.requests = Requests(client, self.limit, run.dataset.secrets)
+        self.reader = Reader(self.requests, run.dataset, self.limit)
         self.desired: list[Desired] = []
         self.fields: list[str] = []
         self.keys: dict[int, Key] = {}

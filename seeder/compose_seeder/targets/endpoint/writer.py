@@ -17,10 +17,11 @@ from uuid import NAMESPACE_URL, uuid5
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.worker_pool import Outcome
+from compose_seeder.json_pointer import follow_pointer
 from compose_seeder.manifest.models import Bulk, Dataset
 from compose_seeder.reconcile.plan import Change
 from compose_seeder.reconcile.staging import Desired, format_key
-from compose_seeder.targets.endpoint.json_values import differences, project, resolve_pointer
+from compose_seeder.targets.endpoint.json_values import differences, project
 from compose_seeder.targets.endpoint.reader import GONE, Reader
 
 Json = Any
@@ -103,7 +104,7 @@ class Writer:
                 answer = self._update(change, wanted, fields, live)
         except AnswerError as error:
             exists = change.action == "create" and error.status == self._http.exists
-            fate: Fate = "doubtful" if exists else "unread" if error.taken else "refused"
+            fate: Fate = "doubtful" if exists else "unread" if error.accepted else "refused"
             return Outcome([Written(change, fate, problem=error.problem)])
         return self._confirm(change, fields, live, answer)
 
@@ -120,9 +121,9 @@ class Writer:
         try:
             answer = self._requests.send_all(bulk.request, tuple(fields), body, idempotency_key)
         except AnswerError as error:
-            fate: Fate = "unseen" if error.taken else "doubtful"
+            fate: Fate = "unseen" if error.accepted else "doubtful"
             return Outcome([Written(one, fate, problem=error.problem) for one in changes])
-        answers = self._in_order(resolve_pointer(answer, bulk.items), wanted)
+        answers = self._in_order(follow_pointer(answer, bulk.items), wanted)
         if answers is None:
             problem = "the answer to http.bulk is not an array of the same records"
             return Outcome([Written(one, "unseen", problem=problem) for one in changes])
@@ -144,7 +145,7 @@ class Writer:
         try:
             self._requests.send(self._http.delete or "", live, live)
         except AnswerError as error:
-            return "" if error.taken or error.status in GONE else error.problem
+            return "" if error.accepted or error.status in GONE else error.problem
         return ""
 
     def _create(self, wanted: Desired, fields: Mapping[str, Json]) -> Json:

@@ -1,0 +1,25 @@
+"""JSON Pointer (RFC 6901) through objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def split_pointer(pointer: str) -> list[str]:
+    """Return the names that a pointer goes through; none where it is ""."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def follow_pointer(document: Any, pointer: str) -> Any:
+    """Return the value that a pointer leads to; None where it leads nowhere."""
+    for name in split_pointer(pointer):
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def leads_to_null(document: Any, pointer: str) -> bool:
+    """Tell if a pointer leads to a null that is written there."""
+    parent, _, last = pointer.rpartition("/")
+    container = follow_pointer(document, parent)
+    (name,) = split_pointer(f"/{last}")
+    return isinstance(container, dict) and container.get(name, 0) is None
