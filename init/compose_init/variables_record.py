@@ -7,11 +7,11 @@ import secrets
 from contextlib import suppress
 
 import psycopg
+from compose_seeder.masking import MIN_SECRET_CHARACTERS
 from compose_seeder.sources.variables import FILE_SUFFIX
 
 from compose_init import ledger, up_to_date
 from compose_init.database.connection import Connection
-from compose_init.logs import MIN_SECRET_LENGTH
 from compose_init.settings import Settings
 
 LINE = (
@@ -54,5 +54,5 @@ def record(connection: Connection, settings: Settings, arguments: tuple[str, ...
 def _may_be_masked(settings: Settings) -> bool:
     """Tell if a secret may stand in the line of the fast path, which does not know the secrets."""
     line = re.sub(r"\d", "0", f"{LINE} {settings.log_service_name}")
-    known = (secret for secret in settings.secrets if len(secret) >= MIN_SECRET_LENGTH)
+    known = (secret for secret in settings.secrets if len(secret) >= MIN_SECRET_CHARACTERS)
     return any(re.sub(r"\d", "0", secret) in line for secret in known)

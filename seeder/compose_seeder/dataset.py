@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from compose_seeder.documents.batch import Documents
 from compose_seeder.documents.children import with_children
-from compose_seeder.documents.json_document import Arrays
 from compose_seeder.documents.json_schema import RecordSchema
 from compose_seeder.inputs import Inputs
 from compose_seeder.postgres import translated
@@ -60,7 +60,7 @@ class Seeding:
     def _fingerprint(self, inputs: Inputs, source: str) -> str:
         return inputs.fingerprint(source, self.schema.fingerprint if self.schema else "")
 
-    def _reconcile(self, document: Arrays, fingerprint: str) -> Plan:
+    def _reconcile(self, document: Documents, fingerprint: str) -> Plan:
         run = self.run
         reconciler: Reconciler = (
             TableReconciler(run) if run.dataset.table else EndpointReconciler(run)
@@ -73,7 +73,7 @@ class Seeding:
                 return self._plan_creation(document)
             return reconciler.reconcile(document, fingerprint)
 
-    def _plan_creation(self, document: Arrays) -> Plan:
+    def _plan_creation(self, document: Documents) -> Plan:
         """Return the plan for a target that the pending migrations make: every record is created."""
         batches = all_records(self.run, document)
         new = DesiredRecords(self.run.dataset, batches, document, everything_pending)

@@ -1,4 +1,4 @@
-"""JSON that keeps every digit: a number that is no integer is a Decimal, not a float."""
+"""JSON that keeps every digit: a number with a fraction or an exponent is a Decimal, not a float."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _encoder = Encoder(decimal_format="number")
 
 
 def decode(data: bytes | memoryview) -> Any:
-    """The value of JSON text.
+    """Return the value of JSON text.
 
     Raises:
-        msgspec.DecodeError: it is none.
+        msgspec.DecodeError: the text is not valid JSON.
     """
     try:
         return _decoder.decode(data)
     except (UnicodeDecodeError, RecursionError, InvalidOperation) as error:
-        # Text that is not UTF-8, a nesting without end, a number that no Decimal can be.
+        # Text that is not UTF-8, nesting that is too deep, a number beyond the limits of Decimal.
         raise DecodeError(str(error)) from None
 
 
 def encode(value: Any) -> bytes:
-    """JSON text of a value; `msgspec.Raw` in it stays as it is."""
+    """Return the JSON text of a value; `msgspec.Raw` in it stays unchanged."""
     return _encoder.encode(value)

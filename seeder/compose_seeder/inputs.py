@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from msgspec.json import encode
 
+from compose_seeder.documents.batch import Documents, JoinedDocuments
 from compose_seeder.documents.env_substitution import Substituted, values_of
-from compose_seeder.documents.json_document import Arrays, Documents, open_document
+from compose_seeder.documents.open_document import open_document
 from compose_seeder.errors import Fault, ManifestError, RecordError
 from compose_seeder.manifest.models import Dataset, Manifest
 from compose_seeder.sources.environment_variable import EnvironmentVariable
@@ -44,7 +45,7 @@ class Inputs:
             yield self.schema
         yield from self.variables
 
-    def read(self) -> tuple[Arrays, str]:
+    def read(self) -> tuple[Documents, str]:
         """Return the source's documents, decompressed, and its fingerprint.
 
         Raises:
@@ -54,7 +55,7 @@ class Inputs:
         """
         opened = self.source.open()
         faults: list[Fault] = []
-        documents: list[Arrays] = []
+        documents: list[Documents] = []
         for content in opened.contents:
             content.check_sha256(self.source, self.dataset.sha256)
             try:
@@ -64,7 +65,7 @@ class Inputs:
         if faults:
             what = "a seed file" if len(opened.contents) == 1 else "seed files"
             raise RecordError(f"{what} cannot be read", faults)
-        document = documents[0] if len(documents) == 1 else Documents(documents)
+        document = documents[0] if len(documents) == 1 else JoinedDocuments(documents)
         if self.variables:
             return Substituted(document, self.values()), opened.fingerprint
         return document, opened.fingerprint

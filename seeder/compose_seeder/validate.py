@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from compose_seeder.documents.batch import Documents, RawRecord
 from compose_seeder.documents.children import with_children
-from compose_seeder.documents.json_document import Arrays, RawRecord
 from compose_seeder.documents.json_schema import RecordSchema, schema_of
 from compose_seeder.errors import (
     SHOWN,
@@ -85,7 +85,7 @@ def check(location: str, sources: Sources, doubt: Doubt = lambda _: None) -> dic
     return {checked.dataset.name: len(checked.desired) for checked in found}
 
 
-def _check_records(checked: _Checked, document: Arrays, schema: RecordSchema | None) -> None:
+def _check_records(checked: _Checked, document: Documents, schema: RecordSchema | None) -> None:
     """Everything that the records alone can have wrong, whatever else they have."""
     dataset = checked.dataset
 

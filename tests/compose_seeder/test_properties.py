@@ -116,7 +116,7 @@ class Table:
     def rows(self) -> dict[str, dict[str, Any]]:
         found = self.seeds.rows("SELECT slug, x, y FROM creatures")
         rows = {slug: {"x": x, "y": y} for slug, x, y in found}
-        assert len(rows) == len(found), "a record is there twice"
+        assert len(rows) == len(found), "a record occurs twice"
         return rows
 
     def put(self, slug: str, row: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ class Endpoint:
 
     def rows(self) -> dict[str, dict[str, Any]]:
         rows = {row["slug"]: {"x": row["x"], "y": row["y"]} for row in self.api.rows.values()}
-        assert len(rows) == len(self.api.rows), "a record is there twice"
+        assert len(rows) == len(self.api.rows), "a record occurs twice"
         return rows
 
     def put(self, slug: str, row: dict[str, Any]) -> None:

@@ -95,7 +95,7 @@ def test_a_name_that_stands_twice_in_a_secret(seeds: Seeds) -> None:
     seeds.write(table("things").replace(".json", ".csv") + RULES)
     name = f'""{SECRET}""'
     (seeds.folder / "things.csv").write_text(f'slug,token\na,"{{{name}: 1, {name}: 2}}"\n')
-    assert "field token: is there twice" in (text := said(seeds))
+    assert "field token: occurs twice" in (text := said(seeds))
     assert SECRET not in text
 
 

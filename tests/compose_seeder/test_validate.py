@@ -64,7 +64,7 @@ def test_faults_of_every_dataset_at_once(files: Seeds) -> None:
     )
     said = wrong(files, SourceError)
     for part in (
-        "one.json#/1 (slug a): the key is there twice; one.json#/0 has it as well",
+        "one.json#/1 (slug a): the key occurs twice; one.json#/0 has it as well",
         "two.json does not match its checksum",
         "three.json cannot be read",
         'four.json#/0 (slug 1), field slug: the value is not of type "string"',

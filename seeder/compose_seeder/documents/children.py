@@ -1,7 +1,7 @@
-"""A dataset's records with their children in them, from other arrays of the same document.
+"""The records of a dataset with their children in them, from other arrays of the same document.
 
 records ─┐
-         ├─▶ records that have a field more for each `nest`: what follows knows of no children
+         ├─▶ records with one more field for each `nest`; later steps see no children
 children ┘
 """
 
@@ -14,7 +14,7 @@ from functools import cached_property
 
 from msgspec import Raw
 
-from compose_seeder.documents.json_document import Arrays, Batch, RawRecord, raw_records
+from compose_seeder.documents.batch import Batch, Documents, RawRecord, raw_records
 from compose_seeder.errors import Fault, RecordError, quote
 from compose_seeder.exact_json import encode
 from compose_seeder.manifest.models import Dataset, Nest
@@ -24,35 +24,35 @@ Parent = tuple[Scalar, ...]
 """The values by which a child names its parent."""
 
 Child = tuple[RawRecord, Mapping[str, Raw]]
-"""As it stands in the file, and its fields without those that name its parent."""
+"""A record of the file, and its fields without those that name its parent."""
 
 
 @dataclass
-class Nested:
-    """The arrays of a document, of which those that are the dataset's records have children."""
+class NestedDocuments:
+    """A document whose records have their children in them."""
 
     dataset: Dataset
-    source: Arrays
+    source: Documents
 
     def array(self, pointer: str) -> list[RawRecord]:
-        """The records of the array at `pointer`.
+        """Return the records, as `Documents.array`.
 
         Raises:
-            RecordError: the document's, or children at fault; all of them.
+            RecordError: as there; or children are wrong, with all faults.
         """
         records = self.source.array(pointer)
         if pointer == self.dataset.records:
             faults: list[Fault] = []
             seen: dict[str, set[Parent]] = defaultdict(set)
             records = [self._with_children(record, seen, faults) for record in records]
-            self._raise(seen, faults)
+            self._raise_faults(seen, faults)
         return records
 
     def batches(self, pointer: str) -> Iterator[Batch]:
-        """The same, some at a time.
+        """Yield the records, as `Documents.batches`.
 
         Raises:
-            RecordError: at the end as well, where children have no parent.
+            RecordError: as there; at the end as well, where children have no parent.
         """
         if pointer != self.dataset.records:
             yield from self.source.batches(pointer)
@@ -63,7 +63,7 @@ class Nested:
             records = raw_records(self.source, pointer, batch)
             whole = [self._with_children(record, seen, faults) for record in records]
             yield replace(batch, texts=[encode(record.fields) for record in whole])
-        self._raise(seen, faults)
+        self._raise_faults(seen, faults)
 
     @cached_property
     def _children(self) -> dict[str, dict[Parent, list[Child]]]:
@@ -86,14 +86,14 @@ class Nested:
         fields = dict(record.fields)
         for name, nest in self.dataset.nest.items():
             own = _values(record, nest.match.values())
-            # A value that is not there names no parent.
+            # A missing value names no parent.
             family = [] if None in own else self._children[name].get(own, [])
             if nest.by is None:
                 fields[name] = Raw(encode([child for _, child in family]))
             else:
-                # Several records may have the same children: what is wrong with these is said once.
-                told = [] if own in seen[name] else faults
-                fields[name] = Raw(encode(self._by(name, nest, nest.by, family, told)))
+                # Several records may have the same children, whose faults are reported once.
+                its_faults = [] if own in seen[name] else faults
+                fields[name] = Raw(encode(self._by(name, nest, nest.by, family, its_faults)))
             seen[name].add(own)
         return replace(record, fields=fields)
 
@@ -107,16 +107,16 @@ class Nested:
             value = to_scalar(fields.pop(by, NULL))
             shown = SECRET if secret else "null" if value is None else quote(value)
             if not isinstance(value, str):
-                problem = f"must be text, {nest.records} is nested by it; found {shown}"
+                problem = f"must be text, since {nest.records} is nested by it; found {shown}"
                 faults.append(Fault(child.where, "", by, problem))
             elif value in children:
-                problem = f"{shown} is there twice for one parent"
+                problem = f"{shown} occurs twice for one parent; remove one of them"
                 faults.append(Fault(child.where, "", by, problem))
             else:
                 children[value] = fields
         return children
 
-    def _raise(self, seen: Mapping[str, set[Parent]], faults: list[Fault]) -> None:
+    def _raise_faults(self, seen: Mapping[str, set[Parent]], faults: list[Fault]) -> None:
         for name, nest in self.dataset.nest.items():
             for parent, orphans in self._children[name].items():
                 if None in parent:
@@ -125,7 +125,7 @@ class Nested:
                     )
                 elif parent not in seen[name]:
                     wanted = format_key(nest.match.values(), parent)
-                    problem = f"its parent is not there: no record has {wanted}"
+                    problem = f"the parent is missing: no record has {wanted}"
                 else:
                     continue
                 faults += [Fault(child.where, "", name, problem) for child, _ in orphans]
@@ -133,9 +133,9 @@ class Nested:
             raise RecordError(f"dataset {self.dataset.name} has records that are wrong", faults)
 
 
-def with_children(dataset: Dataset, document: Arrays) -> Arrays:
-    """The document as the dataset sees it."""
-    return Nested(dataset, document) if dataset.nest else document
+def with_children(dataset: Dataset, document: Documents) -> Documents:
+    """Return the document with the dataset's children in its records."""
+    return NestedDocuments(dataset, document) if dataset.nest else document
 
 
 def _values(record: RawRecord, fields: Iterable[str]) -> Parent:

@@ -1,6 +1,6 @@
 """CSV with a header (RFC 4180) as records: every value is text, and an empty one is null.
 
-What a value is, the target says: a table reads the text as its column's type, a `jsonb` column as JSON.
+The target decides what a value is: a table reads the text as its column's type, a `jsonb` column as JSON.
 """
 
 from __future__ import annotations
@@ -9,42 +9,51 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any
 
-from msgspec import Raw
-from msgspec.json import decode, encode
+from msgspec.json import encode
 
-from compose_seeder.documents.json_document import BATCH, Batch, Document, RawRecord, line
+from compose_seeder.documents.batch import (
+    BATCH_RECORDS,
+    Batch,
+    RawRecord,
+    check_strictly,
+    fields_of,
+    places_by_line,
+)
 from compose_seeder.errors import Fault, RecordError
-from compose_seeder.sources.content import MAX_BYTES, PIECE_BYTES
+from compose_seeder.sources.content import MAX_BYTES, PIECE_BYTES, Pieces
 from compose_seeder.sources.decompress import PiecesFile
 
 
 @dataclass(frozen=True)
-class CsvDocument(Document):
-    """A CSV file; its rows are its only array."""
+class CsvDocument:
+    """A CSV file; its rows are its only array.
+
+    Attributes:
+        name: for messages.
+        pieces: the text.
+    """
+
+    name: str
+    pieces: Pieces
 
     def array(self, pointer: str) -> list[RawRecord]:
-        """The rows as records.
-
-        Raises:
-            RecordError: the header or rows are wrong; all of them.
-        """
+        """Return the rows as records, as `Documents.array`."""
         records, texts = [], []
         for batch in self.batches(pointer):
             for n, text in enumerate(batch.texts):
-                records.append(RawRecord(batch.where(n), decode(text, type=dict[str, Raw])))
+                records.append(RawRecord(batch.where(n), fields_of(text)))
                 texts.append(text)
-        self._check_strictly(records, texts)
+        check_strictly(self.name, records, texts)
         return records
 
     def batches(self, pointer: str) -> Iterator[Batch]:
-        """The rows, some at a time; `where` is the line in which a row ends.
+        """Yield the rows, as `Documents.batches`; `where` is the line in which a row ends.
 
         Raises:
-            RecordError: the header or rows are wrong; all of them.
+            RecordError: the header or rows are wrong; all faults.
         """
         if pointer:
             problem = "there is no array of records; CSV has no pointer"
@@ -54,7 +63,7 @@ class CsvDocument(Document):
         try:
             yield from self._batches(rows)
         except csv.Error as error:
-            problem = f"is not CSV: {error}"
+            problem = f"is not valid CSV: {error}"
             raise self._wrong([Fault(f"{self.name}:{rows.line_num}", "", "", problem)]) from None
 
     def _text(self) -> io.TextIOWrapper:
@@ -64,15 +73,10 @@ class CsvDocument(Document):
     def _batches(self, rows: Any) -> Iterator[Batch]:
         header = self._header(next(rows, []))
         first, faults = 0, []
-        while some := [(rows.line_num, row) for row in islice(rows, BATCH)]:
+        while some := [(rows.line_num, row) for row in islice(rows, BATCH_RECORDS)]:
             kept = [(number, row) for number, row in some if row]
             faults += [
-                Fault(
-                    f"{self.name}:{number}",
-                    "",
-                    "",
-                    f"has {len(row)} values, and the header has {len(header)} names",
-                )
+                self._wrong_length(number, row, header)
                 for number, row in kept
                 if len(row) != len(header)
             ]
@@ -82,17 +86,23 @@ class CsvDocument(Document):
             ]
             if not faults:
                 numbers = [number for number, _ in kept]
-                yield Batch(first, texts, partial(line, self.name, numbers))
+                yield Batch(first, texts, places_by_line(self.name, numbers))
             first += len(texts)
         if faults:
             raise self._wrong(faults)
 
+    def _wrong_length(self, number: int, row: list[str], header: list[str]) -> Fault:
+        problem = f"has {len(row)} values, but the header has {len(header)} names"
+        return Fault(f"{self.name}:{number}", "", "", problem)
+
     def _header(self, names: list[str]) -> list[str]:
         where = f"{self.name}:1"
         if not names:
-            raise self._wrong([Fault(where, "", "", "is empty: the first line has the names")])
+            raise self._wrong(
+                [Fault(where, "", "", "is empty; the first line must hold the names")]
+            )
         faults = [
-            Fault(where, "", name, "is there twice in the header")
+            Fault(where, "", name, "occurs twice in the header")
             for name in dict.fromkeys(names)
             if names.count(name) > 1
         ]

@@ -1,7 +1,7 @@
-"""`${env:NAME}` in the text of records, where a dataset lists NAME in its `env`.
+"""The values of variables in records: `${env:NAME}`, where a dataset lists NAME in its `env`.
 
 `$${env:NAME}` stands for the text itself. The names are listed in the manifest, so that a changed
-variable is noticed without reading a file, and a seed file cannot ask for whatever it likes.
+variable is noticed without reading a file, and a seed file cannot read any other variable.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from msgspec import Raw
 from msgspec.json import encode
 
-from compose_seeder.documents.json_document import Arrays, Batch, RawRecord
+from compose_seeder.documents.batch import Batch, Documents, RawRecord
 from compose_seeder.errors import Fault, ManifestError, RecordError
 from compose_seeder.sources.environment_variable import EnvironmentVariable
 
-NAMED = re.compile(rb'(\$?)\$\{env:([^}"\\]*)\}')
-
+PLACEHOLDER = re.compile(rb'(\$?)\$\{env:([^}"\\]*)\}')
+"""A variable in a text, after the `$` that escapes it, if there is one."""
 
 IN_NAME = re.compile(rb'"(?:[^"\\]|\\.)*\$\{env:[^"]*"\s*:')
 """A field's name with a variable in it."""
@@ -42,20 +42,21 @@ def values_of(variables: Sequence[EnvironmentVariable]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Substituted:
-    """Documents with the values of variables in their text.
+    """A document with the values of variables in its records.
 
     Attributes:
+        source: the document as it was read.
         values: of the variables, by name.
     """
 
-    source: Arrays
+    source: Documents
     values: Mapping[str, str]
 
     def array(self, pointer: str) -> list[RawRecord]:
-        """The records of the array at `pointer`.
+        """Return the records, as `Documents.array`.
 
         Raises:
-            RecordError: as of the document's own; a record names a variable that is not listed.
+            RecordError: as there; or records name variables that are not listed.
         """
         found, faults = [], []
         for record in self.source.array(pointer):
@@ -65,17 +66,24 @@ class Substituted:
                 wrong = self._faults(record.where, name, text)
                 if b"${env:" in name.encode() or IN_NAME.search(text):
                     wrong = [
-                        Fault(record.where, "", name, "has a variable in a name: only values may")
+                        Fault(
+                            record.where,
+                            "",
+                            name,
+                            "has a variable in a name; only values may have variables",
+                        )
                     ]
                 faults += wrong
-                fields[name] = raw if wrong or b"${env:" not in text else Raw(self._fill(text))
+                fields[name] = (
+                    raw if wrong or b"${env:" not in text else Raw(self._substitute(text))
+                )
             found.append(RawRecord(record.where, fields))
         if faults:
             raise RecordError("records name variables that are not listed", faults)
         return found
 
     def batches(self, pointer: str) -> Iterator[Batch]:
-        """The same, some at a time.
+        """Yield the records, as `Documents.batches`.
 
         Raises:
             RecordError: as `array`.
@@ -84,27 +92,27 @@ class Substituted:
             texts = [bytes(text) for text in batch.texts]
             named = [text for text in texts if b"${env:" in text]
             if any(IN_NAME.search(text) or self._faults("", "", text) for text in named):
-                self.array(pointer)  # names all of them
-            yield replace(batch, texts=[self._fill(text) for text in texts])
+                self.array(pointer)  # raises with all faults
+            yield replace(batch, texts=[self._substitute(text) for text in texts])
 
     def _faults(self, where: str, field: str, text: bytes) -> list[Fault]:
-        names = (name.decode() for dollar, name in NAMED.findall(text) if not dollar)
+        names = (name.decode() for dollar, name in PLACEHOLDER.findall(text) if not dollar)
         return [
             Fault(
                 where,
                 "",
                 field,
-                f"names ${{env:{name}}}, which env of the dataset does not list; add {name} there,"
+                f"names ${{env:{name}}}, which the dataset's env does not list; add {name} to env,"
                 f" or write $${{env:{name}}} for the text itself",
             )
             for name in names
             if name not in self.values
         ]
 
-    def _fill(self, text: bytes) -> bytes:
-        def one(found: re.Match[bytes]) -> bytes:
+    def _substitute(self, text: bytes) -> bytes:
+        def value_of(found: re.Match[bytes]) -> bytes:
             if found[1]:
                 return found[0][1:]
             return encode(self.values[found[2].decode()])[1:-1]
 
-        return NAMED.sub(one, text) if b"${env:" in text else text
+        return PLACEHOLDER.sub(value_of, text) if b"${env:" in text else text

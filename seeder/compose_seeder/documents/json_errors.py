@@ -1,4 +1,4 @@
-"""Where JSON text is wrong, and how a person would say it."""
+"""The place at which JSON text is wrong, and the reason in words for whoever wrote it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ import re
 
 from msgspec import DecodeError, ValidationError
 
-from compose_seeder.documents.strict_json import DEEP, ESCAPED, LOOKED_AT
+from compose_seeder.documents.strict_json import ESCAPED, SECOND_LOOK_BYTES, TOO_DEEP
 from compose_seeder.errors import Fault
 
-HALF = "a text holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+HALF_PAIR = "a string holds half of a surrogate pair (\\ud800 to \\udfff), which is not a character; correct it"
 
-CUT_OFF = "it ends too early; a quote, a bracket or a brace is not closed"
+NOT_AN_OBJECT = "is not a JSON object; every record must be an object"
+
+CUT_OFF = "it ends too early; close the open quote, bracket or brace"
 
 
 def fault(
     name: str, data: bytes | bytearray, error: DecodeError | RecursionError, line: int = 1
 ) -> Fault:
-    """What is wrong with a text that is no JSON, with its line and column.
+    """Describe why a text is not valid JSON, with line and column.
 
     Args:
         name: of the file.
-        data: the text that a parser refused.
-        error: what it said.
-        line: of the file, in which the text begins.
+        data: the text that the parser refused.
+        error: the parser's.
+        line: the line of the file in which the text begins.
     """
     if isinstance(error, RecursionError):
-        return Fault(name if line == 1 else f"{name}:{line}", "", "", DEEP)
+        return Fault(name if line == 1 else f"{name}:{line}", "", "", TOO_DEEP)
     if isinstance(error, ValidationError):
-        return Fault(f"{name}:{line}", "", "", "is not a JSON object: a record must be one")
+        return Fault(f"{name}:{line}", "", "", NOT_AN_OBJECT)
     if not data.strip():
-        return Fault(name, "", "", "is not valid JSON: it is empty; no records are written []")
+        return Fault(name, "", "", "is not valid JSON: the file is empty; write [] for no records")
     text, _, offset = str(error).partition(" (byte ")
     if offset:
         at = int(offset.rstrip(")"))
@@ -48,61 +50,65 @@ def fault(
 NEWLINE = b"\n"
 
 CONTROLS = {
-    "\n": "a line break, written \\n",
-    "\r": "a line break, written \\n",
-    "\t": "a tab, written \\t",
+    "\n": ("a line break", "\\n"),
+    "\r": ("a line break", "\\n"),
+    "\t": ("a tab", "\\t"),
 }
+"""Control characters, each with its name and its escape."""
 
-MEANT = (
+INTENDED = (
     (
         re.compile(rb"-?(NaN|Infinity)|(?<=-)Infinity"),
-        "JSON has no NaN and no infinity: write null, or text",
+        "JSON has no NaN and no infinity; write null, or a string",
     ),
-    (re.compile(rb"//|/\*|#"), "JSON has no comments: remove it"),
-    (re.compile(rb"'"), "names and texts stand in double quotes"),
-    (re.compile(rb"(True|False|None)\b"), "JSON writes true, false and null"),
+    (re.compile(rb"//|/\*|#"), "JSON has no comments; remove the comment"),
+    (re.compile(rb"'"), "JSON uses double quotes for names and strings; write \" instead of '"),
+    (re.compile(rb"(True|False|None)\b"), "JSON spells these values true, false and null"),
 )
-"""What people write where JSON has something else."""
+"""What people write where JSON has something else, and the remedy."""
 
 
-SAID = {
-    "trailing characters": "something stands after the end of the document",
-    "trailing comma in array": "the comma before it is one too many",
-    "trailing comma in object": "the comma before it is one too many",
-    "invalid escaped character": "a backslash that is meant so is written twice",
+EXPLANATIONS = {
+    "trailing characters": "there is text after the end of the document; remove it",
+    "trailing comma in array": "trailing comma; remove the comma before the closing bracket",
+    "trailing comma in object": "trailing comma; remove the comma before the closing brace",
+    "invalid escaped character": "invalid escape sequence; write \\\\ for a backslash",
 }
+"""The parser's words, and the explanation."""
 
 
 def _explained(data: bytes | bytearray, at: int, said: str) -> str:
-    """A parser's words for what stands at a byte, in those of somebody who wrote it."""
+    """Explain the parser's words for the byte at `at`."""
     if "hex escape" in said:
-        return HALF
-    for pattern, meant in MEANT:
+        return HALF_PAIR
+    for pattern, remedy in INTENDED:
         if pattern.match(data, at):
-            return meant
-    if said in SAID:
-        return SAID[said]
+            return remedy
+    if said in EXPLANATIONS:
+        return EXPLANATIONS[said]
     character = data[at : at + 4].decode(errors="ignore")[:1]
     if said == "invalid character" and character < " ":
-        what = CONTROLS.get(character, f"\\u{ord(character or chr(0)):04x}, written so")
-        return f"a text holds {what}; or its quote is not closed"
+        escape = f"\\u{ord(character or chr(0)):04x}"
+        what, written = CONTROLS.get(character, ("a control character", escape))
+        return f"a string holds {what}; write {written} for it, or close the string's quote"
     if said == "invalid character":
-        return f"{character} is not expected here"
-    return "a number begins with no 0" if data[at - 1 : at] == b"0" and "number" in said else said
+        return f"unexpected {character}"
+    leading_zero = data[at - 1 : at] == b"0" and "number" in said
+    return "a number may not begin with 0; remove the zero" if leading_zero else said
 
 
 def _second_look(data: bytes | bytearray) -> tuple[int, str]:
-    """Where a text that seems to be cut off is wrong: half a surrogate pair makes it seem so as well."""
-    if len(data) > LOOKED_AT:
+    """Find the fault of a text that seems to be cut off, which half a surrogate pair causes as well."""
+    if len(data) > SECOND_LOOK_BYTES:
         return len(data), CUT_OFF
     text = data.decode(errors="replace")
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        unclosed = "a text that begins here is not closed"
+        unclosed = "the string that begins here is not closed; add a double quote"
         said = unclosed if error.msg.startswith("Unterminated string") else CUT_OFF
         return len(text[: error.pos].encode()), said
     except RecursionError:
         return len(data), CUT_OFF
     halves = ESCAPED.search(data)
-    return halves.start() if halves else len(data), HALF
+    return halves.start() if halves else len(data), HALF_PAIR

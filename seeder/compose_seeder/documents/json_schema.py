@@ -1,4 +1,4 @@
-"""Records against a JSON Schema of the user's own, where a dataset names one.
+"""Records checked against the JSON Schema that a dataset names.
 
 the schema's file ─▶ jsonschema-rs ─▶ each record as it stands in the file ─▶ faults, by pointer
 """
@@ -12,17 +12,17 @@ from typing import Any
 
 from msgspec import DecodeError
 
-from compose_seeder.documents.json_document import Arrays
+from compose_seeder.documents.batch import Documents
 from compose_seeder.errors import Fault, ManifestError, RecordError, nearest, quote
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.sources.source import Source
 
 VALUE = "the value"
-"""What stands in the validator's messages for the value itself, which may be long or secret."""
+"""In the validator's messages instead of the value itself, which may be long or secret."""
 
-RULE = 300
-"""How many characters of a rule a message quotes."""
+RULE_CHARACTERS = 300
+"""Length up to which a rule is quoted."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,23 @@ class RecordSchema:
     text: bytes
     fingerprint: str
 
-    def check(self, document: Arrays) -> None:
-        """Look at every record as it stands in the file, before children and references.
+    def check(self, document: Documents) -> None:
+        """Check every record as the file has it, before children and references.
 
         Raises:
-            ManifestError: the schema is none.
-            RecordError: records that it does not allow; the first twenty, and how many there are.
+            ManifestError: the schema is invalid.
+            RecordError: the schema does not allow records; the first twenty, and their number.
         """
         faults = list(self.faults(document))
         if faults:
             raise RecordError(f"dataset {self.dataset.name} has records that are wrong", faults)
 
-    def faults(self, document: Arrays) -> Iterator[Fault]:
-        """What `check` would say.
+    def faults(self, document: Documents) -> Iterator[Fault]:
+        """Yield the faults of every record.
 
         Raises:
-            ManifestError: the schema is none.
-            RecordError: the document has no such records.
+            ManifestError: the schema is invalid.
+            RecordError: the document has no such array.
         """
         validator = self._validator
         for batch in document.batches(self.dataset.records):
@@ -63,7 +63,7 @@ class RecordSchema:
                 try:
                     record = decode(bytes(text))
                 except (DecodeError, RecursionError):
-                    continue  # named by who reads it as a record
+                    continue  # reported where it is read as a record
                 if not isinstance(record, dict) or validator.is_valid(record):
                     continue
                 where = batch.where(n)
@@ -77,7 +77,7 @@ class RecordSchema:
         name = self.dataset.schema_
         try:
             schema = decode(self.text)
-            # Formats are part of what a schema says here, though the standard leaves that open.
+            # The standard leaves open whether formats are checked.
             return jsonschema_rs.validator_for(
                 schema, mask=VALUE, validate_formats=True, retriever=_refuse
             )
@@ -85,31 +85,33 @@ class RecordSchema:
             problem = f"is not valid JSON: {error}"
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             path = "/".join(str(part) for part in getattr(error, "instance_path", []))
-            problem = f"is no JSON Schema: {f'#/{path}: ' if path else ''}{_first_line(error)}"
+            problem = (
+                f"is not a valid JSON Schema: {f'#/{path}: ' if path else ''}{_first_line(error)}"
+            )
         raise ManifestError(f"dataset {self.dataset.name}: schema {name} {problem}")
 
     def _fault(self, where: str, record: Any, error: Any) -> Fault:
         path = [str(part) for part in error.instance_path]
         field, message = "/".join(path), str(error.message)
         kind = type(error.kind).__name__.rpartition("_")[2]
-        found = "" if kind in NAMED else self._found(record, error.instance_path)
+        found = "" if kind in NAME_FAULTS else self._found(record, error.instance_path)
         near = ""
         if path and path[0] in self.dataset.secrets:
-            # The names within a value are a part of it.
+            # The names within a secret value are secret as well.
             field = path[0]
-            if kind in NAMING:
+            if kind in NAME_QUOTING_FAULTS:
                 message = "has a field that the schema does not allow"
         elif kind == "Required":
             field, message = "/".join([*path, error.kind.property]), "is missing"
         elif kind == "AdditionalProperties" and len(error.kind.unexpected) == 1:
             (unknown,) = error.kind.unexpected
             near = nearest(unknown, list(self._properties(error.schema_path)))
-            field, message = "/".join([*path, unknown]), "is no field that the schema knows"
+            field, message = "/".join([*path, unknown]), "is not a field of the schema"
         elif kind == "Enum" and found and isinstance(error.instance, str):
             near = nearest(error.instance, [v for v in error.kind.options if isinstance(v, str)])
         rule = "/".join(str(part) for part in error.schema_path)
         key = self._key(record)
-        problem = f"{quote(message, RULE)}{near}{found}; the rule is {self.dataset.schema_}#/{rule}"
+        problem = f"{quote(message, RULE_CHARACTERS)}{near}{found}; the rule is {self.dataset.schema_}#/{rule}"
         return Fault(where, key, field, problem)
 
     def _found(self, record: Any, path: Sequence[str | int]) -> str:
@@ -134,11 +136,11 @@ class RecordSchema:
         return ", ".join(f"{name} {quote(value)}" for name, value in key) if scalars else ""
 
 
-NAMED = {"Required", "AdditionalProperties"}
-"""Faults whose field is not there, or should not be."""
+NAME_FAULTS = {"Required", "AdditionalProperties"}
+"""Faults of fields that are missing, or should be."""
 
-NAMING = {"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"}
-"""Faults in whose words are names that a record has."""
+NAME_QUOTING_FAULTS = {"AdditionalProperties", "UnevaluatedProperties", "PropertyNames"}
+"""Faults whose messages quote names of the record."""
 
 
 def schema_of(dataset: Dataset, source: Source | None) -> RecordSchema | None:
@@ -154,9 +156,9 @@ def schema_of(dataset: Dataset, source: Source | None) -> RecordSchema | None:
 
 
 def _refuse(uri: str) -> Any:
-    raise ValueError(f"it refers to {uri}, and a schema is one file: put that into its $defs")
+    raise ValueError(f"the schema refers to {uri}, but must be one file; move that into its $defs")
 
 
 def _first_line(error: Exception) -> str:
     text = str(error).partition("\n")[0]
-    return quote(text.partition("retrieving it failed: ValueError: ")[2] or text, RULE)
+    return quote(text.partition("retrieving it failed: ValueError: ")[2] or text, RULE_CHARACTERS)

@@ -1,7 +1,7 @@
-"""What JSON allows and a record may not hold: a name twice, NUL, half of a surrogate pair.
+"""Checks for what JSON allows and a record may not hold: a name twice, NUL, half of a surrogate pair.
 
-A parser takes the last of two fields with one name and says nothing, so that a value is lost. Text
-with NUL or half a pair is nothing that PostgreSQL can hold, and its own words name no field.
+A parser keeps the last of two fields with one name and reports nothing, so that a value is lost.
+PostgreSQL cannot store text with NUL or half a pair, and its own message names no field.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from msgspec.json import Decoder, decode, encode
 from compose_seeder.errors import Fault
 
 END_OF_NAME = b'":'
-"""As nearly everybody writes it; in a text it is rare."""
+"""The usual end of a name; rare within a string."""
 
 SPACED = re.compile(rb'"[ \t\n\r]+:')
-"""As somebody else may write it."""
+"""An unusual end of a name."""
 
 loosely = Decoder(float_hook=str).decode
-"""A value whose numbers may be larger than any float."""
+"""Decode a value whose numbers may be larger than any float."""
 
-LOOKED_AT = 1 << 26
-"""How large a text may be for a second look by Python's own parser, which takes many times its size."""
+SECOND_LOOK_BYTES = 1 << 26
+"""Largest text for a second look by Python's own parser, which needs many times its size."""
 
-DEEP = "is nested too deeply: no record needs hundreds of levels"
+TOO_DEEP = "is nested too deeply; a record may not have hundreds of levels"
 
-TWICE = "is there twice in one record: remove one"
+TWICE = "occurs twice in one record; remove one of them"
 
 ODD = re.compile(r'["\\\x00-\x1f]')
-"""What no name may have that msgspec is told."""
+"""Characters that no name may have which is given to msgspec."""
 
 ESCAPED_END = re.compile(rb"\\u00(22|3[aA])")
-"""A quote or a colon in a text, which may look like the end of a name where it is written in another way."""
+"""An escaped quote or colon in a string, which looks like the end of a name once it is unescaped."""
 
 ESCAPED = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
 """NUL, or half of a surrogate pair, in JSON's escapes."""
 
 
 def is_plain(text: bytes, names: int) -> bool:
-    """Whether the bytes alone show that no name stands twice; False where they cannot tell.
+    """Tell if the bytes alone show that no name occurs twice; False where they cannot show it.
 
     Args:
         text: JSON text, of one record or of many.
@@ -54,17 +54,17 @@ def is_plain(text: bytes, names: int) -> bool:
 
 
 def faults(where: str, text: bytes, fields: Mapping[str, Raw]) -> list[Fault]:
-    """What one record may not hold.
+    """Find everything that one record may not hold.
 
     Args:
-        where: its place, for messages.
-        text: its JSON text, which is valid.
-        fields: what a parser took from it.
+        where: the record's place, for messages.
+        text: the record's JSON text, which is valid.
+        fields: the record's fields as a parser returned them.
     """
     names = text.count(END_OF_NAME)
     plain = not _is_spaced(text)
     if plain and names != len(fields):
-        # Those within values stand there as they stand in the text, be it a name's end or not.
+        # The count within values is the same in the text, whether it is of names' ends or not.
         names -= b"".join(fields.values()).count(END_OF_NAME)
         plain = not any(map(repeats, fields.values()))
     if plain and names == len(fields) and not (b"\\u" in text and ESCAPED.search(text)):
@@ -74,19 +74,19 @@ def faults(where: str, text: bytes, fields: Mapping[str, Raw]) -> list[Fault]:
         found = [Fault(where, "", _printable(path), TWICE) for path in _twice(pairs)]
         problems = [(name, _unwritable([name, value])) for name, value in pairs]
     except RecursionError:
-        return [Fault(where, "", "", DEEP)]
+        return [Fault(where, "", "", TOO_DEEP)]
     return found + [Fault(where, "", _printable(name), why) for name, why in problems if why]
 
 
 def has_twice(text: Raw, fields: Mapping[str, Raw], name: str) -> bool:
-    """Whether an object has a name twice, one that leads to records; of a very large one it is not looked for.
+    """Tell if an object has twice the name that leads to records; a very large object is not searched.
 
     Args:
         text: the object's.
-        fields: what a parser took from it.
-        name: which.
+        fields: the object's fields as a parser returned them.
+        name: the name.
     """
-    if len(memoryview(text)) > LOOKED_AT:
+    if len(memoryview(text)) > SECOND_LOOK_BYTES:
         return False
     whole = bytes(text)
     names = whole.count(END_OF_NAME) - sum(bytes(raw).count(END_OF_NAME) for raw in fields.values())
@@ -98,7 +98,7 @@ def has_twice(text: Raw, fields: Mapping[str, Raw], name: str) -> bool:
 
 
 def any_faults(texts: Sequence[Raw | bytes], fields: Sequence[Mapping[str, Raw]]) -> bool:
-    """Whether one of many records has what it may not; mostly told at once."""
+    """Tell if one of many records holds something that it may not; mostly without a look at each."""
     whole = b"".join(texts)
     values = [value for one in fields for value in one.values()]
     names = sum(map(len, fields)) + b"".join(values).count(END_OF_NAME)
@@ -109,14 +109,14 @@ def any_faults(texts: Sequence[Raw | bytes], fields: Sequence[Mapping[str, Raw]]
 
 
 def twice_in(text: bytes) -> list[str]:
-    """The names that stand twice in an object of a JSON value, each with what leads to it."""
+    """Return the names that occur twice in an object of a JSON value, each with the path to it."""
     if not _is_spaced(text) and not repeats(text):
         return []
     return [_printable(path) for path in _twice(_pairs(text))]
 
 
 def _is_spaced(text: bytes) -> bool:
-    """Whether a name may end as few write it: first asked in a way that is quick."""
+    """Tell if a name may have an unusual end; a quick search comes before the exact one."""
     blank = b" :" in text or any(one in text for one in (b"\t", b"\n", b"\r"))
     return blank and SPACED.search(text) is not None
 
@@ -126,7 +126,7 @@ def _pairs(text: bytes) -> Any:
 
 
 def repeats(raw: Raw | bytes) -> bool:
-    """Whether a value may have an object in it that has a name twice; a parser keeps the last of them."""
+    """Tell if a value may hold an object with a name twice; a parser keeps the last of them."""
     text = bytes(raw)
     names = text.count(END_OF_NAME)
     try:
@@ -139,13 +139,13 @@ def repeats(raw: Raw | bytes) -> bool:
 
 
 def any_repeats(values: Sequence[Raw]) -> bool:
-    """The same of many values, which is told at once where all have the fields of the first one."""
+    """Tell the same of many values, at once where all have the fields of the first one."""
     text = b",".join(values)
     names = text.count(END_OF_NAME)
     if not names:
         return False
     first: list[str] = []
-    with suppress(DecodeError, RecursionError):  # no object, or one that nobody reads
+    with suppress(DecodeError, RecursionError):  # not an object, or too deep
         first = list(decode(values[0], type=dict[str, Raw]))
     if first and names == len(first) * len(values) and not ODD.search("".join(first)):
         fields = [(f"f{n}", Raw) for n in range(len(first))]
@@ -158,13 +158,13 @@ def any_repeats(values: Sequence[Raw]) -> bool:
 
 
 class Pairs(tuple[tuple[str, Any], ...]):
-    """An object's fields, as it has them."""
+    """An object's fields in their order, with repeated names."""
 
     __slots__ = ()
 
 
 def _twice(value: Any) -> list[str]:
-    """The names that an object has twice, or one within it: each with the names and places that lead to it."""
+    """Return the names that an object has twice, or an object within it, each with the path to it."""
     found: list[str] = []
     parts: Iterable[tuple[object, Any]] = ()
     if isinstance(value, Pairs):
@@ -177,18 +177,16 @@ def _twice(value: Any) -> list[str]:
 
 
 def _unwritable(value: Any) -> str:
-    """Why PostgreSQL cannot hold a value's texts, or ""."""
+    """Return the reason why PostgreSQL cannot store a value's strings, or ""."""
     if isinstance(value, list | tuple):
         return next(filter(None, map(_unwritable, value)), "")
     if not isinstance(value, str):
         return ""
     if "\0" in value:
-        return "has the character NUL (\\u0000), which PostgreSQL cannot store: remove it"
+        return "has the character NUL (\\u0000), which PostgreSQL cannot store; remove it"
     half = next((character for character in value if "\ud800" <= character <= "\udfff"), "")
     if half:
-        return (
-            f"has half of a surrogate pair (\\u{ord(half):04x}), which is no character: correct it"
-        )
+        return f"has half of a surrogate pair (\\u{ord(half):04x}), which is not a character; correct it"
     return ""
 
 

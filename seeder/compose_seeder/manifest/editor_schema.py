@@ -13,9 +13,9 @@ from compose_seeder.manifest.models import Dataset
 
 
 def json_schema() -> dict[str, Any]:
-    """A JSON Schema of `seeds.toml`, for editors: what can be said of a manifest without its files.
+    """Return a JSON Schema of `seeds.toml`.
 
-    What `[defaults]` may hold instead is not required of a dataset.
+    A dataset need not have what `[defaults]` may hold instead.
     """
     schema = Dataset.model_json_schema(by_alias=True)
     definitions = schema.pop("$defs")

@@ -45,11 +45,11 @@ def load(location: str, sources: Sources) -> tuple[Manifest, Opened]:
 
 
 def parse(text: str, name: str) -> Manifest:
-    """The manifest that `text` holds.
+    """Return the manifest that a text holds.
 
     Args:
         text: TOML.
-        name: what messages call it, usually its path.
+        name: the name for messages, usually the path.
 
     Raises:
         ManifestError: with every fault, by dataset and key.
@@ -65,7 +65,9 @@ def parse(text: str, name: str) -> Manifest:
     ]
     defaults, tables = document.get("defaults", {}), document.get("dataset", [])
     if not isinstance(defaults, dict) or not isinstance(tables, list):
-        raise ManifestError(f"{name}: datasets are written [[dataset]], defaults [defaults]")
+        raise ManifestError(
+            f"{name}: write [[dataset]] for each dataset, and [defaults] for the defaults"
+        )
     datasets = [
         dataset
         for position, table in enumerate(tables)
@@ -73,7 +75,9 @@ def parse(text: str, name: str) -> Manifest:
     ]
     names = [dataset.name for dataset in datasets]
     faults += [
-        f"dataset {n}: the name is there twice" for n in dict.fromkeys(names) if names.count(n) > 1
+        f"dataset {n}: the name occurs twice; rename one of them"
+        for n in dict.fromkeys(names)
+        if names.count(n) > 1
     ]
     if faults:
         raise ManifestError("\n".join([f"{name} is wrong:", *(f"  {fault}" for fault in faults)]))
@@ -89,7 +93,7 @@ def _dataset(
         else (f"dataset number {position + 1}")
     )
     if not isinstance(table, dict):
-        faults.append(f"{label}: is not a table")
+        faults.append(f"{label}: is not a table; write [[dataset]]")
         return None
     merged = {key: value for key, value in defaults.items() if key not in table} | table
     if isinstance(merged.get("http"), dict):
@@ -103,7 +107,7 @@ def _dataset(
     try:
         return Dataset.model_validate(_lists_to_tuples(merged))
     except ValidationError as error:
-        faults.extend(f"{label}: {_say(fault)}" for fault in error.errors())
+        faults.extend(f"{label}: {_describe(fault)}" for fault in error.errors())
         return None
 
 
@@ -116,7 +120,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _lists_to_tuples(value: Any) -> Any:
-    """TOML has lists where frozen values have tuples; strict validation tells them apart."""
+    """Return lists as tuples: TOML has lists, frozen values have tuples, and validation is strict."""
     if isinstance(value, list):
         return tuple(_lists_to_tuples(item) for item in value)
     if isinstance(value, dict):
@@ -124,17 +128,17 @@ def _lists_to_tuples(value: Any) -> Any:
     return value
 
 
-def _say(fault: Any) -> str:
+def _describe(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        return f"unknown key {where}{nearest(str(fault['loc'][-1]), _known(fault['loc']))}"
+        return f"unknown key {where}{nearest(str(fault['loc'][-1]), _known_keys(fault['loc']))}"
     if fault["type"] == "missing":
         return f"{where} is missing"
     message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
 
 
-def _known(where: tuple[Any, ...]) -> list[str]:
+def _known_keys(where: tuple[Any, ...]) -> list[str]:
     models: dict[Any, type[Model]] = {
         "fields": FieldRules,
         "nest": Nest,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from compose_seeder.documents.json_document import Arrays
+from compose_seeder.documents.batch import Documents
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.desired_records import Batches, DesiredRecords
@@ -46,7 +46,7 @@ class Applies(Protocol):
         """
 
 
-def all_records(run: DatasetRun, document: Arrays) -> Batches:
+def all_records(run: DatasetRun, document: Documents) -> Batches:
     """Return the iterator over all records of the dataset."""
     return partial(document.batches, run.dataset.records)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from compose_seeder.documents.json_document import Arrays, Batch, RawRecord, raw_records
+from compose_seeder.documents.batch import Batch, Documents, RawRecord, raw_records
 from compose_seeder.errors import RecordError, merge_record_errors
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.staging import Desired, Lookup, stage
@@ -38,7 +38,7 @@ class DesiredRecords:
 
     dataset: Dataset
     batches: Batches
-    document: Arrays
+    document: Documents
     lookup: Lookup
     count: int = field(default=0, init=False)
     waiting: int = field(default=0, init=False)

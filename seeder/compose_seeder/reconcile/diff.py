@@ -86,7 +86,7 @@ def check_unchanged_keys(
             records[position].where,
             format_key(dataset.key, key),
             "",
-            "the key is there twice; another record of the file, which has not changed, has it as well",
+            "the key occurs twice; another record of the file, which has not changed, has it as well",
         )
         for key, position in rows
     ]

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from compose_seeder.documents.json_document import RawRecord
+from compose_seeder.documents.batch import RawRecord
 from compose_seeder.errors import Fault, RecordError, near, quote
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset, Ref
@@ -193,7 +193,7 @@ def _check_keys(dataset: Dataset, staged: list[Desired], faults: list[Fault]) ->
 def repeated_key_fault(dataset: Dataset, record: Desired, before: Desired) -> Fault:
     """Return what is wrong with a record whose key another has as well."""
     if record.key == before.key:
-        problem = f"the key is there twice; {before.where} has it as well: remove one"
+        problem = f"the key occurs twice; {before.where} has it as well; remove one of them"
     else:
         problem = f"is the same key as that of {before.where}: remove one"
     return Fault(record.where, format_key(dataset.key, record.key), "", problem)

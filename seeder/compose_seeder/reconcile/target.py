@@ -12,7 +12,7 @@ from typing import Protocol
 
 import psycopg
 
-from compose_seeder.documents.json_document import Arrays
+from compose_seeder.documents.batch import Documents
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.options import Options
 from compose_seeder.postgres import Connection
@@ -74,7 +74,7 @@ class Reconciler(Protocol):
     def lacks_schema(self) -> bool:
         """Return whether the target cannot be compared before the pending migrations are applied."""
 
-    def reconcile(self, document: Arrays, fingerprint: str) -> Plan:
+    def reconcile(self, document: Documents, fingerprint: str) -> Plan:
         """Compare the file with the target, apply the differences, and write the ledger.
 
         With `options.plan`, nothing is changed.

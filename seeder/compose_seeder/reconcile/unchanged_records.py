@@ -20,7 +20,7 @@ from itertools import compress
 
 from msgspec import Raw
 
-from compose_seeder.documents.json_document import BATCH, Arrays, Batch
+from compose_seeder.documents.batch import BATCH_RECORDS, Batch, Documents
 
 MOVE_WINDOW_RECORDS = 1 << 14
 """How many places a record may have come forward in the file and still be known again."""
@@ -49,7 +49,7 @@ def digests(salt: bytes, texts: Iterable[bytes | memoryview]) -> bytes:
     return b"".join(found)
 
 
-def digests_of(document: Arrays, pointer: str, salt: bytes) -> bytearray:
+def digests_of(document: Documents, pointer: str, salt: bytes) -> bytearray:
     """Return the digests of all records of the array at `pointer`, in their order."""
     found = bytearray()
     for batch in document.batches(pointer):
@@ -197,7 +197,7 @@ class ChangedRecords:
         self.digests += bytes(DIGEST_BYTES * len(ids))
         self.ids.extend(ids)
 
-    def batches(self, document: Arrays, pointer: str) -> Iterator[Batch]:
+    def batches(self, document: Documents, pointer: str) -> Iterator[Batch]:
         """Yield the records to compare, some at a time; of the array at `pointer`."""
         if self.kept:
             yield self.kept
@@ -206,7 +206,10 @@ class ChangedRecords:
 
 
 def find_changed_records(
-    document: Arrays, pointer: str, matcher: DigestMatcher, edited: Callable[[], AbstractSet[int]]
+    document: Documents,
+    pointer: str,
+    matcher: DigestMatcher,
+    edited: Callable[[], AbstractSet[int]],
 ) -> ChangedRecords:
     """Find the records of the array at `pointer` that changed in the file or in the target.
 
@@ -237,7 +240,7 @@ def find_changed_records(
     return left
 
 
-def all_changed(document: Arrays, pointer: str, salt: bytes) -> ChangedRecords:
+def all_changed(document: Documents, pointer: str, salt: bytes) -> ChangedRecords:
     """Return all of a file as changed, after all of it was compared."""
     found = digests_of(document, pointer, salt)
     ids = array("q", bytes(len(found)))
@@ -255,7 +258,7 @@ def select_records(batches: Iterator[Batch], places: Sequence[int]) -> Iterator[
         texts += [batch.texts[n] for n in some]
         wheres += [batch.where(n) for n in some]
         start = end
-        if len(texts) >= BATCH or (texts and end == len(places)):
+        if len(texts) >= BATCH_RECORDS or (texts and end == len(places)):
             yield Batch(start - len(texts), texts, wheres.__getitem__)
             texts, wheres = [], []
         if end == len(places):

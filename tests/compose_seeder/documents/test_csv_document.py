@@ -63,7 +63,7 @@ def test_json_is_read_as_json(creatures: Seeds) -> None:
     write(creatures, 'slug,data\nlarge,"[1e999]"\n')
     assert counts(creatures.run())["created"] == 1
     write(creatures, 'slug,data\ne,"{""x"": {""y"": 1, ""y"" : 2}}"\n')
-    with pytest.raises(RecordError, match=r"creatures.csv:2 .*field data/x/y: is there twice"):
+    with pytest.raises(RecordError, match=r"creatures.csv:2 .*field data/x/y: occurs twice"):
         creatures.run()
 
 
@@ -80,11 +80,11 @@ def test_compressed(creatures: Seeds) -> None:
     ("text", "said"),
     [
         ("", "creatures.csv:1: is empty"),
-        ("slug,hp,slug\na,1,b\n", "creatures.csv:1, field slug: is there twice in the header"),
+        ("slug,hp,slug\na,1,b\n", "creatures.csv:1, field slug: occurs twice in the header"),
         ("slug,\na,1\n", "creatures.csv:1: column 2 has no name"),
-        ("slug,hp\na,1\nb\nc,1,2\n", "creatures.csv:3: has 1 values, and the header has 2 names"),
+        ("slug,hp\na,1\nb\nc,1,2\n", "creatures.csv:3: has 1 values, but the header has 2 names"),
         ("slug,hp\na,1\nb\nc,1,2\n", "creatures.csv:4: has 3 values"),
-        ('slug,hp\n"a,1\n', "creatures.csv:2: is not CSV: unexpected end of data"),
+        ('slug,hp\n"a,1\n', "creatures.csv:2: is not valid CSV: unexpected end of data"),
         ("slug,hp\na,x\n", "(slug a), field hp: expected integer, found"),
         ('slug,tags\na,"[1,2]"\n', 'expected text[], found "[1,2]": an array is written {1,2}'),
         ('slug,tags\na,"{1,2"\n', 'expected text[], found "{1,2": malformed array literal'),
@@ -93,7 +93,7 @@ def test_compressed(creatures: Seeds) -> None:
             "slug,hp\n,1\n",
             "field slug: must be text or a number, it is part of the key; found null",
         ),
-        ("slug,hp\na,1\na,2\n", "creatures.csv:3 (slug a): the key is there twice"),
+        ("slug,hp\na,1\na,2\n", "creatures.csv:3 (slug a): the key occurs twice"),
     ],
 )
 def test_what_is_wrong_is_said(creatures: Seeds, text: str, said: str) -> None:

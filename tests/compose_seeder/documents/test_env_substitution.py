@@ -71,7 +71,9 @@ def test_no_variable_stands_in_a_name(texts: Seeds, name: str, inner: bool) -> N
     """Listed or not: a field would be another one in each environment."""
     record = f'{{"name": "x", "${{env:{name}}}": 1}}'
     texts.source("texts", f'[{{"name": "x", "text": {record}}}]' if inner else f"[{record}]")
-    with pytest.raises(RecordError, match="has a variable in a name: only values may"):
+    with pytest.raises(
+        RecordError, match="has a variable in a name; only values may have variables"
+    ):
         run(texts, OWNER="ann")
 
 
@@ -110,7 +112,7 @@ def test_what_is_not_listed_is_an_error(texts: Seeds) -> None:
         {"slug": "a", "value": "${env:PATH}"},
         {"slug": "b", "value": "${env:}"},
     ]
-    said = "names ${env:PATH}, which env of the dataset does not list; add PATH there"
+    said = "names ${env:PATH}, which the dataset's env does not list; add PATH to env"
     for before in (0, 3):
         texts.source("texts", wrong)
         with pytest.raises(RecordError) as raised:

@@ -30,7 +30,7 @@ def test_they_are_those_of_the_array(
     monkeypatch: pytest.MonkeyPatch, records: list[Any], indent: int | None, part: int
 ) -> None:
     """Whatever is in it, and however it is cut."""
-    monkeypatch.setattr(one, "PART", part)
+    monkeypatch.setattr(one, "PART_BYTES", part)
     text = json.dumps(records, indent=indent, ensure_ascii=False).encode()
     found = [element for some in elements(Raw(b" " + text)) for element in some]
     assert [json.loads(bytes(element)) for element in found] == records
@@ -38,7 +38,7 @@ def test_they_are_those_of_the_array(
 
 def test_a_large_array_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that no list of all of them is in memory."""
-    monkeypatch.setattr(one, "PART", 1000)
+    monkeypatch.setattr(one, "PART_BYTES", 1000)
     records = [{"slug": f"c{n}", "parts": [{"slug": "x"}, {"slug": "y"}]} for n in range(500)]
     found = list(elements(Raw(json.dumps(records).encode())))
     assert len(found) > 20

@@ -47,7 +47,7 @@ def conforming(seeds: Seeds) -> Seeds:
                       " schema.json#/properties/hp/type")),
         ({"size": "tinny"}, ('field size: the value is not one of "tiny", "small" or "large" (did you mean tiny?);'
                             ' found "tinny"; the rule is schema.json#/properties/size/enum')),
-        ({"sise": 1}, ("field sise: is no field that the schema knows (did you mean size?);"
+        ({"sise": 1}, ("field sise: is not a field of the schema (did you mean size?);"
                       " the rule is schema.json#/additionalProperties")),
         ({"token": "s3cret"}, ("field token: the value is shorter than 8 characters; the rule is"
                               " schema.json#/properties/token/minLength")),
@@ -91,9 +91,9 @@ def test_a_schema_that_changes_is_looked_at_again(conforming: Seeds) -> None:
 @pytest.mark.parametrize(
     ("schema", "error", "said"),
     [
-        ({"type": "objekt"}, ManifestError, "dataset creatures: schema schema.json is no JSON Schema: "),
+        ({"type": "objekt"}, ManifestError, "dataset creatures: schema schema.json is not a valid JSON Schema: "),
         ("{", ManifestError, "schema schema.json is not valid JSON"),
-        ({"$ref": "https://example.com/x"}, ManifestError, "refers to https://example.com/x, and a schema is one"),
+        ({"$ref": "https://example.com/x"}, ManifestError, "refers to https://example.com/x, but must be one file"),
         (None, SourceError, "schema.json cannot be read"),
     ],
 )  # fmt: skip

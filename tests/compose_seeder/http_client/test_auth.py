@@ -245,7 +245,7 @@ def test_a_token_file_may_begin_with_a_byte_order_mark(
     path.write_bytes(content)
     client.auth = BearerToken("first", path)
     api.tokens = {"second"}
-    assert counts(through.run()) == {"create": 3}
+    assert counts(through.run()) == {"created": 3}
 
 
 @pytest.mark.parametrize("content", ["sécond", "sec\nond", " second", "\n", "sec\x00ond"])
@@ -302,7 +302,7 @@ def test_a_redirect_is_not_followed_and_named_without_the_token(through: Through
         auth=BearerToken("bearer-token"),
     )
     with pytest.raises(
-        RefusedError, match=r"redirects to http://elsewhere\.test/\S+\*\*\*: name that address"
+        RefusedError, match=r"redirects to http://elsewhere\.test/\S+\*\*\*; name that address"
     ):
         through.run()
     assert asked == ["api.test"]

@@ -51,7 +51,7 @@ def test_every_fault_at_once() -> None:
     ("text", "said"),
     [
         ("[[dataset]", "is not valid TOML"),
-        (TABLE + TABLE, "dataset a: the name is there twice"),
+        (TABLE + TABLE, "dataset a: the name occurs twice; rename one of them"),
         (TABLE + 'endpoint = "/a"\n', "exactly one of table and endpoint"),
         (TABLE + 'ignore = ["id"]\n', "key id is in ignore as well"),
         (TABLE + '[dataset.http]\nlist = "GET /a"\n', "http is for an endpoint"),

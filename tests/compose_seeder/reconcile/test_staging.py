@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from compose_seeder.documents.children import with_children
-from compose_seeder.documents.json_document import open_document
+from compose_seeder.documents.open_document import open_document
 from compose_seeder.errors import RecordError
 from compose_seeder.manifest.parse import parse
 from compose_seeder.reconcile.staging import PENDING, Desired, stage

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compose_seeder.documents.json_document import Batch, open_document
+from compose_seeder.documents.batch import Batch
+from compose_seeder.documents.open_document import open_document
 from compose_seeder.errors import RecordError
 from compose_seeder.reconcile import desired_records, staging, unchanged_records
 from compose_seeder.reconcile.unchanged_records import MOVE_WINDOW_RECORDS, DigestMatcher, digests
@@ -143,7 +144,7 @@ def test_a_key_twice_is_found_though_one_has_not_changed(creatures: Seeds) -> No
     """The second has another text, or the very same one."""
     for twin in ({**ROWS[0], "hp": 5}, ROWS[0]):
         creatures.source("creatures", [*ROWS, twin])
-        with pytest.raises(RecordError, match=r"slug c0.*the key is there twice"):
+        with pytest.raises(RecordError, match=r"slug c0.*the key occurs twice"):
             creatures.run()
 
 

@@ -40,7 +40,7 @@ def test_they_are_one_dataset(seeds: Seeds) -> None:
 
 
 def test_faults_of_all_files_at_once(seeds: Seeds) -> None:
-    """Each with its own file; a key in two of them is there twice."""
+    """Each with its own file; a key in two of them occurs twice."""
     monsters(seeds)
     folder = seeds.folder / "creatures"
     (folder / "a.json").write_text("[1]")

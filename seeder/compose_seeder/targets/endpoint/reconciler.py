@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import psycopg
 
-from compose_seeder.documents.json_document import Arrays
+from compose_seeder.documents.batch import Documents
 from compose_seeder.postgres import Connection
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.comparison import (
@@ -46,14 +46,14 @@ class EndpointReconciler:
         """Return which privilege the role lacks, and what would grant it."""
         return explain_denial(self._run.connection, None, error)
 
-    def reconcile(self, document: Arrays, fingerprint: str) -> Plan:
+    def reconcile(self, document: Documents, fingerprint: str) -> Plan:
         """Compare the file with the API's records, and send the differences; see `Reconciler`."""
         try:
             return self._compare_and_send(document, fingerprint)
         finally:
             _reset(self._run.connection)
 
-    def _compare_and_send(self, document: Arrays, fingerprint: str) -> Plan:
+    def _compare_and_send(self, document: Documents, fingerprint: str) -> Plan:
         run = self._run
         applied = run.applied()
         sides = EndpointSides(run, run.options.api())

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 from psycopg import sql
 
-from compose_seeder.documents.json_document import Arrays
+from compose_seeder.documents.batch import Documents
 from compose_seeder.postgres import Connection, kind_of, statements
 from compose_seeder.reconcile.plan import Change, Counts, Plan
 from compose_seeder.reconcile.staging import Scalar
@@ -30,7 +30,7 @@ from compose_seeder.targets.table.references import FileReferences
 def bulk_load(
     run: DatasetRun,
     expressions: Expressions,
-    document: Arrays,
+    document: Documents,
     references: FileReferences,
     fingerprint: str,
 ) -> Plan | None:
@@ -72,7 +72,7 @@ def bulk_load(
 def _load(
     run: DatasetRun,
     expressions: Expressions,
-    document: Arrays,
+    document: Documents,
     references: FileReferences,
     fingerprint: str,
 ) -> tuple[int, list[list[Scalar]]]:
@@ -98,7 +98,7 @@ def _load(
 def copy_records(
     connection: Connection,
     expressions: Expressions,
-    document: Arrays,
+    document: Documents,
     references: Mapping[str, Ids],
     progress: Callable[[int], None],
     limit: int | None,

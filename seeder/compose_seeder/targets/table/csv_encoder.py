@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from compose_seeder.documents import strict_json
-from compose_seeder.documents.json_document import Batch, fields_of
+from compose_seeder.documents.batch import Batch, fields_of
 from compose_seeder.exact_json import decode
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.staging import Scalar

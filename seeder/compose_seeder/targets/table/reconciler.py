@@ -12,7 +12,7 @@ from functools import partial
 
 import psycopg
 
-from compose_seeder.documents.json_document import Arrays
+from compose_seeder.documents.batch import Documents
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.comparison import (
@@ -65,7 +65,7 @@ class TableReconciler:
         """Return which privilege the role lacks on the table, and what would grant it."""
         return explain_denial(self._connection, regclass(self._table), error)
 
-    def reconcile(self, document: Arrays, fingerprint: str) -> Plan:
+    def reconcile(self, document: Documents, fingerprint: str) -> Plan:
         """Compare the file with the table, and write the differences; see `Reconciler`."""
         with self._connection.transaction() as transaction:
             # A row that somebody edits between our reading and our writing fails the transaction.
@@ -87,7 +87,7 @@ class TableReconciler:
     def _compare(
         self,
         sides: TableSides,
-        document: Arrays,
+        document: Documents,
         references: FileReferences | None,
         fingerprint: str,
         applied: Applied | None,
@@ -125,7 +125,7 @@ class TableReconciler:
         return options.plan and bool(self._run.pending or options.schema_behind)
 
     def _find_changed(
-        self, sides: TableSides, document: Arrays, references: FileReferences, applied: Applied
+        self, sides: TableSides, document: Documents, references: FileReferences, applied: Applied
     ) -> ChangedRecords:
         """Find the records that changed in the file or in the table: both are read at the same time."""
         matcher = DigestMatcher(self._run.ledger.sources(applied.dataset_id), references.salt)

@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from compose_seeder.documents.json_document import Arrays
+from compose_seeder.documents.batch import Documents
 from compose_seeder.errors import ManifestError, nearest
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset, Ref
@@ -39,7 +39,7 @@ class FileReferences:
     salt: bytes
 
 
-def find_file_references(run: DatasetRun, document: Arrays) -> FileReferences | None:
+def find_file_references(run: DatasetRun, document: Documents) -> FileReferences | None:
     """Look up what all references of a file lead to.
 
     Returns:
@@ -134,7 +134,7 @@ def query_ids(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Sc
     return found
 
 
-def distinct_values(dataset: Dataset, document: Arrays) -> dict[str, list[Scalar]]:
+def distinct_values(dataset: Dataset, document: Documents) -> dict[str, list[Scalar]]:
     """Return the distinct values of each reference, in one quick pass over the file.
 
     Raises:
