@@ -78,7 +78,7 @@ def test_it_keeps_every_promise_and_leaves_nothing_behind(folder: Path, tmp_path
     first = json.loads(report.read_text())
     assert first["outcome"] == "done"
     assert {dataset["name"]: dataset["created"] for dataset in first["datasets"]}["monsters"] == 46
-    assert "hp: 12 → 7  (edited by hand, left)" in printed
+    assert "hp: 12 → 7  (edited by hand, kept)" in printed
     assert "hp: 59 → 65" in printed
     assert "nothing to do in" in printed
     assert "\033[" not in printed, "no colours where there is no terminal"

@@ -29,8 +29,9 @@ from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.fingerprint import of_migrations
 from compose_init.migrations.revision_graph import DatabaseState, Place, Revision, read_record
-from compose_init.output.progress import View
-from compose_init.output.report import DONE, NOTHING, Planned, Report
+from compose_init.output.planned import Planned
+from compose_init.output.progress import Progress
+from compose_init.output.report import DONE, NOTHING, Report
 from compose_init.settings import Settings
 from compose_init.wait import wait_for_database
 
@@ -62,8 +63,8 @@ class Run:
 
     settings: Settings
     call: Call
-    view: View
-    logging: Callable[[], object]
+    progress: Progress
+    reset_logging: Callable[[], object]
     report: Report = field(default_factory=Report)
     _lock: advisory_lock.Lock = field(init=False, repr=False)
 
@@ -208,7 +209,9 @@ class Run:
         migrations.applied = self.report.migrations
         from compose_init.migrations.upgrade import Observer
 
-        here = migrations.upgrade(connection, Observer(self._before_revision, self.view.migrated))
+        here = migrations.upgrade(
+            connection, Observer(self._before_revision, self.progress.end_revision)
+        )
         if here.state == DatabaseState.AT_HEAD:
             last = ledger.read(connection)
             done = {
@@ -222,7 +225,7 @@ class Run:
 
     def _before_revision(self, revision: Revision) -> None:
         self._lock.check()
-        self.view.migrating(revision)
+        self.progress.begin_revision(revision)
 
     def _look(self, connection: Connection) -> Place:
         """Seeds of an older image are not for a database that has gone on."""
@@ -274,7 +277,7 @@ class Run:
 
     def _during_dataset(self, dataset: str, done: int, total: int) -> None:
         self._lock.check()
-        self.view.seeding(dataset, done, total)
+        self.progress.show_records(dataset, done, total)
 
     def _examine_seeds(self) -> None:
         """What is wrong with the manifest is said before the schema is touched."""
@@ -298,7 +301,7 @@ class Run:
 
     def _finished(self, plan: Any) -> None:
         self.report.datasets.append(plan)
-        self.view.seeded(plan)
+        self.progress.end_dataset(plan)
 
     # what there is
 
@@ -315,7 +318,7 @@ class Run:
     def _migrations(self) -> Migrations:
         from compose_init.migrations.upgrade import of_settings
 
-        return of_settings(self.settings, self.logging)
+        return of_settings(self.settings, self.reset_logging)
 
     @cached_property
     def _sources(self) -> Sources:
@@ -396,7 +399,7 @@ class Run:
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        self.view.phase(name)
+        self.progress.begin_phase(name)
         started = time.monotonic()
         try:
             yield
@@ -412,7 +415,7 @@ def _warn_of_invalid_indexes(connection: Connection) -> None:
             "an index is INVALID, left by a concurrent build that failed; no query uses it",
             WARNING,
             index=name,
-            mend=f"DROP INDEX CONCURRENTLY {name}, and create it again",
+            fix=f"DROP INDEX CONCURRENTLY {name}, and create it again",
         )
 
 

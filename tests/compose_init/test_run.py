@@ -194,7 +194,7 @@ def test_a_plan_of_an_empty_database_changes_nothing(example: Program) -> None:
     plan = example.run("--plan")
     assert plan.code == 2
     assert "0015" in plan.out
-    assert "46 create" in plan.out
+    assert "46 created" in plan.out
     assert rows(example, "SELECT count(*) FROM pg_namespace WHERE nspname = 'compose_init'") == [
         (0,)
     ]

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from compose_init import up_to_date
 from compose_init.errors import InitError
-from compose_init.output.progress import Lines
+from compose_init.output.progress import LogProgress
 from compose_init.output.report import NOTHING
 from compose_init.run import Call, Run
 from compose_init.settings import KNOWN, read
@@ -86,7 +86,7 @@ class Place:
 
     def whole(self) -> str:
         """Run the whole program; its outcome."""
-        run = Run(read(self.environ), Call(), Lines(), lambda: None)
+        run = Run(read(self.environ), Call(), LogProgress(), lambda: None)
         outcome = run.execute().outcome
         return "ahead" if run.report.ahead else outcome
 

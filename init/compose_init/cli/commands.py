@@ -13,7 +13,8 @@ from typing import Any
 
 from compose_init.cli.context import Command, Context
 from compose_init.logs import event
-from compose_init.output.report import number, status_text
+from compose_init.output.status import status_to_text
+from compose_init.output.text import pluralize
 
 MAX_TIMEOUT_SECONDS = 86_400
 """A day: a longer `--timeout` is a mistake."""
@@ -26,7 +27,7 @@ def _show_status(context: Context) -> int:
     if context.as_json:
         context.print_json(found)
     else:
-        context.print_text(status_text(found))
+        context.print_text(status_to_text(found))
     return 0
 
 
@@ -49,7 +50,7 @@ def _check_seeds(context: Context) -> int:
         context.print_json({"datasets": datasets, "warnings": warnings})
         return 0
     for name, count in counts.items():
-        context.print_text(f"{name}: {number(count, 'record')}")
+        context.print_text(f"{name}: {pluralize(count, 'record')}")
     context.print_text(
         "settings, manifest and seed files are fine"
         if settings.manifest
@@ -67,7 +68,7 @@ def _check_env_file(context: Context) -> int:
     if context.as_json:
         context.print_json({"variables": count})
     else:
-        context.print_text(f"{arguments.env_file}: {number(count, 'variable')}, nothing wrong")
+        context.print_text(f"{arguments.env_file}: {pluralize(count, 'variable')}, nothing wrong")
     return 0
 
 

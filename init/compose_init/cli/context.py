@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from compose_init.logs import Redactor, configure, is_json_by_default
-from compose_init.output.report import to_line
+from compose_init.output.text import to_json
 from compose_init.settings import Settings
 
 
@@ -80,7 +80,7 @@ class Context:
 
     def print_json(self, document: Any) -> None:
         """Print a document on stdout as JSON, masked."""
-        print(to_line(self.redact(document), 2), file=sys.__stdout__)
+        print(to_json(self.redact(document), 2), file=sys.__stdout__)
 
     def reset_logging(self) -> None:
         """Set logs up as the settings say, whatever the application's code has made of them."""

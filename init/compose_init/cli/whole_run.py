@@ -21,8 +21,9 @@ from compose_init.errors import (
     exit_code_of,
 )
 from compose_init.logs import event
-from compose_init.output.progress import Lines, Live
-from compose_init.output.report import FAILED, NOTHING, SHOWN, write
+from compose_init.output.planned import SHOWN_RECORDS
+from compose_init.output.progress import LiveProgress, LogProgress
+from compose_init.output.report import FAILED, NOTHING, write_report
 from compose_init.run import Call, Run
 
 LEDGER_TIMEOUT_SECONDS = 2
@@ -40,7 +41,7 @@ def run(context: Context) -> int:
         datasets=tuple(arguments.dataset or ()),
         **_record_limit(arguments),
     )
-    run = Run(context.settings, wanted, Lines(), context.reset_logging)
+    run = Run(context.settings, wanted, LogProgress(), context.reset_logging)
     return _plan(run, context) if arguments.plan else _execute(run, context)
 
 
@@ -126,7 +127,7 @@ def _plan(run: Run, context: Context) -> int:
     if context.as_json:
         context.print_json(planned.to_json())
     else:
-        context.print_text(planned.to_text(None if limit == "all" else limit or SHOWN))
+        context.print_text(planned.to_text(None if limit == "all" else limit or SHOWN_RECORDS))
     if planned.faults and not planned.migrations:  # pending revisions may fix them
         return CredentialsRefused.exit_code
     return PLAN_FOUND_CHANGES if planned.changes else 0
@@ -135,7 +136,7 @@ def _plan(run: Run, context: Context) -> int:
 def _execute(run: Run, context: Context) -> int:
     started, clock = time.time(), time.monotonic()
     if context.is_watched:
-        run.view = Live(run.logging)
+        run.progress = LiveProgress(run.reset_logging)
     try:
         if context.arguments.wait_only:
             run.wait_only()
@@ -147,7 +148,7 @@ def _execute(run: Run, context: Context) -> int:
         raise
     finally:
         run.report.seconds = time.monotonic() - clock
-        run.view.close()
+        run.progress.close()
         _conclude(run, context, started)
     return 0
 
@@ -163,7 +164,7 @@ def _conclude(run: Run, context: Context, started: float) -> None:
     elif context.arguments.output == "text":
         context.print_text(run.report.to_text())
     elif run.report.exit_code == 0:
-        run.view.summary(run.report)
+        run.progress.show_summary(run.report)
 
 
 def _write_report_file(context: Context, document: dict[str, Any]) -> None:
@@ -171,7 +172,7 @@ def _write_report_file(context: Context, document: dict[str, Any]) -> None:
     if path is None:
         return
     try:
-        write(path, document)
+        write_report(path, document)
     except OSError as error:  # a full disk, say; it must not hide what the run did
         event("the report cannot be written", WARNING, file=path, reason=error.strerror)
 

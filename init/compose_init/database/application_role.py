@@ -1,6 +1,6 @@
 """The application's role in the database: what it must be able to do, and what it must not.
 
-    the catalog, as it is ─▶ Role, schemas, relations, memberships ─▶ faults, each with the SQL that mends it
+    the catalog, as it is ─▶ Role, schemas, relations, memberships ─▶ faults, each with the SQL that fixes it
 
 The role is made by an administrator (`deploy/roles.sh`); init looks at it after migrating, since a
 revision makes tables, and what is granted on them shows only then.
@@ -155,29 +155,29 @@ class Fault:
 
     Attributes:
         problem: what it can or cannot do.
-        mend: SQL.
-        ours: a run mends it by itself: Alembic makes its version table when the role has been given its
+        fix: SQL.
+        ours: a run fixes it by itself: Alembic makes its version table when the role has been given its
             rights on all tables that are to come.
     """
 
     problem: str
-    mend: str
+    fix: str
     ours: bool = False
 
     def __str__(self) -> str:
-        return f"{self.problem}: {self.mend}"
+        return f"{self.problem}: {self.fix}"
 
 
 def check(connection: Connection, role: str) -> None:
     """Nothing, where the role is as it should be.
 
     Raises:
-        CredentialsRefused: with every fault, and the SQL that mends it.
+        CredentialsRefused: with every fault, and the SQL that fixes it.
     """
     for fault in (found := faults(connection, role)):
         if fault.ours:
             with suppress(psycopg.errors.InsufficientPrivilege):  # it stays a fault, and is said
-                connection.execute(fault.mend.encode())
+                connection.execute(fault.fix.encode())
     if any(fault.ours for fault in found):
         found = faults(connection, role)
     if found:

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: logs in a container, a live view on a terminal."""
+"""What a person sees while a run goes on: log lines in a container, a live screen on a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from logging import DEBUG, INFO, WARNING
 from typing import TYPE_CHECKING, Protocol
 
 from compose_init.logs import event
-from compose_init.output.report import SHOWN
+from compose_init.output.counts import NOTICES, RESULTS, describe, logged_counts
+from compose_init.output.planned import SHOWN_RECORDS
 
 if TYPE_CHECKING:
     from compose_seeder.reconcile.plan import Plan
@@ -18,56 +19,56 @@ if TYPE_CHECKING:
     from compose_init.output.report import Report
 
 
-class View(Protocol):
-    """Told what happens, as it happens."""
+class Progress(Protocol):
+    """Is told the events of a run, as they happen."""
 
-    def phase(self, name: str) -> None:
-        """A phase begins."""
+    def begin_phase(self, name: str) -> None:
+        """Show that a phase begins."""
 
-    def migrating(self, revision: Revision) -> None:
-        """A revision is about to run."""
+    def begin_revision(self, revision: Revision) -> None:
+        """Show that a revision is about to run."""
 
-    def migrated(self, revision: Revision) -> None:
-        """A revision has run."""
+    def end_revision(self, revision: Revision) -> None:
+        """Show that a revision has run."""
 
-    def seeding(self, dataset: str, done: int, total: int) -> None:
-        """So many records of a dataset are written."""
+    def show_records(self, dataset: str, done: int, total: int) -> None:
+        """Show how many records of a dataset are written."""
 
-    def seeded(self, plan: Plan) -> None:
-        """A dataset is done."""
+    def end_dataset(self, plan: Plan) -> None:
+        """Show that a dataset is done, with its counts."""
 
     def close(self) -> None:
-        """The run is over, well or not."""
+        """End the display: the run is over, well or not."""
 
-    def summary(self, report: Report) -> None:
-        """The run is over, and well."""
+    def show_summary(self, report: Report) -> None:
+        """Show the report of a run that ended well."""
 
 
-def say_not_kept(plan: Plan) -> None:
-    """An API's word is not proof: what it took and does not show, by record and field."""
+def warn_not_kept(plan: Plan) -> None:
+    """Log the records that a target took and shows otherwise: an API's answer is no proof."""
     if plan.not_kept:
         event(
             "the API does not show what was written to it",
             WARNING,
             dataset=plan.name,
             count=len(plan.not_kept),
-            records=list(plan.not_kept[:SHOWN]),
+            records=list(plan.not_kept[:SHOWN_RECORDS]),
         )
 
 
-class Lines:
-    """One event a line; the endless ones are left out."""
+class LogProgress:
+    """One log event per line; of what happens often, only at level DEBUG."""
 
-    def phase(self, name: str) -> None:
-        """A phase begins."""
+    def begin_phase(self, name: str) -> None:
+        """Log the phase; waiting only at DEBUG, since it is over at once, nearly always."""
         event("phase", INFO if name != "wait" else DEBUG, phase=name)
 
-    def migrating(self, revision: Revision) -> None:
-        """A revision is about to run."""
+    def begin_revision(self, revision: Revision) -> None:
+        """Log the revision at DEBUG."""
         event("applying revision", DEBUG, revision=revision.revision, title=revision.message)
 
-    def migrated(self, revision: Revision) -> None:
-        """A revision has run."""
+    def end_revision(self, revision: Revision) -> None:
+        """Log the revision, with its duration."""
         event(
             "revision applied",
             revision=revision.revision,
@@ -75,107 +76,85 @@ class Lines:
             seconds=revision.seconds,
         )
 
-    def seeding(self, dataset: str, done: int, total: int) -> None:
-        """So many records of a dataset are written."""
+    def show_records(self, dataset: str, done: int, total: int) -> None:
+        """Log the numbers at DEBUG, until all records are written."""
         if done < total:
             event("seeding", DEBUG, dataset=dataset, done=done, total=total)
 
-    def seeded(self, plan: Plan) -> None:
-        """A dataset is done."""
-        counts = {
-            "created": plan.counts.created,
-            "updated": plan.counts.updated,
-            "deleted": plan.counts.deleted,
-            "unchanged": plan.counts.unchanged,
-            "drifted": plan.counts.drifted,
-            "conflicts": plan.counts.conflicts,
-            "unconfirmed": plan.counts.unconfirmed,
-            "left": plan.counts.released,
-        }
-        shown = {name: count for name, count in counts.items() if count or name == "created"}
-        event("dataset seeded", dataset=plan.name, target=plan.target, **shown)
-        say_not_kept(plan)
+    def end_dataset(self, plan: Plan) -> None:
+        """Log the dataset, with its counts."""
+        counts = logged_counts(plan.counts)
+        event("dataset seeded", dataset=plan.name, target=plan.target, **counts)
+        warn_not_kept(plan)
 
     def close(self) -> None:
-        """The run is over, well or not."""
+        """Do nothing: a log needs no end."""
 
-    def summary(self, report: Report) -> None:
-        """The run is over, and well."""
+    def show_summary(self, report: Report) -> None:
+        """Log the outcome."""
         revisions = {"revisions": len(report.migrations)} if report.migrations else {}
         event(report.outcome, seconds=round(report.seconds, 3), **revisions)
 
 
-class Live:
-    """For a person: one line that moves for what is under way, one that stays for what is done.
+class LiveProgress:
+    """One line that moves for what is under way, and one line that stays for each thing done.
 
     The screen (and rich with it) comes up with the first real work: a run that finds nothing to do
-    says one line, and is not to pay for more.
+    prints one line, and must not pay for more.
 
     Args:
-        attach: called when the screen comes up, so that logs go above the line that moves.
+        reset_logging: called when the screen comes up, so that logs go above the line that moves.
     """
 
-    def __init__(self, attach: Callable[[], object]) -> None:
-        self._attach = attach
+    def __init__(self, reset_logging: Callable[[], object]) -> None:
+        self._reset_logging = reset_logging
         self._shown: Screen | None = None
 
     @property
     def _screen(self) -> Screen:
         if self._shown is None:
+            # Only a run with real work on a terminal needs rich.
             from compose_init.output.live_screen import Screen
 
             self._shown = Screen()
-            self._attach()
+            self._reset_logging()
         return self._shown
 
-    def phase(self, name: str) -> None:
-        """A phase begins."""
-        if name != "wait":  # it is over at once, or says itself what it waits for
-            self._screen.under_way(name, "")
+    def begin_phase(self, name: str) -> None:
+        """Show the phase; not that of waiting, which is over at once or logs what it waits for."""
+        if name != "wait":
+            self._screen.show_current(name, "")
 
-    def migrating(self, revision: Revision) -> None:
-        """A revision is about to run."""
-        self._screen.under_way("migrate", f"{revision.revision}  {revision.message}")
+    def begin_revision(self, revision: Revision) -> None:
+        """Show the revision in the line that moves."""
+        self._screen.show_current("migrate", f"{revision.revision}  {revision.message}")
 
-    def migrated(self, revision: Revision) -> None:
-        """A revision has run."""
+    def end_revision(self, revision: Revision) -> None:
+        """Add a line for the revision."""
         seconds = f"{revision.seconds or 0:.2f} s"
-        self._screen.done("migrate", f"{revision.revision}  {revision.message}", seconds)
+        self._screen.add_done("migrate", f"{revision.revision}  {revision.message}", seconds)
 
-    def seeding(self, dataset: str, done: int, total: int) -> None:
-        """So many records of a dataset are written."""
-        self._screen.under_way("seed", dataset, done, total)
+    def show_records(self, dataset: str, done: int, total: int) -> None:
+        """Show the bar."""
+        self._screen.show_current("seed", dataset, done, total)
 
-    def seeded(self, plan: Plan) -> None:
-        """A dataset is done."""
-        calm = {
-            "created": plan.counts.created,
-            "updated": plan.counts.updated,
-            "deleted": plan.counts.deleted,
-            "unchanged": plan.counts.unchanged,
-        }
-        odd = {
-            "edited by hand": plan.counts.drifted,
-            "in conflict": plan.counts.conflicts,
-            "not kept by the API": plan.counts.unconfirmed,
-            "no longer in the file": plan.counts.released,
-        }
-        said = ", ".join(f"{count:,} {name}" for name, count in calm.items() if count)
-        self._screen.done("seed", plan.name, said or "empty")
-        noticed = ", ".join(f"{count:,} {name}" for name, count in odd.items() if count)
+    def end_dataset(self, plan: Plan) -> None:
+        """Add a line for the dataset, and one for what a person may want to look at."""
+        self._screen.add_done("seed", plan.name, describe(plan.counts, RESULTS) or "empty")
+        noticed = describe(plan.counts, NOTICES)
         if noticed:
-            self._screen.noticed(noticed)
-        say_not_kept(plan)
-        self._screen.under_way("seed", "")
+            self._screen.add_notice(noticed)
+        warn_not_kept(plan)
+        self._screen.show_current("seed", "")
 
     def close(self) -> None:
-        """The run is over; what is written from here on stands below."""
+        """Take the line that moves away; what is written from here on stands below."""
         if self._shown is not None:
             self._shown.close()
 
-    def summary(self, report: Report) -> None:
-        """What the run did, as a table and a line."""
+    def show_summary(self, report: Report) -> None:
+        """Show a table of the datasets, and the headline."""
         if self._shown is None:
             sys.stdout.write(f"✓ {report.headline()}\n")
         else:
-            self._shown.summary(report)
+            self._shown.show_summary(report)

@@ -313,7 +313,7 @@ def test_the_password_is_never_seen(bare: Site) -> None:
 def test_a_fault_is_named_with_what_mends_it(
     site: Site, broken: list[str], words: list[str]
 ) -> None:
-    """Found after the next revision; not taken for done afterwards; what is said to mend it does."""
+    """Found after the next revision; not taken for done afterwards; what is said to fix it does."""
     assert site.program().run().code == 0
     names = {
         "role": f'"{site.role}"',
@@ -438,7 +438,7 @@ def test_an_unchanged_run_does_not_look(site: Site) -> None:
 
 
 def test_a_plan_says_it_too(site: Site) -> None:
-    """Not for tables that pending revisions make; exit code 77 where no revision could mend it."""
+    """Not for tables that pending revisions make; exit code 77 where no revision could fix it."""
     program = site.program()
     first = program.run("--plan", "--output", "json")
     assert first.code == 2, first.said
@@ -448,23 +448,23 @@ def test_a_plan_says_it_too(site: Site) -> None:
     site.as_superuser(f'REVOKE DELETE ON serial FROM "{site.role}"')
     plan = program.run("--plan", "--output", "json")
     assert plan.code == 77
-    mend = f'GRANT DELETE ON public.serial TO "{site.role}";'
+    fix = f'GRANT DELETE ON public.serial TO "{site.role}";'
     assert json.loads(plan.out)["faults"] == [
-        {"problem": "has no DELETE on public.serial", "mend": mend}
+        {"problem": "has no DELETE on public.serial", "fix": fix}
     ]
     text = program.run("--plan").out
     assert text.splitlines()[0] == "nothing would change"
-    assert mend in text
+    assert fix in text
     pending = site.program(b="pass").run("--plan")
     assert pending.code == 2
-    assert mend in pending.out
+    assert fix in pending.out
 
 
 def test_the_owner_of_the_database(site: Site) -> None:
     """It may do everything in it."""
     site.as_superuser(f'ALTER DATABASE {site.database} OWNER TO "{site.role}"')
     with psycopg.connect(site.server.url(site.database)) as connection:
-        found = [fault.mend for fault in application_role.faults(connection, site.role)]
+        found = [fault.fix for fault in application_role.faults(connection, site.role)]
     assert f"ALTER DATABASE {site.database} OWNER TO postgres;" in found
 
 
@@ -502,8 +502,8 @@ def test_a_superuser_hides_everything_else() -> None:
     ]
 
 
-def test_the_version_table_is_for_a_run_to_mend() -> None:
+def test_the_version_table_is_for_a_run_to_fix() -> None:
     """As far as it can."""
     [found] = compare(ROLE, [], [Relation("public", "public.v", version=True)], [])
     assert found.ours
-    assert re.match(r"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON public\.v FROM", found.mend)
+    assert re.match(r"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON public\.v FROM", found.fix)
