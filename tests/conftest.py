@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Callable[[str], Server]]:
-    """A server of a major version, started when it is first asked for."""
+    """Yield a function from a major version to its server, started at the first call."""
     with ExitStack() as running:
         started: dict[str, Server] = {}
 
@@ -46,13 +46,13 @@ def servers() -> Iterator[Callable[[str], Server]]:
 
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> Server:
-    """A PostgreSQL 18; another version with `tests.postgres.every_version`."""
+    """Return a PostgreSQL 18; another version with `tests.support.postgres.every_version`."""
     return servers(getattr(request, "param", CURRENT))
 
 
 @pytest.fixture
 def new_database(server: Server) -> Iterator[Callable[..., str]]:
-    """Makes databases, each a copy of a template, and drops them after the test."""
+    """Yield a function that creates copies of a template; drop the databases after the test."""
     made: list[str] = []
     with psycopg.connect(server.url(), autocommit=True) as connection:
 
@@ -69,12 +69,12 @@ def new_database(server: Server) -> Iterator[Callable[..., str]]:
 
 @pytest.fixture
 def database(new_database: Callable[..., str]) -> str:
-    """The address of an empty database of the test's own."""
+    """Return the address of an empty database of the test's own."""
     return new_database()
 
 
 @pytest.fixture
 def connection(database: str) -> Iterator[psycopg.Connection]:
-    """A connection to the test's database, in autocommit."""
+    """Yield a connection to the test's database, in autocommit."""
     with psycopg.connect(database, autocommit=True) as opened:
         yield opened

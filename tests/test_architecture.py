@@ -14,7 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """The top-level packages that a module imports, wherever it does."""
+    """Return the top-level packages that a module imports, at any place."""
     names = [
         alias.name
         for node in ast.walk(tree)

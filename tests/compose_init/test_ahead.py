@@ -16,7 +16,7 @@ AHEAD = "the database is ahead of this image, as after a rollback: nothing is mi
 
 
 def image(program: Program, name: str, revisions: dict[str, str], **environ: str) -> Program:
-    """An image with its own files, version and seeds."""
+    """Return an image with its own files, version and seeds."""
     folder = program.folder / name
     folder.mkdir(exist_ok=True)
     history = write_history(folder, revisions)

@@ -17,14 +17,14 @@ from tests.support.programs import API, ROOT, Program
 
 @pytest.fixture
 def migrated(example: Program) -> Program:
-    """The example at head, with nothing seeded."""
+    """Migrate the example to head, and seed nothing."""
     assert example.run("--migrate-only").code == 0
     return example
 
 
 @contextmanager
 def answering(program: Program, status: int) -> Iterator[None]:
-    """A server on the API's port that answers everything with one status."""
+    """Run a server on the API's port that answers every request with one status."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -45,7 +45,7 @@ INSERT INTO alembic_version VALUES ('0001');
 
 @pytest.fixture
 def seeded(program: Program, tmp_path: Path) -> Iterator[Program]:
-    """The application of the dumps, as they found it; its API keeps tens."""
+    """Yield the application of the dumps, in its state before them; its API keeps tens."""
     (tmp_path / "seeds.toml").write_text(MANIFEST)
     (tmp_path / "places.json").write_text(json.dumps(PLACES))
     (tmp_path / "things.json").write_text(json.dumps(THINGS))

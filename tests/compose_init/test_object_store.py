@@ -29,7 +29,7 @@ MANIFEST = (
 
 @pytest.fixture(scope="module")
 def store_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A SeaweedFS with one identity, and a bucket that anybody may read; its S3 port."""
+    """Run a SeaweedFS with one identity and a bucket that is open to everybody; yield its S3 port."""
     folder = tmp_path_factory.mktemp("weed")
     identity = {
         "name": "seeds",
@@ -74,7 +74,7 @@ def store_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture
 def requests(store_port: int) -> Iterator[tuple[int, list[str]]]:
-    """A proxy in front of the store: its port, and the requests that came through it."""
+    """Run a proxy in front of the store; yield its port and the list of its requests."""
     seen: list[str] = []
 
     class Proxy(http.server.BaseHTTPRequestHandler):
@@ -107,7 +107,7 @@ def requests(store_port: int) -> Iterator[tuple[int, list[str]]]:
 
 @pytest.fixture
 def seeds(store_port: int) -> S3Store:
-    """The bucket with a manifest and two sources."""
+    """Return the bucket with a manifest and two sources."""
     store = bucket(store_port)
     obstore.put(store, "dnd/seeds.toml", MANIFEST.encode())
     obstore.put(store, "dnd/habitats.json", b'[{"slug": "arctic"}, {"slug": "swamp"}]')

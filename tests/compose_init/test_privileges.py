@@ -28,7 +28,7 @@ def small(program: Program, tmp_path: Path) -> Program:
 
 @pytest.fixture
 def other(connection: psycopg.Connection, small: Program) -> Iterator[Program]:
-    """The same, as a role that owns nothing."""
+    """Yield the same program, connected as a role that owns nothing."""
     connection.execute(f"CREATE ROLE {OTHER} LOGIN PASSWORD 'else1'")
     info = connection.info
     try:

@@ -35,7 +35,7 @@ def seeds(program: Program) -> Path:
 
 
 def next_transaction(program: Program) -> object:
-    """The id that the next writing transaction of the whole server gets."""
+    """Return the id of the server's next writing transaction."""
     return rows(program, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text")[0][0]
 
 

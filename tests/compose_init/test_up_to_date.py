@@ -185,7 +185,7 @@ STEPS = st.lists(st.one_of(VARIABLES, FILES, HANDS, st.just(run)), min_size=1, m
 
 @pytest.fixture(scope="module", name="place")
 def _place(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A complete run, and its database as the template of others."""
+    """Complete a run, and make its database the template of others."""
     place = Place(server, tmp_path_factory.mktemp("place"))
     place.fill()
     place.execute("DROP DATABASE IF EXISTS fast_template", "postgres")

@@ -15,19 +15,19 @@ from tests.support.small_api import Api, serving
 
 @pytest.fixture
 def seeds(tmp_path: Path, connection: Connection) -> Seeds:
-    """A folder for seeds, and an empty database."""
+    """Return a folder for seeds, with an empty database."""
     return Seeds(tmp_path, connection)
 
 
 @pytest.fixture
 def api() -> Api:
-    """A small API."""
+    """Return a small API."""
     return Api()
 
 
 @pytest.fixture
 def client(api: Api) -> Iterator[httpx.Client]:
-    """A client of it."""
+    """Yield a client of the small API."""
     with serving(api) as opened:
         yield opened
 

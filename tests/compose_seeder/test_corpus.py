@@ -59,7 +59,7 @@ MADE: dict[str, Callable[[], bytes]] = {
 
 
 def write(folder: Path, case: Case) -> str:
-    """The case's files; where its manifest is."""
+    """Write the case's files; return the path of its manifest."""
     source = case.get("source", "things.json")
     manifest = case.get("manifest") or "\n".join(
         [
@@ -82,7 +82,7 @@ def write(folder: Path, case: Case) -> str:
 
 
 def prepare(connection: Connection, case: Case) -> None:
-    """The case's tables, and the role that seeds."""
+    """Create the case's tables and the role that seeds."""
     columns = ", ".join(filter(None, ["slug text", case.get("columns")]))
     connection.execute(case.get("sql", ""))
     connection.execute(f"CREATE TABLE things ({columns})")
@@ -113,7 +113,7 @@ def held(connection: Connection) -> dict[str, Any]:
 
 
 def said(act: Callable[[], object], folder: Path) -> tuple[int, str]:
-    """The exit code of what is raised, and the message."""
+    """Return the exit code of the exception that is raised, and its message."""
     with pytest.raises(SeedError) as raised:
         act()
     return raised.value.exit_code, str(raised.value).replace(str(folder), "FOLDER")
@@ -125,7 +125,7 @@ def sources() -> Sources:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bound that a test can reach."""
+    """Lower a limit so that a test can reach it."""
     monkeypatch.setattr("compose_seeder.sources.decompress.MAX_BYTES", 1 << 20)
 
 

@@ -208,7 +208,7 @@ class CrashError(Exception):
 
 
 def crash(seeds: Seeds, after: int, options: dict[str, Any]) -> None:
-    """A run that ends in the middle: before so many statements are executed, if it has as many."""
+    """Run until a number of statements has been executed, then crash; end normally with fewer statements."""
     execute, left = psycopg.Cursor.execute, after
 
     def counted(cursor: Any, *words: Any, **more: Any) -> Any:

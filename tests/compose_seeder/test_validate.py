@@ -27,12 +27,12 @@ REF = 'refs.habitat_id = { from = "habitat", table = "habitats", match = "slug",
 
 @pytest.fixture
 def files(tmp_path: Path) -> Seeds:
-    """A folder without a database."""
+    """Return a folder without a database."""
     return Seeds(tmp_path, None)  # type: ignore[arg-type]
 
 
 def checked(files: Seeds) -> tuple[dict[str, int], list[str]]:
-    """Records by dataset, and what is doubted."""
+    """Return the number of records by dataset, and the warnings."""
     doubts: list[str] = []
     return check(files.manifest, Sources(), doubts.append), doubts
 

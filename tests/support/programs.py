@@ -40,7 +40,7 @@ class Finished:
         return self.out + self.err
 
     def names(self) -> list[str]:
-        """The events' names, in order."""
+        """Return the names of the events, in order."""
         return [event["event"] for event in self.events]
 
 
@@ -55,11 +55,11 @@ class Program:
     """A module that a run imports before the program starts."""
 
     def with_(self, **environ: str) -> Program:
-        """The same with other variables."""
+        """Return the same program with other variables."""
         return replace(self, environ={**self.environ, **environ})
 
     def without_root(self) -> Program:
-        """The same where root has no more rights to files than anybody: what may not be read is not."""
+        """Return the same program in which root has no more rights to files than other users."""
         if os.geteuid() != 0:
             return self
         return replace(self, prefix=("setpriv", "--bounding-set=-dac_override,-dac_read_search"))
@@ -88,7 +88,7 @@ class Program:
 
 
 def write_history(folder: Path, revisions: dict[str, str], *, env: str | None = None) -> Path:
-    """A linear history of revisions, each with the body of its `upgrade`.
+    """Write a linear history of revisions, each with the body of its `upgrade`.
 
     Args:
         folder: gets an `alembic.ini` and the history where there is an `env`, else the revisions alone.

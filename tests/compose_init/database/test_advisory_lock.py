@@ -55,13 +55,13 @@ def test_the_holder_is_named(place: Database) -> None:
 
 @pytest.fixture
 def taken(place: Database) -> Iterator[advisory_lock.Lock]:
-    """The lock, held until the test has ended, whatever it has done to it."""
+    """Yield the lock, held until the test has ended, whatever the test does to it."""
     with advisory_lock.held(place, database_timeout=5, timeout=1) as taken:
         yield taken
 
 
 def lost(taken: advisory_lock.Lock) -> str:
-    """What is said of a lock that is not held any more."""
+    """Return the message about a lock that is no longer held."""
     with pytest.raises(ConnectionLostError) as raised:
         taken.check()
     assert raised.value.exit_code == 75

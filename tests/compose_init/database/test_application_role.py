@@ -146,7 +146,7 @@ def _site(bare: Site) -> Site:
 
 
 def faults(run: Finished) -> list[str]:
-    """What a run says is wrong with the role, a line each."""
+    """Return the faults of the role that a run reports, one per line."""
     assert run.code == 77, run.said
     [event] = [each["event"] for each in run.events if "INIT_APPLICATION_ROLE" in each["event"]]
     return [line.strip() for line in event.splitlines()[1:]]

@@ -40,7 +40,7 @@ def write(folder: Path, name: str, down: object, body: str = "pass", **more: obj
 
 
 def to_heads(program: Program, *heads: str, count: int) -> Finished:
-    """Runs it twice: to the heads, each revision once and in the ledger, and then there is nothing to do."""
+    """Run twice: to the heads, with each revision once and in the ledger, and then with nothing to do."""
     run = program.run()
     assert run.code == 0, run.said
     assert {row[0] for row in query(program, "SELECT version_num FROM alembic_version")} == set(

@@ -37,7 +37,7 @@ def _folder(tmp_path: Path) -> Path:
 
 
 def faults(folder: Path, text: str | bytes, mode: int = 0o600) -> list[str]:
-    """What `check` finds, a line each."""
+    """Return the faults that `check` finds, one per line."""
     path = folder / ".env"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     path.chmod(mode)

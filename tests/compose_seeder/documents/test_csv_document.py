@@ -12,13 +12,13 @@ from tests.support.seed_folder import Seeds, counts, table
 
 @pytest.fixture
 def creatures(seeds: Seeds) -> Seeds:
-    """A table with several types, and a manifest that reads CSV."""
+    """Create a table with several types, and a manifest that reads CSV."""
     seeds.do("CREATE TABLE creatures (slug text, hp int, born date, data jsonb, tags text[])")
     return seeds.write(table().replace(".json", ".csv"))
 
 
 def write(seeds: Seeds, text: str) -> None:
-    """The file."""
+    """Write the file."""
     (seeds.folder / "creatures.csv").write_bytes(text.encode())
 
 

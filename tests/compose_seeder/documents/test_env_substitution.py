@@ -27,7 +27,7 @@ def run(seeds: Seeds, **environ: str) -> Plan:
 
 @pytest.fixture(name="texts")
 def _texts(seeds: Seeds) -> Seeds:
-    """A table of texts, one of which names a variable."""
+    """Create a table of texts, one of which names a variable."""
     seeds.do("CREATE TABLE texts (slug text, value text)")
     return seeds.write(table("texts", env=["OWNER"]), texts=RECORDS)
 

@@ -15,7 +15,7 @@ LINES = b'{"a": 1}\n\n{"a": 2}\n'
 
 
 def fields(name: str, data: bytes, pointer: str = "") -> list[dict[str, str]]:
-    """The records, with their values as raw text."""
+    """Return the records, with their values as raw text."""
     records = open_document(name, lambda: iter([data])).array(pointer)
     return [{key: bytes(raw).decode() for key, raw in record.fields.items()} for record in records]
 

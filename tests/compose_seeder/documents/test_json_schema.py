@@ -29,7 +29,7 @@ GOOD = {"slug": "a", "hp": 1}
 
 @pytest.fixture
 def conforming(seeds: Seeds) -> Seeds:
-    """A table, and a dataset that names a schema."""
+    """Create a table, and a dataset that names a schema."""
     seeds.do(
         "CREATE TABLE creatures (slug text, hp int, size text, token text, speed jsonb, day date)"
     )

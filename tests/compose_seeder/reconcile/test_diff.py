@@ -15,7 +15,7 @@ LEDGER = "SELECT id, xmin::text FROM compose_init.record ORDER BY id"
 
 @pytest.fixture
 def creatures(seeds: Seeds) -> Seeds:
-    """A table whose natural key has no unique index, as the first user's has none."""
+    """Create a table whose natural key has no unique index, like the first user's."""
     seeds.do("CREATE TABLE creatures (id serial PRIMARY KEY, slug text, hp int, name text)")
     return seeds
 
@@ -25,12 +25,12 @@ def live(seeds: Seeds) -> dict[str, tuple[Any, ...]]:
 
 
 def edit(seeds: Seeds, **fields: Any) -> None:
-    """The goblin's line in the file, changed."""
+    """Change the goblin's fields in the file."""
     seeds.source("creatures", [{**GOBLIN, **fields}])
 
 
 def seeded(seeds: Seeds, on_drift: str = "keep") -> Seeds:
-    """The goblin, seeded once."""
+    """Seed the goblin once."""
     seeds.write(table(on_drift=on_drift), creatures=[GOBLIN]).run()
     return seeds
 

@@ -12,13 +12,13 @@ GOBLIN = {"slug": "goblin", "hp": 7, "name": "Goblin"}
 
 @pytest.fixture
 def creatures(seeds: Seeds) -> Seeds:
-    """A table with a serial key of its own, and the goblin's file."""
+    """Create a table with a serial key, and the goblin's file."""
     seeds.do("CREATE TABLE creatures (id serial PRIMARY KEY, slug text, hp int, name text)")
     return seeds
 
 
 def rules(**fields: str) -> str:
-    """A manifest with rules for fields."""
+    """Return a manifest with rules for fields."""
     return table() + "\n[dataset.fields]\n" + "\n".join(f"{n} = {r}" for n, r in fields.items())
 
 

@@ -23,7 +23,7 @@ def creatures(seeds: Seeds) -> Seeds:
 
 
 def slugs(seeds: Seeds) -> set[Any]:
-    """What the table holds."""
+    """Return the slugs that the table holds."""
     return {row[0] for row in seeds.rows("SELECT slug FROM creatures")}
 
 

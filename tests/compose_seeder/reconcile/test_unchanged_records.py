@@ -25,7 +25,7 @@ ROWS = [{"slug": f"c{n}", "hp": n, "data": {"n": [n]}} for n in range(50)]
 
 @pytest.fixture
 def creatures(seeds: Seeds) -> Seeds:
-    """A table, seeded the direct way."""
+    """Seed a table by bulk load."""
     seeds.do("CREATE TABLE creatures (slug text, hp int, data jsonb)")
     assert counts(seeds.write(table(), creatures=ROWS).run()) == {"created": 50}
     return seeds

@@ -20,12 +20,12 @@ WHERE c.relpersistence = 't' AND c.relkind = 'r' GROUP BY c.relname
 
 
 def created(connection: Connection) -> dict[str, str]:
-    """The columns of each temporary table that is there."""
+    """Return the columns of each temporary table that exists."""
     return dict(connection.execute(COLUMNS).fetchall())
 
 
 def documented() -> dict[str, str]:
-    """The columns of each working table, as docs/architecture.md lists them."""
+    """Return the columns of each working table, as docs/architecture.md lists them."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     section = text.partition("### The working tables\n")[2].partition("\n## ")[0]
     return dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", section, re.MULTILINE))

@@ -253,7 +253,7 @@ def resolve(manifest: str, named: str) -> Source:
 
 
 def folder(path: Path) -> None:
-    """Some files, some deeper."""
+    """Write files, in a folder and below it."""
     (path / "deep" / "er").mkdir(parents=True)
     for name in ("a.json", "b.json", "b.txt", "deep/c.json", "deep/er/d.json"):
         (path / name).write_text("[]")

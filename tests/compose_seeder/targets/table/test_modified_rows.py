@@ -64,7 +64,7 @@ class Creatures:
         self.expressions = Expressions(dataset, columns(connection, "creatures"), self.ledger.salt)
 
     def edited(self) -> set[str]:
-        """The keys of records that are told to be edited."""
+        """Return the keys of records that are reported as edited."""
         applied = self.ledger.applied("creatures")
         assert applied
         found = find_modified_rows(self.seeds.connection, self.expressions, applied)
@@ -79,7 +79,7 @@ class Creatures:
         )
 
     def really(self) -> set[str]:
-        """The keys of records whose rows are others, not there, or there twice."""
+        """Return the keys of records whose rows differ, are missing, or are duplicated."""
         found: dict[str, list[dict[str, Any]]] = {}
         for slug, *values in self.seeds.rows("SELECT slug, a, b, n, data FROM creatures"):
             row = {"slug": slug, **dict(zip(("a", "b", "n", "data"), values, strict=True))}

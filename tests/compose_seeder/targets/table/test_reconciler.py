@@ -32,7 +32,7 @@ VALUES: dict[str, Any] = {
 
 @pytest.fixture
 def refused(seeds: Seeds) -> Seeds:
-    """A table with every kind of constraint, and a manifest for it."""
+    """Create a table with every kind of constraint, and a manifest for it."""
     seeds.do(
         "CREATE TABLE parents (id int PRIMARY KEY);"
         "CREATE TABLE creatures (slug text, hp int NOT NULL CHECK (hp > 0), name text UNIQUE, secret text,"

@@ -19,7 +19,7 @@ DOES = {
 
 
 def creatures(seeds: Seeds, when: str, does: str) -> Seeds:
-    """A table with a trigger."""
+    """Create a table with a trigger."""
     seeds.do(
         "CREATE TABLE creatures (slug text, name text, hp int);"
         f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {does}; END $$;"
@@ -104,7 +104,7 @@ def test_a_key_that_a_trigger_changes_is_refused(seeds: Seeds, on_drift: str) ->
 
 
 def behind_policies(seeds: Seeds, columns: str, policies: str) -> None:
-    """A table with row-level security, and a role that it holds for."""
+    """Create a table with row-level security, and a role that is subject to it."""
     seeds.do(
         f"CREATE TABLE creatures ({columns}); {policies};"
         "ALTER TABLE creatures ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"

@@ -30,7 +30,7 @@ IDS = ["serial", "int GENERATED ALWAYS AS IDENTITY", "uuid DEFAULT gen_random_uu
 
 
 def tree(seeds: Seeds, kind: str = "serial", more: str = "") -> Seeds:
-    """A table, without a rule that its slugs are unique."""
+    """Create a table whose slugs need not be unique."""
     type_ = "uuid" if "uuid" in kind else "int"
     seeds.do(
         f"CREATE TABLE tree (id {kind} PRIMARY KEY, slug text, parent_id {type_} REFERENCES tree {more}, name text)"
