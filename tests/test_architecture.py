@@ -12,6 +12,12 @@ from compose_seeder.postgres import statements
 PACKAGE = Path(__file__).parents[1] / "seeder" / "compose_seeder"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
+LAYERS = (
+    *("sources", "manifest", "documents", "http_client", "reconcile"),
+    *("targets/table", "targets/endpoint"),
+)
+"""The folders of the engine; each may import from those before it, and none from those after it."""
+
 
 def imported(tree: ast.AST) -> set[str]:
     """Return the top-level packages that a module imports, at any place."""
@@ -42,3 +48,26 @@ def test_every_statement_is_used(path: Path) -> None:
     assert sorted(statements(path.stem)) == sorted(named)
     code = "\n".join(source.read_text() for source in SOURCES)
     assert [name for name in named if f'"{name}"' not in code] == []
+
+
+def layer_of(module: str) -> str | None:
+    """The folder of a module, `a/b/c.py`; None for a module of the package itself."""
+    return next((layer for layer in LAYERS if module.startswith(f"{layer}/")), None)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_between_folders_have_one_direction(path: Path) -> None:
+    layer = layer_of(path.relative_to(PACKAGE).as_posix())
+    names = {
+        node.module
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("compose_seeder.")
+    }
+    above = [
+        name
+        for name in names
+        if layer
+        and (other := layer_of(f"{name}.".partition(".")[2].replace(".", "/")))
+        and LAYERS.index(other) > LAYERS.index(layer)
+    ]
+    assert above == []

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from compose_seeder.dataset import Seeding
 from compose_seeder.documents.json_schema import schema_of
+from compose_seeder.documents.record_values import Scalar
 from compose_seeder.errors import InterruptedTargetError, ManifestError, SourceError, nearest
 from compose_seeder.inputs import Inputs, resolve_inputs
 from compose_seeder.manifest.models import Manifest
@@ -16,7 +17,6 @@ from compose_seeder.options import Options, no_api
 from compose_seeder.postgres import Connection
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
-from compose_seeder.reconcile.staging import Scalar
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.sources.location import Sources
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from compose_seeder.documents.batch import Documents, RawRecord
 from compose_seeder.documents.children import with_children
 from compose_seeder.documents.json_schema import RecordSchema, schema_of
+from compose_seeder.documents.record_values import Scalar, to_scalar
 from compose_seeder.errors import (
     SHOWN,
     Fault,
@@ -25,7 +26,7 @@ from compose_seeder.errors import (
 from compose_seeder.inputs import resolve_inputs
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.manifest.parse import load
-from compose_seeder.reconcile.staging import PENDING, Desired, Scalar, stage, to_scalar
+from compose_seeder.reconcile.staging import PENDING, Desired, stage
 from compose_seeder.sources.location import Sources
 
 FIELD = re.compile(r"\{(?!live\.)([^{}]+)\}")

@@ -15,10 +15,10 @@ from functools import cached_property
 from msgspec import Raw
 
 from compose_seeder.documents.batch import Batch, Documents, RawRecord, raw_records
+from compose_seeder.documents.record_values import NULL, SECRET, Scalar, format_key, to_scalar
 from compose_seeder.errors import Fault, RecordError, quote
 from compose_seeder.exact_json import encode
 from compose_seeder.manifest.models import Dataset, Nest
-from compose_seeder.reconcile.staging import NULL, SECRET, Scalar, format_key, to_scalar
 
 Parent = tuple[Scalar, ...]
 """The values by which a child names its parent."""

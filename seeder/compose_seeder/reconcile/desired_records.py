@@ -1,4 +1,4 @@
-"""A dataset's desired records, staged some at a time; and once more those that a message names.
+"""A dataset's desired records, read some at a time; and once more the records that a message names.
 
     batches of texts ─▶ raw records ─▶ stage ─▶ the target takes them
                                          └─▶ `records_at`: a few of them again
@@ -72,7 +72,7 @@ class DesiredRecords:
         self.count, self.waiting = count, waiting
 
     def records_at(self, positions: Iterable[int]) -> dict[int, Desired]:
-        """Return the records at some positions, which are staged once more for it."""
+        """Return the records at some positions, which are read once more for it."""
         wanted = set(positions)
         found: dict[int, Desired] = {}
         if not wanted:

@@ -7,12 +7,13 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
+from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import SHOWN, Fault, ManifestError, RecordError, RefusedError
 from compose_seeder.manifest.models import Dataset, FieldRules
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile.desired_records import RecordsAt
 from compose_seeder.reconcile.plan import Change, Counts, Plan
-from compose_seeder.reconcile.staging import format_key, repeated_key_fault
+from compose_seeder.reconcile.staging import repeated_key_fault
 
 SECRET = "(secret)"  # noqa: S105
 """Stands for a value that is not shown."""

@@ -5,24 +5,21 @@ raw records ─▶ drop ─▶ resolve references ─▶ check keys ─▶ desir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 from msgspec import Raw
 
 from compose_seeder.documents.batch import RawRecord
+from compose_seeder.documents.record_values import NULL, SECRET, Scalar, format_key, to_scalar
 from compose_seeder.errors import Fault, RecordError, near, quote
-from compose_seeder.exact_json import decode, encode
+from compose_seeder.exact_json import encode
 from compose_seeder.manifest.models import Dataset, Ref
 
-Scalar = str | int | Decimal | bool | None
 Lookup = Callable[[Ref, list[Scalar]], Mapping[Scalar, list[Any]]]
 """Given a reference and the values a file holds: for each value, the ids that the target has."""
 
-NULL = Raw(b"null")
-SECRET = "(a value that is secret)"  # noqa: S105
 
 PENDING = object()
 """Stands for an id that an earlier dataset of the same plan will create."""
@@ -88,11 +85,6 @@ def everything_pending(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[A
     """Find every reference pending: nobody can look it up before the schema is there."""
     del ref
     return {value: [PENDING] for value in values}
-
-
-def format_key(names: Iterable[str], values: Iterable[object]) -> str:
-    """Return a key as a person reads it: `slug goblin, lang en`."""
-    return ", ".join(f"{name} {quote(value)}" for name, value in zip(names, values, strict=True))
 
 
 def _drop(dataset: Dataset, body: dict[str, Raw]) -> None:
@@ -197,9 +189,3 @@ def repeated_key_fault(dataset: Dataset, record: Desired, before: Desired) -> Fa
     else:
         problem = f"is the same key as that of {before.where}: remove one"
     return Fault(record.where, format_key(dataset.key, record.key), "", problem)
-
-
-def to_scalar(raw: Raw) -> Scalar:
-    """Return the value, where it is text, a number or a truth value; None for null and all else."""
-    value = decode(raw)
-    return None if isinstance(value, list | dict) else value

@@ -13,12 +13,12 @@ from typing import Protocol
 import psycopg
 
 from compose_seeder.documents.batch import Documents
+from compose_seeder.documents.record_values import Scalar
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.options import Options
 from compose_seeder.postgres import Connection
 from compose_seeder.reconcile.ledger import Applied, Ledger
 from compose_seeder.reconcile.plan import Counts, Plan
-from compose_seeder.reconcile.staging import Scalar
 
 Progress = Callable[[int, int], None]
 """Told how many records of a dataset are done, and of how many."""

@@ -11,6 +11,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import Fault, RefusedError
 from compose_seeder.exact_json import decode
 from compose_seeder.http_client.client import AnswerError, Requests
@@ -18,7 +19,7 @@ from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.http_client.worker_pool import Job, Outcome, run_jobs
 from compose_seeder.json_pointer import follow_pointer, leads_to_null
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.reconcile.staging import Desired, format_key
+from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.json_values import merge_confirmed
 from compose_seeder.targets.endpoint.pagination import (
     check_complete,

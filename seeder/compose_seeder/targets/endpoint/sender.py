@@ -12,6 +12,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import Fault, RefusedError
 from compose_seeder.exact_json import encode
 from compose_seeder.http_client.worker_pool import BATCH_RESULTS, Job, Outcome, run_jobs
@@ -20,7 +21,6 @@ from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.diff import compare
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Change, Plan
-from compose_seeder.reconcile.staging import format_key
 from compose_seeder.reconcile.target import DatasetRun, Progress
 from compose_seeder.targets.endpoint.reader import Key
 from compose_seeder.targets.endpoint.sides import EndpointSides

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import Fault, RefusedError
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.http_client.client import Requests
@@ -25,7 +26,7 @@ from compose_seeder.http_client.worker_pool import Job
 from compose_seeder.manifest.models import FieldRules
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
-from compose_seeder.reconcile.staging import Desired, format_key
+from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
 from compose_seeder.targets.endpoint.json_values import project, structure_of
 from compose_seeder.targets.endpoint.reader import Key, Live, Reader

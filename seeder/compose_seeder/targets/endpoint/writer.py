@@ -14,13 +14,14 @@ from functools import partial
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
+from compose_seeder.documents.record_values import format_key
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.worker_pool import Outcome
 from compose_seeder.json_pointer import follow_pointer
 from compose_seeder.manifest.models import Bulk, Dataset
 from compose_seeder.reconcile.plan import Change
-from compose_seeder.reconcile.staging import Desired, format_key
+from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.json_values import differences, project
 from compose_seeder.targets.endpoint.reader import GONE, Reader
 

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import sql
 
 from compose_seeder.documents.batch import Documents
+from compose_seeder.documents.record_values import Scalar
 from compose_seeder.postgres import Connection, kind_of, statements
 from compose_seeder.reconcile.plan import Change, Counts, Plan
-from compose_seeder.reconcile.staging import Scalar
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.reconcile.unchanged_records import digests_of
 from compose_seeder.targets.table.csv_encoder import Columns, CsvEncoder, Ids, NotPlainError

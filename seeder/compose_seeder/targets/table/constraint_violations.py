@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import sql
 
+from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import SHOWN, Fault
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
 from compose_seeder.reconcile.desired_records import RecordsAt
-from compose_seeder.reconcile.staging import Desired, format_key
+from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import FieldSet
 from compose_seeder.targets.table.columns import equal_columns
 from compose_seeder.targets.table.constraints import (

@@ -19,9 +19,9 @@ from msgspec import Raw
 
 from compose_seeder.documents import strict_json
 from compose_seeder.documents.batch import Batch, fields_of
+from compose_seeder.documents.record_values import Scalar
 from compose_seeder.exact_json import decode
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.reconcile.staging import Scalar
 from compose_seeder.targets.table.columns import Column
 
 Strings = list[str]

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import psycopg
 from psycopg import sql
 
+from compose_seeder.documents.record_values import Scalar
 from compose_seeder.postgres import Connection, Name, as_is, statements
 from compose_seeder.reconcile.ledger import Applied, unpack_ids
-from compose_seeder.reconcile.staging import Scalar
 from compose_seeder.targets.table.expressions import ALL, Expressions
 from compose_seeder.targets.table.sequences import advance_sequences
 

@@ -15,11 +15,12 @@ import psycopg
 from psycopg import sql
 
 from compose_seeder.documents.batch import Documents
+from compose_seeder.documents.record_values import Scalar
 from compose_seeder.errors import ManifestError, nearest
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
-from compose_seeder.reconcile.staging import PENDING, Lookup, Scalar, everything_pending
+from compose_seeder.reconcile.staging import PENDING, Lookup, everything_pending
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.targets.table.bisect import find_failing
 from compose_seeder.targets.table.columns import columns, table_name, why_no_table

@@ -10,12 +10,13 @@ import psycopg
 from msgspec import Raw
 from psycopg import sql
 
+from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import SHOWN, Fault, nearest, quote
 from compose_seeder.exact_json import decode
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
 from compose_seeder.reconcile.desired_records import RecordsAt
-from compose_seeder.reconcile.staging import Desired, format_key
+from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import FieldSet
 from compose_seeder.targets.table.constraints import DEFINITION, NOT_NULL
 

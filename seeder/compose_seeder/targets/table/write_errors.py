@@ -10,11 +10,12 @@ import psycopg
 from msgspec.json import encode
 from psycopg import sql
 
+from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import SHOWN, Fault, quote
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile.desired_records import RecordsAt
-from compose_seeder.reconcile.staging import Desired, format_key
+from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import FieldSet
 from compose_seeder.targets.table.bisect import find_failing
 from compose_seeder.targets.table.columns import equal_columns

@@ -13,6 +13,7 @@ from dataclasses import replace
 import psycopg
 from psycopg import sql
 
+from compose_seeder.documents.record_values import SECRET
 from compose_seeder.errors import (
     SHOWN,
     CredentialsError,
@@ -26,7 +27,7 @@ from compose_seeder.postgres import Name, Text, kind_of, statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
-from compose_seeder.reconcile.staging import SECRET, Desired
+from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet, Progress
 from compose_seeder.targets.table.bisect import MAX_FOUND
 from compose_seeder.targets.table.columns import equal_columns, identifiers

@@ -96,7 +96,9 @@ def creatures(seeds: Seeds) -> Creatures:
 
 
 @pytest.mark.parametrize("large", [True, False])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(edits=EDITS, groups=st.sampled_from([1, 8, 4096]), few=st.sampled_from([0, 2, 4096]))
 def test_what_was_edited_is_told(
     creatures: Creatures, large: bool, edits: list[Any], groups: int, few: int
