@@ -35,6 +35,7 @@ from compose_seeder.reconcile.unchanged_records import (
 from compose_seeder.targets.table.bulk_load import bulk_load
 from compose_seeder.targets.table.columns import columns, regclass
 from compose_seeder.targets.table.modified_rows import find_modified_rows
+from compose_seeder.targets.table.plan_checks import check_plan
 from compose_seeder.targets.table.privileges import explain_denial
 from compose_seeder.targets.table.references import (
     FileReferences,
@@ -102,14 +103,13 @@ class TableReconciler:
         lookup = lookup_of(self._run, references)
         desired = DesiredRecords(self._run.dataset, batches, document, lookup)
         plan, fields = compare_sides(self._run, sides, desired, applied, changed)
-        writer = TableWriter(self._run, sides)
-        writer.check(plan, later=self._may_change_before_the_run())
+        check_plan(self._run, sides, plan, later=self._may_change_before_the_run())
         if self._run.options.plan:
             remember_pending(self._run, desired)
             return plan
         count = changed.count if changed else desired.count
         dataset_id = begin_applying(self._run, applied, fields)
-        plan = apply_plan(self._run, writer, plan, dataset_id)
+        plan = apply_plan(self._run, TableWriter(self._run, sides), plan, dataset_id)
         if references:
             changed = changed or all_changed(document, self._run.dataset.records, references.salt)
             self._record_sources(dataset_id, changed)
