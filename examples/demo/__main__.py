@@ -69,14 +69,14 @@ def main() -> int:
         print(f"\nstopped ({stopped}); everything is cleaned up", file=sys.stderr)
         return stopped.exit_code
     except (BrokenPromiseError, RuntimeError, OSError, psycopg.Error) as error:
-        print(f"\n✗ the demo did not go as it should: {error}", file=sys.stderr)
+        print(f"\n✗ the demo failed: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 def _story(stack: Stack, tell: Narrator, *, terminal: bool) -> None:
     tell.say(
-        f"PostgreSQL {stack.version()} listens on 127.0.0.1:{stack.server.port}. Beside it there is",
+        f"PostgreSQL {stack.version()} listens on 127.0.0.1:{stack.server.port}. The application is",
         "the D&D helper: an API with its Alembic history, and seed files.",
     )
     first = _first_run(stack, tell, terminal=terminal)
@@ -109,13 +109,13 @@ def _first_run(stack: Stack, tell: Narrator, *, terminal: bool) -> float:
 
 
 def _two_edits(stack: Stack, tell: Narrator) -> tuple[int, int]:
-    tell.heading("Life goes on: one edit by hand, one edit of a seed")
+    tell.heading("Meanwhile: one edit by hand, one edit of a seed")
     by_hand = _hp(stack, HAND) + 5
     update = f"UPDATE monsters SET hp = {by_hand} WHERE slug = '{HAND}'"
     stack.one(update)
     by_seed = _edit_seed(stack.seeds / "seed_data_monsters.json")
     tell.say(
-        "Somebody makes the goblin tougher, right in the production database:",
+        "Somebody makes the goblin tougher, directly in the production database:",
         f"  {update}",
         "and the next version of the seed file makes the ogre tougher:",
         f"  seed_data_monsters.json: ogre, hp {_hp(stack, SEEDED)} becomes {by_seed}",
@@ -124,7 +124,7 @@ def _two_edits(stack: Stack, tell: Narrator) -> tuple[int, int]:
 
 
 def _plan(stack: Stack, tell: Narrator) -> None:
-    tell.heading("What would a run do now? It says so, and changes nothing")
+    tell.heading("What would a run change now? --plan shows it, and changes nothing")
     tell.command("compose-init --plan")
     finished = stack.compose_init("--plan", captured=True)
     print(finished.printed, end="", flush=True)
@@ -135,26 +135,26 @@ def _plan(stack: Stack, tell: Narrator) -> None:
     for slug in (HAND, SEEDED):
         _expect(slug in finished.printed, f"the plan does not mention the {slug}")
     tell.say("")
-    tell.good("exit code 2: there is something to do; ~ is written, ! is left as it is")
+    tell.good("exit code 2: there are changes; ~ would be written, ! would be left as it is")
 
 
 def _second_run(
     stack: Stack, tell: Narrator, *, terminal: bool, by_hand: int, by_seed: int
 ) -> None:
-    tell.heading("The second run: the seed's edit arrives, the hand's edit stays")
+    tell.heading("The second run: the edit of the seed is written, the edit by hand is kept")
     _call(stack, tell, terminal=terminal)
-    _expect(_hp(stack, SEEDED) == by_seed, "the edit of the seed did not arrive")
-    _expect(_hp(stack, HAND) == by_hand, "the edit by hand did not survive")
+    _expect(_hp(stack, SEEDED) == by_seed, "the edit of the seed was not written")
+    _expect(_hp(stack, HAND) == by_hand, "the edit by hand was not kept")
     tell.say("")
-    tell.good(f"ogre: hp {by_seed}, as the seed says now")
-    tell.good(f"goblin: hp {by_hand}, as somebody wanted it; the run said so and left it")
+    tell.good(f"ogre: hp {by_seed}, as in the seed file")
+    tell.good(f"goblin: hp {by_hand}, as edited by hand; the run reported the edit and kept it")
 
 
 def _third_run(stack: Stack, tell: Narrator, first: float) -> None:
     tell.heading("The third run: everything is up to date")
     tell.say(
         "`docker compose up -d` starts the init container every time, so this is the",
-        "run that happens most. It takes one connection and one query.",
+        "most frequent run. It takes one connection and one query.",
     )
     tell.command("compose-init")
     finished = stack.compose_init("--output", "text", captured=True)
