@@ -1,6 +1,6 @@
-"""What can be found wrong without a database or an API: for CI, and after an edit.
+"""The checks that need neither a database nor an API: for CI, and after an edit.
 
-manifest ─▶ each source ─▶ its JSON Schema ─▶ stage ─▶ names that nothing has
+manifest ─▶ each source ─▶ its JSON Schema ─▶ stage ─▶ names that no record has
                                                 └─▶ references between datasets
 """
 
@@ -29,16 +29,16 @@ from compose_seeder.manifest.parse import load
 from compose_seeder.reconcile.staging import PENDING, Desired, stage
 from compose_seeder.sources.location import Sources
 
-FIELD = re.compile(r"\{(?!live\.)([^{}]+)\}")
+PLACEHOLDER = re.compile(r"\{(?!live\.)([^{}]+)\}")
 """A field of the record, in a request's path."""
 
-Doubt = Callable[[str], None]
-"""Told what looks wrong and may be right."""
+Warn = Callable[[str], None]
+"""Called with each warning: what looks wrong, and is right where the database holds more than the files."""
 
 
 @dataclass
 class _Checked:
-    """What was found in one dataset."""
+    """A dataset with its records and its faults."""
 
     dataset: Dataset
     raw: list[RawRecord] = field(default_factory=list)
@@ -49,17 +49,17 @@ class _Checked:
 
     @property
     def is_known(self) -> bool:
-        """Whether there are records, so that what none of them has can be told."""
+        """True where the records are known, so that a field which none of them has is a fault."""
         return bool(self.raw) and not self.faults and not self.errors
 
 
-def check(location: str, sources: Sources, doubt: Doubt = lambda _: None) -> dict[str, int]:
-    """What can be found wrong without a database: records by dataset where nothing is.
+def check(location: str, sources: Sources, warn: Warn = lambda _: None) -> dict[str, int]:
+    """Check everything that needs no database, and return the number of records by dataset.
 
     Args:
         location: the manifest's path or URL.
-        sources: how to read.
-        doubt: told what looks wrong, and is right where the database holds more than the files say.
+        sources: the settings for sources.
+        warn: called with each warning.
 
     Raises:
         SeedError: the faults of every dataset.
@@ -80,14 +80,14 @@ def check(location: str, sources: Sources, doubt: Doubt = lambda _: None) -> dic
     for checked in found:
         if checked.is_known:
             _check_templates(checked)
-            _doubt_names(checked, doubt)
-    _check_references(found, doubt)
+            _warn_of_names(checked, warn)
+    _check_references(found, warn)
     _raise(found)
     return {checked.dataset.name: len(checked.desired) for checked in found}
 
 
 def _check_records(checked: _Checked, document: Documents, schema: RecordSchema | None) -> None:
-    """Everything that the records alone can have wrong, whatever else they have."""
+    """Check the records alone: schema, children, references, keys."""
     dataset = checked.dataset
 
     def lookup(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:
@@ -110,7 +110,7 @@ def _check_records(checked: _Checked, document: Documents, schema: RecordSchema 
 
 
 def _check_templates(checked: _Checked) -> None:
-    """A request that names what no record has can be sent for none of them."""
+    """Check that the requests of an endpoint name only fields that records have."""
     dataset, http = checked.dataset, checked.dataset.http
     if dataset.table:
         return
@@ -124,16 +124,16 @@ def _check_templates(checked: _Checked) -> None:
     named = [(name, request) for name, request in templates.items() if request]
     named += [("confirm", confirm.request) for confirm in http.confirm]
     for name, request in named:
-        for one in FIELD.findall(request):
-            if one not in has:
-                problem = f"http.{name} names {{{one}}}, and no record has that field"
+        for field_name in PLACEHOLDER.findall(request):
+            if field_name not in has:
+                problem = f"http.{name} names {{{field_name}}}, but no record has that field"
                 checked.errors.append(
-                    ManifestError(f"dataset {dataset.name}: {problem}{nearest(one, has)}")
+                    ManifestError(f"dataset {dataset.name}: {problem}{nearest(field_name, has)}")
                 )
 
 
-def _doubt_names(checked: _Checked, doubt: Doubt) -> None:
-    """Names in the manifest that no record has: right where the next file has them, or misspelt."""
+def _warn_of_names(checked: _Checked, warn: Warn) -> None:
+    """Warn of names in the manifest that no record has: misspelt, or for a later file."""
     dataset = checked.dataset
     raw = _names(record.fields for record in checked.raw)
     desired = _names(record.document for record in checked.desired)
@@ -145,68 +145,70 @@ def _doubt_names(checked: _Checked, doubt: Doubt) -> None:
     for key, name, has in named:
         if name not in has:
             near = nearest(name, has)
-            doubt(f"dataset {dataset.name}: {key} names {name}, and no record has that field{near}")
+            warn(f"dataset {dataset.name}: {key} names {name}, but no record has that field{near}")
 
 
-def _check_references(found: list[_Checked], doubt: Doubt) -> None:
-    """References to what an earlier dataset does not make: a fault where a later one makes it."""
+def _check_references(found: list[_Checked], warn: Warn) -> None:
+    """Check that an earlier dataset creates what a reference needs; a later one is a fault."""
     for place, checked in enumerate(found):
         for name, ref in checked.dataset.refs.items():
-            earlier = list(_filling(found[: place + 1], ref))
-            later = list(_filling(found[place + 1 :], ref))
-            missing = _not_among(checked.wanted.get(name, []), earlier, ref)
-            late = [value for value in missing if value not in _not_among(missing, later, ref)]
+            earlier = list(_creating(found[: place + 1], ref))
+            later = list(_creating(found[place + 1 :], ref))
+            missing = _without(checked.wanted.get(name, []), earlier, ref)
+            late = [value for value in missing if value not in _without(missing, later, ref)]
             if late:
-                checked.faults += _too_early(checked, ref, late, later)
+                checked.faults += _order_faults(checked, ref, late, later)
             elif missing and earlier and all(one.is_known for one in earlier):
-                doubt(_not_there(checked, ref, missing, earlier))
+                warn(_missing_rows_warning(checked, ref, missing, earlier))
 
 
-def _filling(some: list[_Checked], ref: Ref) -> Iterator[_Checked]:
+def _creating(some: list[_Checked], ref: Ref) -> Iterator[_Checked]:
     for one in some:
         if one.dataset.is_referred_to(ref):
             yield one
 
 
-def _not_among(values: list[Scalar], makers: list[_Checked], ref: Ref) -> list[Scalar]:
+def _without(values: list[Scalar], creators: list[_Checked], ref: Ref) -> list[Scalar]:
     made = {
         to_scalar(record.document[ref.match])
-        for maker in makers
-        for record in maker.desired
+        for creator in creators
+        for record in creator.desired
         if ref.match in record.document
     }
     return [value for value in values if value not in made]
 
 
-def _too_early(
+def _order_faults(
     checked: _Checked, ref: Ref, late: list[Scalar], later: list[_Checked]
 ) -> Iterator[Fault]:
     values = set(late)
-    (first, *_) = [maker.dataset.name for maker in later]
+    (first, *_) = [creator.dataset.name for creator in later]
     for record in checked.raw:
         value = to_scalar(record.fields[ref.from_]) if ref.from_ in record.fields else None
         if value is not None and value in values:
             problem = (
                 f"refers to {ref.table}.{ref.match} {quote(value)}, which only the later dataset {first}"
-                f" makes: put {first} before {checked.dataset.name} in the manifest"
+                f" creates; put {first} before {checked.dataset.name} in the manifest"
             )
             yield Fault(record.where, "", ref.from_, problem)
 
 
-def _not_there(checked: _Checked, ref: Ref, missing: list[Scalar], earlier: list[_Checked]) -> str:
+def _missing_rows_warning(
+    checked: _Checked, ref: Ref, missing: list[Scalar], earlier: list[_Checked]
+) -> str:
     shown = ", ".join(quote(value) for value in missing[:SHOWN])
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     made = [
         str(to_scalar(record.document[ref.match]))
-        for maker in earlier
-        for record in maker.desired
+        for creator in earlier
+        for record in creator.desired
         if ref.match in record.document
     ]
     near = nearest(str(missing[0]), made) if len(missing) == 1 else ""
-    names = " and ".join(maker.dataset.name for maker in earlier)
+    names = " and ".join(creator.dataset.name for creator in earlier)
     return (
         f"dataset {checked.dataset.name}: {ref.from_} refers to {ref.table}.{ref.match} {shown}{more}{near}, which"
-        f" dataset {names} does not make: such rows must be there already"
+        f" dataset {names} does not create; the rows must exist already"
     )
 
 
@@ -215,7 +217,7 @@ def _names(documents: Iterable[Mapping[str, object]]) -> list[str]:
 
 
 def _raise(found: list[_Checked]) -> None:
-    """One error for all datasets: their records together, or all that is said."""
+    """Raise one error for all datasets, if there is one."""
     errors = [error for checked in found for error in _errors(checked)]
     if len(errors) == 1:
         raise errors[0]
@@ -230,7 +232,7 @@ def _raise(found: list[_Checked]) -> None:
 
 
 def _errors(checked: _Checked) -> list[SeedError]:
-    """A dataset's: those of its records as one."""
+    """Return a dataset's errors, with those of its records joined."""
     records = [error for error in checked.errors if isinstance(error, RecordError)]
     if checked.faults or len(records) > 1:
         faults = [*(fault for error in records for fault in error.faults), *checked.faults]

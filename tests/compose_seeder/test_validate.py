@@ -69,7 +69,7 @@ def test_faults_of_every_dataset_at_once(files: Seeds) -> None:
         "three.json cannot be read",
         'four.json#/0 (slug 1), field slug: the value is not of type "string"',
         "four.json#/1, field slug: is missing, it is part of the key",
-        "dataset e: http.update names {slag}, and no record has that field (did you mean slug?)",
+        "dataset e: http.update names {slag}, but no record has that field (did you mean slug?)",
     ):
         assert part in said
 
@@ -81,7 +81,7 @@ def test_a_template_that_names_no_field(files: Seeds, request_: str) -> None:
     if "create" not in request_:
         manifest += 'create = "POST /e"\n'
     files.write(manifest, e=[{"slug": "a"}])
-    assert "names {slag}, and no record has that field (did you mean slug?)" in wrong(
+    assert "names {slag}, but no record has that field (did you mean slug?)" in wrong(
         files, ManifestError
     )
 
@@ -105,7 +105,7 @@ def test_a_reference_to_what_is_made_later(files: Seeds) -> None:
     assert wrong(files) == (
         "dataset creatures has records that are wrong:\n"
         "  creatures.json#/0, field habitat: refers to habitats.slug sea, which only the later dataset habitats"
-        " makes: put habitats before creatures in the manifest"
+        " creates; put habitats before creatures in the manifest"
     )
 
 
@@ -121,7 +121,7 @@ def test_a_reference_to_what_no_dataset_makes(files: Seeds) -> None:
         [
             (
                 "dataset creatures: habitat refers to habitats.slug forrest (did you mean forest?), which dataset"
-                " habitats does not make: such rows must be there already"
+                " habitats does not create; the rows must exist already"
             )
         ],
     )
@@ -130,9 +130,9 @@ def test_a_reference_to_what_no_dataset_makes(files: Seeds) -> None:
 @pytest.mark.parametrize(
     ("options", "doubt"),
     [
-        ({"ignore": ["idd"]}, "ignore names idd, and no record has that field (did you mean id?)"),
-        ({"fields": None}, "fields.nme names nme, and no record has that field (did you mean name?)"),
-        ({"refs": None}, "refs.h_id.from names nme, and no record has that field (did you mean name?)"),
+        ({"ignore": ["idd"]}, "ignore names idd, but no record has that field (did you mean id?)"),
+        ({"fields": None}, "fields.nme names nme, but no record has that field (did you mean name?)"),
+        ({"refs": None}, "refs.h_id.from names nme, but no record has that field (did you mean name?)"),
     ],
 )  # fmt: skip
 def test_names_that_no_record_has(files: Seeds, options: dict[str, Any], doubt: str) -> None:

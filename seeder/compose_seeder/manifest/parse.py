@@ -5,27 +5,22 @@ text ─▶ tomllib ─▶ pydantic (types, unknown keys) ─▶ rules across ke
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from compose_seeder.errors import ManifestError, nearest
-from compose_seeder.manifest.models import (
-    Bulk,
-    Confirm,
-    Dataset,
-    FieldRules,
-    Http,
-    Manifest,
-    Model,
-    Nest,
-    Pages,
-    Ref,
-)
+from compose_seeder.errors import ManifestError, nearest, quote
+from compose_seeder.manifest.base import Model
+from compose_seeder.manifest.http_options import Bulk, Confirm, Http, Pages
+from compose_seeder.manifest.models import Dataset, FieldRules, Manifest, Nest, Ref
 from compose_seeder.sources.content import Opened
 from compose_seeder.sources.location import Sources
+
+SHOULD = re.compile(r"^(Input|String|Tuple|List|Dictionary) should")
+"""The beginning of pydantic's messages."""
 
 
 def load(location: str, sources: Sources) -> tuple[Manifest, Opened]:
@@ -135,7 +130,15 @@ def _describe(fault: Any) -> str:
     if fault["type"] == "missing":
         return f"{where} is missing"
     message = str(fault["msg"]).removeprefix("Value error, ")
+    message = SHOULD.sub("must", message).removesuffix(" after validation, not 0")
+    message += _found(fault["input"])
     return f"{where}: {message}" if where else message
+
+
+def _found(value: Any) -> str:
+    if isinstance(value, str):
+        return f"; found {quote(value)!r}"
+    return f"; found {value}" if isinstance(value, int | float) else ""
 
 
 def _known_keys(where: tuple[Any, ...]) -> list[str]:

@@ -61,5 +61,5 @@ def test_a_pattern_has_no_pin(seeds: Seeds) -> None:
     monsters(seeds)
     with (seeds.folder / "seeds.toml").open("a") as file:
         file.write(f'\nsha256 = "{"0" * 64}"\n')
-    with pytest.raises(ManifestError, match="sha256 pins one source"):
+    with pytest.raises(ManifestError, match="sha256 is the checksum of one file"):
         seeds.run()

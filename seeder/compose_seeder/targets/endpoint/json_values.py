@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from compose_seeder.manifest.models import Confirm
+from compose_seeder.manifest.http_options import Confirm
 
 Json = Any
 

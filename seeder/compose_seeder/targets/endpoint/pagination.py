@@ -17,7 +17,7 @@ import httpx
 from compose_seeder.errors import quote
 from compose_seeder.http_client.client import AnswerError, Page, Requests
 from compose_seeder.json_pointer import follow_pointer, leads_to_null
-from compose_seeder.manifest.models import Http, Pages
+from compose_seeder.manifest.http_options import Http, Pages
 
 Json = Any
 

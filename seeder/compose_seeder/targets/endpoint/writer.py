@@ -19,7 +19,8 @@ from compose_seeder.exact_json import decode, encode
 from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.worker_pool import Outcome
 from compose_seeder.json_pointer import follow_pointer
-from compose_seeder.manifest.models import Bulk, Dataset
+from compose_seeder.manifest.http_options import Bulk
+from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.plan import Change
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.json_values import differences, project

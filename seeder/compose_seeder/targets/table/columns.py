@@ -10,7 +10,7 @@ from psycopg import sql
 
 from compose_seeder.errors import nearest
 from compose_seeder.hashing import FIELD_HASHES, KEY_HASHES, TEXT
-from compose_seeder.manifest.models import PART
+from compose_seeder.manifest.models import NAME_PART
 from compose_seeder.postgres import Connection, Name, as_is, statements
 
 
@@ -51,7 +51,9 @@ def columns(connection: Connection, table: str) -> dict[str, Column]:
 
 def regclass(table: str) -> str:
     """Return a table's name, `schema.table` or `table`, as `to_regclass` reads it to the letter."""
-    return ".".join(part if part.startswith('"') else f'"{part}"' for part in PART.findall(table))
+    return ".".join(
+        part if part.startswith('"') else f'"{part}"' for part in NAME_PART.findall(table)
+    )
 
 
 def table_name(name: str) -> sql.SQL:

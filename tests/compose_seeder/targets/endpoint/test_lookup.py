@@ -58,13 +58,13 @@ def test_an_answer_that_is_not_the_record(through: Through, api: Api) -> None:
 @pytest.mark.parametrize(
     ("http", "said"),
     [
-        ('list = "GET /e"\nget = "GET /e/{slug}"', "http.list and http.get are both there"),
-        ('get = "GET /e/all"', "http.get names no field of the key"),
+        ('list = "GET /e"\nget = "GET /e/{slug}"', "http.list and http.get exclude each other"),
+        ('get = "GET /e/all"', "http.get must name a field of the key"),
         ('get = "GET /e/{slug}/{live.id}"', "http.get names {live"),
-        ('get = "GET /e/{slug}"\npages = { link = true }', "http.pages is for http.list"),
-        ('list = "GET /e"\nbulk = "POST /e/{slug}"', "http.bulk is for many records"),
+        ('get = "GET /e/{slug}"\npages = { link = true }', "http.pages needs http.list"),
+        ('list = "GET /e"\nbulk = "POST /e/{slug}"', "http.bulk creates many records"),
         ('list = "GET /e"\nbulk = { request = "POST /e", sise = 3 }', "did you mean size"),
-        ("", "http.list is missing, or http.get"),
+        ("", "http.list or http.get is missing"),
     ],
 )
 def test_what_a_manifest_cannot_say(http: str, said: str) -> None:

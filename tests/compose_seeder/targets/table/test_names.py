@@ -91,9 +91,9 @@ def test_a_table_is_named_as_sql_has_it(seeds: Seeds, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("x.y.z", "table is written name or schema.name"),
-        ('a"b', "table is written name or schema.name"),
-        ('"x"; DROP TABLE x', "table is written name or schema.name"),
+        ("x.y.z", "table must be name or schema.name"),
+        ('a"b', "table must be name or schema.name"),
+        ('"x"; DROP TABLE x', "table must be name or schema.name"),
         ("shown", "shown is no table: name the one that it shows"),
         ("none", "there is no table none; does a migration create it?"),
         ("a.b", 'there is no table a.b (did you mean "a.b"?); does a migration create it?'),
