@@ -20,6 +20,7 @@ RETIRED = {
     "sieve": "unchanged records",
     "sift": "unchanged records",
     "sifted": "unchanged records",
+    "crew": "worker pool",
     "stumbled": "error",
 }
 """The words, each with the term to use instead."""
