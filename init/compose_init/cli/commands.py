@@ -60,7 +60,7 @@ def _check_seeds(context: Context) -> int:
 
 
 def _check_env_file(context: Context) -> int:
-    from compose_init.server.env_file import check
+    from compose_init.server.env_check import check
 
     arguments = context.arguments
     compose_files = [Path(name) for name in arguments.compose_file or ("compose.yml",)]

@@ -10,6 +10,6 @@ from __future__ import annotations
 
 from compose_init.settings.reader import read
 from compose_init.settings.values import Api, OAuth, Settings
-from compose_init.settings.variables import KNOWN, SECRET
+from compose_init.settings.variables import DECLARED, KNOWN, SECRET
 
-__all__ = ["KNOWN", "SECRET", "Api", "OAuth", "Settings", "read"]
+__all__ = ["DECLARED", "KNOWN", "SECRET", "Api", "OAuth", "Settings", "read"]

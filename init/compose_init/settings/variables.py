@@ -52,7 +52,7 @@ def variable(
         default: its value where it is not set.
         shown: the default in `docs/settings.md`, where it depends on something.
         example: in `docs/settings.md`; `NAME_FILE=path` for a secret.
-        expected: what a value must be, for the faults that pydantic finds.
+        expected: what a value must be, after "must be"; of a variable whose value can be judged alone.
         options: of pydantic's `Field`.
     """
     return Field(
@@ -306,6 +306,7 @@ class ReportVariables(Group):
         "`true`: one JSON object a line; `false`: lines for people",
         shown="JSON, unless stdout is a terminal",
         example="false",
+        expected="true or false",
     )
     log_service_name: str = variable(
         "LOG_SERVICE_NAME",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from compose_init.errors import SettingsError
-from compose_init.server.env_file import STACK, check, variables
+from compose_init.server.compose_file import named_variables
+from compose_init.server.env_check import STACK, check
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def faults(folder: Path, text: str | bytes, mode: int = 0o600) -> list[str]:
 
 def test_what_a_compose_file_names() -> None:
     """By Compose's rules, comments left out."""
-    assert variables(COMPOSE) == {
+    assert named_variables(COMPOSE) == {
         **dict.fromkeys(("API_TAG", "TZ", "OUTER", "INNER", "LOG_LEVEL"), False),
         "INIT_LOCK_TIMEOUT": False,
         "REGISTRY": True,
@@ -176,7 +177,7 @@ def test_the_example_documents_every_variable(tmp_path: Path) -> None:
     text = (ROOT / "deploy" / ".env.example").read_text(encoding="utf-8")
     named = set(re.findall(r"^#?([A-Z][A-Z0-9_]*)=", text, re.MULTILINE))
     files = [ROOT / "compose.prod.example.yml", *sorted((ROOT / "deploy").glob("compose.*.yml"))]
-    read = set().union(*(variables(file.read_text(encoding="utf-8")) for file in files))
+    read = set().union(*(named_variables(file.read_text(encoding="utf-8")) for file in files))
     assert named == read | set(STACK) | {"COMPOSE_FILE"}
     path = tmp_path / ".env"
     path.write_text(text, encoding="utf-8")
