@@ -11,6 +11,7 @@ from compose_seeder.postgres import statements
 
 PACKAGE = Path(__file__).parents[1] / "seeder" / "compose_seeder"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+PACKAGES = (PACKAGE, Path(__file__).parents[1] / "init" / "compose_init")
 
 LAYERS = (
     *("sources", "manifest", "documents", "http_client", "reconcile"),
@@ -41,12 +42,17 @@ def test_the_seeder_stands_alone(path: Path) -> None:
     assert not names & {"environ", "getenv", "environb"}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("sql/*.sql")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [path for package in PACKAGES for path in sorted(package.glob("sql/*.sql"))],
+    ids=lambda path: f"{path.parents[1].name}-{path.stem}",
+)
 def test_every_statement_is_used(path: Path) -> None:
     """Each statement of the SQL files has a name of its own, and code that names it."""
+    package = path.parents[1]
     named = re.findall(r"^-- name: (\w+)$", path.read_text(), re.MULTILINE)
-    assert sorted(statements(path.stem)) == sorted(named)
-    code = "\n".join(source.read_text() for source in SOURCES)
+    assert sorted(statements(path.stem, package.name)) == sorted(named)
+    code = "\n".join(source.read_text() for source in package.rglob("*.py"))
     assert [name for name in named if f'"{name}"' not in code] == []
 
 
@@ -71,3 +77,14 @@ def test_imports_between_folders_have_one_direction(path: Path) -> None:
         and LAYERS.index(other) > LAYERS.index(layer)
     ]
     assert above == []
+
+
+def test_no_test_double_in_the_program() -> None:
+    """What replaces a function of another library says so in the open, and puts it back."""
+    found = [
+        path
+        for package in PACKAGES
+        for path in package.rglob("*.py")
+        if "unittest" in imported(ast.parse(path.read_text()))
+    ]
+    assert found == []

@@ -19,11 +19,6 @@ from compose_init.database.connection import Connection
 from compose_init.errors import CredentialsRefused
 from compose_init.last_run import State, ask
 
-# A function with a text body depends on no table: the application may drop or move its own.
-FOLLOW = """
-CREATE OR REPLACE FUNCTION compose_init.current_revisions() RETURNS text[] LANGUAGE sql STABLE AS {body}
-"""
-
 RECORD_PHASE = """
 INSERT INTO compose_init.phase (name, inputs) VALUES (%s, %s)
 ON CONFLICT (name) DO UPDATE SET inputs = excluded.inputs, finished_at = clock_timestamp()
@@ -55,20 +50,6 @@ def read(connection: Connection) -> State | None:
         return None
     except psycopg.errors.InsufficientPrivilege:
         return None  # the run itself will say what is missing
-
-
-def follow(connection: Connection, version_table: tuple[str, str] | None) -> None:
-    """Tell `current_revisions()` where the application keeps its revision: schema and table."""
-    from psycopg import sql
-
-    body = "SELECT ARRAY[]::text[]"
-    if version_table is not None:
-        table = sql.Identifier(*version_table).as_string(connection)
-        body = f"SELECT array_agg(version_num::text ORDER BY version_num) FROM {table}"
-    with connection.transaction():
-        # The table may be one that env.py made and did not commit: that is for the caller to find out.
-        connection.execute("SET LOCAL check_function_bodies = off")
-        connection.execute(sql.SQL(FOLLOW).format(body=sql.Literal(body)))
 
 
 def forget_seed(connection: Connection, dataset: str) -> None:

@@ -27,8 +27,10 @@ from compose_init.errors import InitError, NotYetError, SettingsError
 from compose_init.last_run import State
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
+from compose_init.migrations.database_position import DatabasePosition, DatabaseState
 from compose_init.migrations.fingerprint import of_migrations
-from compose_init.migrations.revision_graph import DatabaseState, Place, Revision, read_record
+from compose_init.migrations.revision_graph import Revision
+from compose_init.migrations.revision_graph_file import read_graph_file
 from compose_init.output.planned import Planned
 from compose_init.output.progress import Progress
 from compose_init.output.report import DONE, NOTHING, Report
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from compose_seeder.sources import Sources
 
     from compose_init.database.application_role import Fault
-    from compose_init.migrations.upgrade import Migrations
+    from compose_init.migrations.application import Migrations
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Run:
             with self._phase("seed"):
                 self._seed(connection)
 
-    def _prepare(self, connection: Connection, due: set[str]) -> Place:
+    def _prepare(self, connection: Connection, due: set[str]) -> DatabasePosition:
         """What can be wrong is said before anything is changed; "behind" where migrating will tell."""
         from compose_seeder.reconcile import ledger_schema
 
@@ -122,7 +124,9 @@ class Run:
             ledger_schema.prepare(connection)
             ledger.forget_phase(connection, "roles")  # a check that fails is made again
         return (
-            self._look(connection) if due and "migrate" not in due else Place(DatabaseState.BEHIND)
+            self._look(connection)
+            if due and "migrate" not in due
+            else DatabasePosition(DatabaseState.BEHIND)
         )
 
     def _record_variables(self, connection: Connection) -> None:
@@ -146,17 +150,19 @@ class Run:
             sql: Mapping[str, str] = {}
             no_sql = ""
             if due and self.settings.alembic_config is not None:
-                standing = self._migrations.look()
-                here = revision_ledger.where(connection, standing.lineage, standing.current)
+                inspection = self._migrations.inspect()
+                here = revision_ledger.locate_or_refuse(
+                    connection, inspection.graph, inspection.current
+                )
                 if here.state == DatabaseState.AHEAD:
                     self._is_ahead(here)
                     due = set()
                 elif "migrate" in due:
-                    pending = standing.lineage.pending(standing.current)
+                    pending = inspection.graph.pending(inspection.current)
             if "seed" in due:
                 self._examine_seeds()
             if pending:
-                sql, no_sql = self._migrations.sql(standing.current)
+                sql, no_sql = self._migrations.pending_sql(inspection.current)
             faults: tuple[Fault, ...] = ()
             if self.settings.application_role and not self.report.ahead:
                 faults = self._role_faults(connection)
@@ -201,17 +207,15 @@ class Run:
             with suppress(
                 InitError
             ):  # said when it is needed: the database may be at another image's head
-                self._migrations.lineage()
+                self._migrations.graph()
 
-    def _migrate(self, connection: Connection) -> Place:
+    def _migrate(self, connection: Connection) -> DatabasePosition:
         migrations = self._migrations
         before = of_migrations(migrations.config)
-        migrations.applied = self.report.migrations
         from compose_init.migrations.upgrade import Observer
 
-        here = migrations.upgrade(
-            connection, Observer(self._before_revision, self.progress.end_revision)
-        )
+        observer = Observer(self._before_revision, self.progress.end_revision)
+        here = migrations.upgrade(connection, observer, self.report.migrations)
         if here.state == DatabaseState.AT_HEAD:
             last = ledger.read(connection)
             done = {
@@ -227,18 +231,20 @@ class Run:
         self._lock.check()
         self.progress.begin_revision(revision)
 
-    def _look(self, connection: Connection) -> Place:
+    def _look(self, connection: Connection) -> DatabasePosition:
         """Seeds of an older image are not for a database that has gone on."""
         if self.settings.alembic_config is None:
-            return Place(DatabaseState.AT_HEAD)  # of no history at all
+            return DatabasePosition(DatabaseState.AT_HEAD)  # of no history at all
         last = ledger.read(connection)
         here = self._place(connection, last) if last else None
         if here is None:
-            standing = self._migrations.look()
-            here = revision_ledger.where(connection, standing.lineage, standing.current)
+            inspection = self._migrations.inspect()
+            here = revision_ledger.locate_or_refuse(
+                connection, inspection.graph, inspection.current
+            )
         return here
 
-    def _is_ahead(self, here: Place) -> None:
+    def _is_ahead(self, here: DatabasePosition) -> None:
         self.report.ahead = here.unknown
         event(
             "the database is ahead of this image, as after a rollback: nothing is migrated and nothing is seeded",
@@ -316,9 +322,9 @@ class Run:
 
     @cached_property
     def _migrations(self) -> Migrations:
-        from compose_init.migrations.upgrade import of_settings
+        from compose_init.migrations.application import migrations_of
 
-        return of_settings(self.settings, self.reset_logging)
+        return migrations_of(self.settings, self.reset_logging)
 
     @cached_property
     def _sources(self) -> Sources:
@@ -343,7 +349,7 @@ class Run:
         """The phases that the last complete run did not leave as this one would; one query.
 
         Raises:
-            UnknownRevisionError: the database is elsewhere.
+            UnknownRevisionError: the database has diverged.
         """
         wanted = set()
         if self.call.migrate and self.settings.alembic_config is not None:
@@ -368,20 +374,22 @@ class Run:
             return wanted if checked != self.settings.application_role else set()
         return wanted
 
-    def _place(self, connection: Connection, last: State) -> Place | None:
+    def _place(self, connection: Connection, last: State) -> DatabasePosition | None:
         """Where the database stands, without Alembic; None where it takes Alembic to know."""
         config = self.settings.alembic_config
         if config is None:
-            return Place(DatabaseState.AT_HEAD)
+            return DatabasePosition(DatabaseState.AT_HEAD)
         done, found = last.inputs.get("migrate", {}), of_migrations(config)
         if done.get("environment") != found.environment:
             return None  # another env.py may keep its revision in another table
         at_head = sorted(done.get("revisions", [])) == sorted(last.revisions)
         if at_head and done.get("files") == found.revisions:
-            return Place(DatabaseState.AT_HEAD)
-        lineage = read_record(config, found.whole)
+            return DatabasePosition(DatabaseState.AT_HEAD)
+        graph = read_graph_file(config, found.whole)
         return (
-            None if lineage is None else revision_ledger.where(connection, lineage, last.revisions)
+            None
+            if graph is None
+            else revision_ledger.locate_or_refuse(connection, graph, last.revisions)
         )
 
     def _seeded(self, done: Mapping[str, str]) -> bool:

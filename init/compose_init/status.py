@@ -12,21 +12,17 @@ from compose_init.database.connection import Connection, translate_lost_connecti
 from compose_init.errors import ConnectionLostError, MigrationError, NotYetError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
+from compose_init.migrations.application import Migrations, migrations_of
+from compose_init.migrations.database_position import DatabaseState, locate
 from compose_init.migrations.fingerprint import of_migrations
-from compose_init.migrations.revision_graph import (
-    DatabaseState,
-    Lineage,
-    place,
-    read_record,
-    write_record,
-)
-from compose_init.migrations.upgrade import Migrations, of_settings
+from compose_init.migrations.revision_graph import RevisionGraph
+from compose_init.migrations.revision_graph_file import read_graph_file, write_graph_file
 from compose_init.settings import Settings
 from compose_init.wait import poll_until, wait_for_database
 
 
 def status(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
-    """Revision and head, lineage, datasets and the last runs, as the design names them."""
+    """Return revisions and heads, datasets and the last runs."""
     with wait_for_database(settings.need_database(), settings.database_timeout) as connection:
         return {
             "version": __version__,
@@ -39,23 +35,23 @@ def status(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
 def _schema(
     settings: Settings, connection: Connection, logging: Callable[[], object]
 ) -> dict[str, Any]:
-    known = revision_ledger.rows(connection)
+    known = revision_ledger.read_rows(connection)
     applied = [
         {**entry, "state": "adopted" if entry.pop("adopted") else "applied"} for entry in known
     ]
     if settings.alembic_config is None:
         # of no history at all
         return {"revisions": [], "heads": [], "state": DatabaseState.AT_HEAD, "lineage": applied}
-    standing = of_settings(settings, logging).look()
-    here = place(standing.lineage, standing.current, revision_ledger.read(connection))
+    inspection = migrations_of(settings, logging).inspect()
+    here = locate(inspection.graph, inspection.current, revision_ledger.read(connection))
     pending = (
-        standing.lineage.pending(standing.current)
+        inspection.graph.pending(inspection.current)
         if here.state in {DatabaseState.EMPTY, DatabaseState.BEHIND}
         else ()
     )
     return {
-        "revisions": sorted(standing.current),
-        "heads": list(standing.lineage.heads),
+        "revisions": sorted(inspection.current),
+        "heads": list(inspection.graph.heads),
         "state": here.state,
         **({"problem": here.problem} if here.problem else {}),
         "lineage": [
@@ -64,7 +60,7 @@ def _schema(
                 {
                     "revision": e.revision,
                     "message": e.message,
-                    "before": list(e.before),
+                    "before": list(e.prerequisites),
                     "state": "pending",
                 }
                 for e in pending
@@ -73,36 +69,36 @@ def _schema(
     }
 
 
-def record(settings: Settings, logging: Callable[[], object]) -> tuple[str, Lineage] | None:
-    """Record the lineage beside the configuration, so that a run need not import Alembic to know it.
+def record(settings: Settings, logging: Callable[[], object]) -> tuple[str, RevisionGraph] | None:
+    """Record the revision graph beside the configuration, so that a run need not import Alembic to know it.
 
     Returns:
-        The file's path, and the lineage; None where the revisions cannot be imported here: they may
+        The file's path, and the graph; None where the revisions cannot be imported here: they may
         want variables that only the server has. A run then takes the slower way, and no harm is done.
 
     Raises:
-        MigrationError: the history is broken, or the record cannot be written.
-        SettingsError: there is none.
+        MigrationError: the revisions are broken, or the file cannot be written.
+        SettingsError: there are no migrations.
     """
-    migrations = of_settings(settings, logging, offline=True)
+    migrations = migrations_of(settings, logging, offline=True)
     try:
-        lineage = migrations.lineage()
+        graph = migrations.graph()
     except MigrationError as error:
         cause = error.__cause__
         if cause is None or type(cause).__module__.startswith("alembic."):
             raise
         event(
-            "the lineage cannot be recorded here, so a run will import Alembic to know it",
+            "the revision graph cannot be recorded here, so a run will import Alembic to know it",
             WARNING,
             reason=f"{type(cause).__name__}: {cause}",
         )
         return None
     fingerprint = of_migrations(migrations.config).whole
     try:
-        return str(write_record(migrations.config, lineage, fingerprint)), lineage
+        return str(write_graph_file(migrations.config, graph, fingerprint)), graph
     except OSError as error:
         raise MigrationError(
-            f"the lineage cannot be recorded beside {migrations.config}: {error.strerror}"
+            f"the revision graph cannot be recorded beside {migrations.config}: {error.strerror}"
         ) from None
 
 
@@ -113,10 +109,10 @@ def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], o
         NotReadyError: not by the deadline.
         MigrationError: this image has no such revision.
     """
-    migrations = of_settings(settings, logging)
+    migrations = migrations_of(settings, logging)
     found = of_migrations(migrations.config)
-    lineage = read_record(migrations.config, found.whole) or migrations.lineage()
-    wanted = _resolved(lineage, revision, migrations)
+    graph = read_graph_file(migrations.config, found.whole) or migrations.graph()
+    wanted = _resolved(graph, revision, migrations)
     began = time.monotonic()
     connection = wait_for_database(
         settings.need_database(), settings.database_timeout, started=began
@@ -125,9 +121,9 @@ def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], o
     def ask() -> None:
         current = _current(connection, migrations, found.environment)
         known = revision_ledger.read(connection)
-        here = place(lineage, current, known)
-        unknown = [name for entry in here.unknown for name in entry.before]
-        missing = wanted - lineage.applied([*current, *unknown])
+        here = locate(graph, current, known)
+        unknown = [name for entry in here.unknown for name in entry.prerequisites]
+        missing = wanted - graph.applied([*current, *unknown])
         if missing:
             at = ", ".join(current) or "no revision"
             raise NotYetError(
@@ -150,15 +146,15 @@ def _current(connection: Connection, migrations: Migrations, environment: str) -
     if last and last.inputs.get("migrate", {}).get("environment") == environment:
         return last.revisions
     try:
-        return migrations.look().current
+        return migrations.inspect().current
     except ConnectionLostError as error:
         raise NotYetError(str(error)) from None
 
 
-def _resolved(lineage: Lineage, revision: str, migrations: Migrations) -> set[str]:
+def _resolved(graph: RevisionGraph, revision: str, migrations: Migrations) -> set[str]:
     if revision in {"head", "heads"}:
-        return set(lineage.heads)
-    found = {name for name in lineage.revisions if name.startswith(revision)}
+        return set(graph.heads)
+    found = {name for name in graph.revisions if name.startswith(revision)}
     if revision in found:
         return {revision}
     if len(found) == 1:

@@ -47,9 +47,9 @@ def as_is(text: str) -> sql.SQL:
 
 
 @cache
-def statements(name: str) -> dict[str, LiteralString]:
-    """All statements of `sql/NAME.sql`, by their names."""
-    text = files("compose_seeder").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+def statements(name: str, package: str = "compose_seeder") -> dict[str, LiteralString]:
+    """Return all statements of a package's `sql/NAME.sql`, by their names."""
+    text = files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], cast("list[LiteralString]", parts[1::2]), strict=True))
 

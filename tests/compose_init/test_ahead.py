@@ -92,7 +92,7 @@ def test_forward_again(program: Program) -> None:
 
 
 def test_ahead_is_seen_without_alembic(program: Program) -> None:
-    """Where the lineage is recorded; a stale record costs the slower way, with the same result."""
+    """Where the revision graph is recorded; a stale record costs the slower way, with the same result."""
     old, new = image(program, "v1", OLD), image(program, "v2", NEW)
     assert old.run("record").code == 0
     assert (old.run().code, new.run().code) == (0, 0)
@@ -128,7 +128,7 @@ def test_a_fork_is_not_ahead(program: Program) -> None:
     assert new.run().code == 0
     run = old.run()
     assert run.code == 73
-    assert "its own x is not applied" in run.said
+    assert "the image's own x is not applied" in run.said
 
 
 def test_revisions_from_before_are_adopted(program: Program) -> None:

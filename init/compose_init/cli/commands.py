@@ -125,9 +125,9 @@ def _record(context: Context) -> int:
         return 0
     found = record(context.settings, context.reset_logging)
     if found is not None:
-        path, lineage = found
-        heads, count = list(lineage.heads), len(lineage.revisions)
-        event("lineage recorded", file=path, heads=heads, revisions=count)
+        path, graph = found
+        heads, count = list(graph.heads), len(graph.revisions)
+        event("revision graph recorded", file=path, heads=heads, revisions=count)
     return 0
 
 
@@ -200,7 +200,7 @@ COMMANDS = (
     ),
     Command(
         "record",
-        "record the lineage of the migrations, when an image is built",
+        "record the revision graph in a file, when an image is built",
         _record,
         needs_database=False,
     ),

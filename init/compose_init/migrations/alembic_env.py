@@ -1,6 +1,6 @@
-"""An application's history, as Alembic reads it, and its `env.py`, run as Alembic runs it.
+"""An application's revisions, as Alembic reads them, and its `env.py`, run as Alembic runs it.
 
-alembic.ini ─▶ Config ─▶ ScriptDirectory ─▶ lineage
+alembic.ini ─▶ Config ─▶ ScriptDirectory ─▶ revision graph
                               └─▶ env.py ─▶ a function of ours says which steps to take
 """
 
@@ -11,73 +11,73 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, chdir, contextmanager, nullcontext
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
+
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import Script, ScriptDirectory
 
 from compose_init.errors import MigrationError
-from compose_init.migrations.fingerprint import script_folder, toml_of
-from compose_init.migrations.revision_graph import Lineage, Revision
-
-if TYPE_CHECKING:
-    from alembic.config import Config
-    from alembic.script import Script, ScriptDirectory
-
-ENVIRONMENT = Path(__file__).parent / "default_env"
+from compose_init.migrations.alembic_config import build_config, version_locations
+from compose_init.migrations.env_attributes import EnvAttributes, sync_connection
+from compose_init.migrations.fingerprint import files
+from compose_init.migrations.flask_application import flask_context
+from compose_init.migrations.revision_graph import Revision, RevisionGraph
 
 MARKER = "breaks_older_images"
 """A revision file that sets this to True says: images that do not have it cannot run once it is applied."""
 
-# Alembic only warns of these, and goes on with half of the history.
-BROKEN = r"Revision .* (?:is present more than once|is not present)"
+BROKEN_GRAPH = r"Revision .* (?:is present more than once|is not present)"
+"""Alembic only warns of these, and goes on with half of the revisions."""
 
 
-class History:
-    """The application's migrations.
+class AlembicEnvironment:
+    """The application's Alembic environment.
 
     Args:
         config: `alembic.ini`, or a folder of revisions.
         url: for `sqlalchemy.url`, driver named.
         environ: all the variables that `env.py` shall see.
-        logging: called when `env.py` may have configured logging anew.
+        reset_logging: called when `env.py` may have configured logging.
     """
 
     def __init__(
-        self, config: Path, url: str, environ: Mapping[str, str], logging: Callable[[], object]
+        self,
+        config: Path,
+        url: str,
+        environ: Mapping[str, str],
+        reset_logging: Callable[[], object],
     ) -> None:
         self.config = config
+        self.reset_logging = reset_logging
         self._url = url
         self._environ = environ
-        self._logging = logging
-        self._home = Path.cwd()
+        self._working_folder = Path.cwd()
         self._path: list[str] = []
         self._script: ScriptDirectory | None = None
         self._locations: set[str] = set()
 
     @contextmanager
     def opened(self) -> Iterator[ScriptDirectory]:
-        """The revisions, in the folder and with the variables that they and `env.py` expect.
+        """Open the revisions, in the folder and with the variables that they and `env.py` expect.
 
         Raises:
-            MigrationError: the history is broken.
+            MigrationError: the revisions are broken.
         """
         # Relative paths of an alembic.ini mean its own folder, wherever the container's happens to be.
         folder = self.config.parent if self.config.is_file() else self.config
-        before, path = dict(os.environ), sys.path[:]
+        environ, path = dict(os.environ), sys.path[:]
         with chdir(folder):
             os.environ.clear()
             os.environ.update(self._environ)
             try:
-                yield self._loaded()
+                yield self._load()
             finally:
                 os.environ.clear()
-                os.environ.update(before)
+                os.environ.update(environ)
                 sys.path[:] = path
-                self._logging()
-
-    def restore_logging(self) -> None:
-        """Take logging back, when `env.py` has come as far as to ask for steps."""
-        self._logging()
+                self.reset_logging()
 
     def run(
         self, steps: Callable[..., Any], *, output: TextIO | None = None, **options: Any
@@ -85,79 +85,104 @@ class History:
         """Run `env.py` inside of `opened`.
 
         Args:
-            steps: told the database's revisions and Alembic's context, gives the steps to take.
+            steps: gets the database's revisions and Alembic's context, and returns the steps to take.
             output: gets the SQL, offline.
             options: for Alembic's `EnvironmentContext`.
         """
-        from alembic.runtime.environment import EnvironmentContext
+        reached = False
 
-        script = self._loaded()
-        supplied, reached = False, False
-
-        def reach(*arguments: Any) -> Any:
+        def choose_steps(*arguments: Any) -> Any:
             nonlocal reached
             reached = True
-            self._check_locations(script)
+            self._check_locations(self._load())
             return steps(*arguments)
 
-        while True:
-            config = self._config()
-            config.output_buffer = output
-            with ExitStack() as opened:
-                attributes = _Attributes(lambda: opened.enter_context(self._connection()))
-                if supplied:
-                    attributes.supply()
-                config.attributes = attributes
-                opened.enter_context(self._flask(script))
-                opened.enter_context(
-                    EnvironmentContext(
-                        config, script, fn=reach, **{"destination_rev": "heads", **options}
-                    )
-                )
-                try:
-                    return script.run_env()
-                except Exception:
-                    # An env.py that was written to be called by a program: it asked for a connection,
-                    # was told that there is none, and has no other way.
-                    if supplied or reached or not attributes.asked:
-                        raise
-            supplied = True
+        options = {"destination_rev": "heads", **options, "fn": choose_steps}
+        with ExitStack() as opened:
+            attributes = self._attributes(opened)
+            try:
+                self._run_env(opened, attributes, output, options)
+            except Exception:
+                if reached or not attributes.asked:
+                    raise
+            else:
+                return
+        # An env.py that was written to be called by a program: it asked for a connection, was told that
+        # there is none, and has no other way.
+        with ExitStack() as opened:
+            attributes = self._attributes(opened)
+            attributes.supply_connection()
+            self._run_env(opened, attributes, output, options)
 
-    def lineage(self) -> Lineage:
-        """All the revisions, inside of `opened`."""
-        script = self._loaded()
-        entries = [_revision(entry) for entry in reversed(list(script.walk_revisions()))]
-        return Lineage({entry.revision: entry for entry in entries})
+    def run_online(self, steps: Callable[..., Any], **options: Any) -> None:
+        """Run `env.py` as `run` does; it may exit with success when it is done."""
+        try:
+            self.run(steps, **options)
+        except SystemExit as error:
+            if error.code not in {None, 0}:  # whether it is done is seen afterwards
+                raise
 
-    def _loaded(self) -> ScriptDirectory:
-        """Read once: revision files are imported, and may be many."""
-        from alembic.script import ScriptDirectory
+    def no_migrations_run(self) -> MigrationError:
+        """Return the error for an `env.py` that ends without having taken the steps."""
+        return MigrationError(
+            f"{self.config}: env.py ran and did not call context.run_migrations(); nothing was migrated"
+        )
 
+    def graph(self) -> RevisionGraph:
+        """Return the graph of all revisions, inside of `opened`."""
+        script = self._load()
+        entries = [_read_revision(entry) for entry in reversed(list(script.walk_revisions()))]
+        return RevisionGraph({entry.revision: entry for entry in entries})
+
+    def _attributes(self, opened: ExitStack) -> EnvAttributes:
+        return EnvAttributes(lambda: opened.enter_context(sync_connection(self._url)))
+
+    def _run_env(
+        self,
+        opened: ExitStack,
+        attributes: EnvAttributes,
+        output: TextIO | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        script = self._load()
+        config = build_config(self.config, self._url)
+        config.output_buffer = output
+        config.attributes = attributes
+        opened.enter_context(flask_context(Path(script.dir, "env.py"), self._working_folder))
+        opened.enter_context(EnvironmentContext(config, script, **options))
+        script.run_env()
+
+    def _load(self) -> ScriptDirectory:
+        """Read the revision files once: they are imported, and may be many."""
         if self._script is not None:
             sys.path[:] = self._path
             return self._script
         with warnings.catch_warnings():
-            warnings.filterwarnings("error", BROKEN)
+            warnings.filterwarnings("error", BROKEN_GRAPH)
             try:
-                script = ScriptDirectory.from_config(self._config())
+                script = ScriptDirectory.from_config(build_config(self.config, self._url))
                 heads = script.get_heads()
             except UserWarning as warning:
-                raise MigrationError(self._broken(str(warning))) from None
+                raise MigrationError(self._explain_broken_graph(str(warning))) from None
         self._script, self._path = script, sys.path[:]
-        self._locations = _locations(script)
-        forked = self.lineage().accidental_heads() if len(heads) > 1 else ()
+        self._locations = version_locations(script)
+        if len(heads) > 1:
+            self._check_heads()
+        return script
+
+    def _check_heads(self) -> None:
+        forked = self.graph().accidental_heads()
         if forked:
             self._script = None
             raise MigrationError(
-                f"the history has {len(forked)} heads: {', '.join(forked)}; join them with"
-                f" `alembic merge {' '.join(forked)}` and build the image again (branches that are meant have a"
-                " branch label each)"
+                f"there are {len(forked)} heads: {', '.join(forked)}; join them with"
+                f" `alembic merge {' '.join(forked)}` and build the image again (where several branches are intended,"
+                " give each a branch label)"
             )
-        return script
 
     def _check_locations(self, script: ScriptDirectory) -> None:
-        """What env.py alone knows is not in the fingerprint: a new revision in there would go unnoticed."""
-        added = _locations(script) - self._locations
+        """Refuse folders that env.py alone knows: the fingerprint would miss a new revision in them."""
+        added = version_locations(script) - self._locations
         if added:
             raise MigrationError(
                 f"{self.config}: env.py sets version_locations to {', '.join(sorted(added))}, which the configuration"
@@ -165,119 +190,32 @@ class History:
                 " running env.py; nothing was migrated"
             )
 
-    def _broken(self, warning: str) -> str:
-        twice = re.search(r"Revision (\S+) is present more than once", warning)
-        if twice is None:
+    def _explain_broken_graph(self, warning: str) -> str:
+        duplicate = re.search(r"Revision (\S+) is present more than once", warning)
+        if duplicate is None:
             return (
-                f"{self.config}: the history has a gap: {' '.join(warning.split())}; add the file that is missing, or"
+                f"{self.config}: a revision is missing: {' '.join(warning.split())}; add the missing file, or"
                 " correct down_revision, and build the image again"
             )
-        named = re.compile(rf"^revision\b[^=\n]*=\s*['\"]{re.escape(twice[1])}['\"]", re.MULTILINE)
-        from compose_init.migrations.fingerprint import files
+        named = self._files_of(duplicate[1])
+        where = f" ({', '.join(named)})" if named else ""
+        return (
+            f"{self.config}: revision {duplicate[1]} is defined twice{where}; give one of the files another id, and"
+            " build the image again"
+        )
 
-        found = sorted(
+    def _files_of(self, revision: str) -> list[str]:
+        assigned = re.compile(
+            rf"^revision\b[^=\n]*=\s*['\"]{re.escape(revision)}['\"]", re.MULTILINE
+        )
+        return sorted(
             Path(path).name
             for path in files(self.config)
-            if path.endswith(".py") and named.search(Path(path).read_text(errors="replace"))
-        )
-        where = f" ({', '.join(found)})" if found else ""
-        return (
-            f"{self.config}: revision {twice[1]} is there twice{where}; give one of them another id, and build the"
-            " image again"
+            if path.endswith(".py") and assigned.search(Path(path).read_text(errors="replace"))
         )
 
-    def _config(self) -> Config:
-        from alembic.config import Config
 
-        if self.config.is_file():
-            toml = toml_of(self.config)
-            # Alembic before 1.16 knows no TOML.
-            more: dict[str, Any] = (
-                {"toml_file": toml} if toml and hasattr(Config, "toml_file_name") else {}
-            )
-            config = Config(str(self.config), **more)
-            if not script_folder(self.config):  # Flask-Migrate gives it on the command line
-                config.set_main_option("script_location", _escaped(self.config.parent))
-        else:
-            config = Config()
-            config.set_main_option("script_location", _escaped(self._script_folder()))
-            config.set_main_option("version_locations", _escaped(self._revisions_folder()))
-            config.set_main_option("path_separator", ";")
-            config.set_main_option("version_path_separator", ";")
-        config.set_main_option("sqlalchemy.url", _escaped(self._url))
-        return config
-
-    def _script_folder(self) -> Path:
-        return self.config if (self.config / "env.py").exists() else ENVIRONMENT
-
-    def _revisions_folder(self) -> Path:
-        return self.config / "versions" if (self.config / "versions").is_dir() else self.config
-
-    @contextmanager
-    def _connection(self) -> Iterator[Any]:
-        from sqlalchemy import create_engine, pool
-
-        driver = re.compile(r"\+(asyncpg|psycopg_async)\b")
-        engine = create_engine(driver.sub("+psycopg", self._url, count=1), poolclass=pool.NullPool)
-        with engine.connect() as connection:
-            yield connection
-
-    def _flask(self, script: ScriptDirectory) -> Any:
-        """The application that Flask-Migrate's `env.py` asks for, as `flask db upgrade` pushes it."""
-        text = Path(script.dir, "env.py").read_text(encoding="utf-8", errors="replace")
-        if not re.search(r"^\s*from flask import .*\bcurrent_app\b", text, re.MULTILINE):
-            return nullcontext()
-        from importlib import import_module
-
-        # The application's own; it is nothing that we depend on.
-        has_app_context = import_module("flask").has_app_context
-        cli = import_module("flask.cli")
-
-        if has_app_context():
-            return nullcontext()
-        try:
-            with chdir(self._home):
-                # As the command line of Flask does: by itself, a ScriptInfo does not read the variable.
-                found = cli.ScriptInfo(app_import_path=os.environ.get("FLASK_APP"))
-                return found.load_app().app_context()
-        except cli.NoAppException as error:
-            raise MigrationError(
-                f"{self.config}: env.py wants the Flask application, and it cannot be loaded from {self._home}:"
-                f" {' '.join(str(error).split())}; set FLASK_APP, as for `flask db upgrade`"
-            ) from None
-
-
-class _Attributes(dict[str, Any]):
-    """`config.attributes`: empty, as for `alembic upgrade`, until it is asked for a connection by its key."""
-
-    def __init__(self, connect: Callable[[], Any]) -> None:
-        super().__init__()
-        self._connect = connect
-        self.asked = False
-
-    def __missing__(self, key: str) -> Any:
-        if key != "connection":
-            raise KeyError(key)
-        self[key] = self._connect()
-        return self[key]
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.asked = self.asked or key == "connection"
-        return super().get(key, default)
-
-    def supply(self) -> None:
-        self["connection"] = self._connect()
-
-
-def _locations(script: ScriptDirectory) -> set[str]:
-    """The folders of revisions, as `env.py` may have set them meanwhile."""
-    from alembic.util import coerce_resource_to_filename
-
-    named = script.version_locations or [str(Path(script.dir, "versions"))]
-    return {os.path.realpath(coerce_resource_to_filename(str(name))) for name in named}
-
-
-def _revision(entry: Script) -> Revision:
+def _read_revision(entry: Script) -> Revision:
     parents = entry.down_revision or ()
     return Revision(
         entry.revision,
@@ -289,7 +227,3 @@ def _revision(entry: Script) -> Revision:
         tuple(sorted(entry.branch_labels)),
         bool(getattr(entry.module, MARKER, False)),
     )
-
-
-def _escaped(value: object) -> str:
-    return str(value).replace("%", "%%")

@@ -1,4 +1,4 @@
-"""Who blocks a session: seen while it waits, since afterwards nobody can tell."""
+"""The session that blocks ours: seen while ours waits, since afterwards nobody can tell."""
 
 from __future__ import annotations
 
@@ -8,57 +8,56 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+from compose_seeder.postgres import statements
 
 from compose_init.database.connection import Connection, connect
 from compose_init.database.url import Database
 from compose_init.errors import InitError, NotYetError
 from compose_init.logs import event
 
-BLOCKERS = """
-SELECT b.pid, coalesce(nullif(a.application_name, ''), 'an unnamed program'),
-       coalesce(host(a.client_addr), 'a socket'), a.state,
-       to_char(a.xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"'), a.query
-FROM unnest(pg_blocking_pids(%s)) AS b(pid) LEFT JOIN pg_stat_activity a ON a.pid = b.pid
-ORDER BY a.xact_start NULLS FIRST LIMIT 1
-"""
-
-SHOWN = 200
+SHOWN_CHARACTERS = 200
 """How much of a blocking query is quoted."""
 
-PATIENCE = 10.0
-"""Seconds after which a wait that has no bound (`CONCURRENTLY`) is spoken of, again and again."""
+PATIENCE_SECONDS = 10.0
+"""After which a wait that has no bound (`CONCURRENTLY`) is logged, again and again."""
+
+JOIN_SECONDS = 2.0
 
 
-class Watch:
+class BlockerWatch:
     """Remembers who blocked a session last.
+
+    Args:
+        database: watched on a connection of its own.
+        interval: seconds between two looks.
 
     Attributes:
         pid: of the session that is watched; None for none.
-        last: who blocked it, for people; "" for nobody.
+        last_blocker: the session that blocked it last, for people; "" for none.
     """
 
-    def __init__(self, database: Database, every: float) -> None:
+    def __init__(self, database: Database, interval: float) -> None:
         self.pid: int | None = None
-        self.last = ""
+        self.last_blocker = ""
         self._database = database
-        self._every = every
+        self._interval = interval
         self._over = threading.Event()
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Watch, on a connection and in a thread of its own."""
-        thread = threading.Thread(target=self._look, name="blockers", daemon=True)
+        thread = threading.Thread(target=self._run, name="blockers", daemon=True)
         thread.start()
         try:
             yield
         finally:
             self._over.set()
-            thread.join(2)
+            thread.join(JOIN_SECONDS)
 
-    def _look(self) -> None:
+    def _run(self) -> None:
         try:
             # Only where something runs for longer than a moment.
-            while not self._over.wait(self._every):
+            while not self._over.wait(self._interval):
                 if self.pid is not None:
                     with connect(self._database, connect_timeout="2") as connection:
                         self._watch(connection)
@@ -66,23 +65,22 @@ class Watch:
             return  # what it would have said is a help, and no more
 
     def _watch(self, connection: Connection) -> None:
+        query = statements("migrations", "compose_init")["blocking_session"]
         since = time.monotonic()
-        while not self._over.wait(self._every):
-            row = connection.execute(BLOCKERS, [self.pid]).fetchone() if self.pid else None
+        while not self._over.wait(self._interval):
+            row = connection.execute(query, {"pid": self.pid}).fetchone() if self.pid else None
             if row is None:
                 since = time.monotonic()
                 continue
-            self.last = _said(row)
-            if time.monotonic() - since > PATIENCE:
-                event("waiting for a lock", blocked_by=self.last)
+            self.last_blocker = _describe(row)
+            if time.monotonic() - since > PATIENCE_SECONDS:
+                event("waiting for a lock", blocked_by=self.last_blocker)
                 since = time.monotonic()
 
 
-def _said(row: tuple[object, ...]) -> str:
+def _describe(row: tuple[object, ...]) -> str:
     pid, application, address, state, since, query = row
-    if pid == 0:
-        return "a prepared transaction (see pg_prepared_xacts)"
     text = " ".join(str(query or "").split())
-    text = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-    begun = f", in a transaction since {since}" if since else ""
-    return f"{application}, process {pid}, from {address}, {state or 'unknown'}{begun}: {text}"
+    text = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+    start = f", in a transaction since {since}" if since else ""
+    return f"{application}, process {pid}, from {address}, {state or 'unknown'}{start}: {text}"

@@ -1,4 +1,4 @@
-"""`CREATE INDEX CONCURRENTLY` that can be run again: what a broken build left is cleared away first.
+"""`CREATE INDEX CONCURRENTLY` that can be run again: what a broken build left is dropped first.
 
 A build that was killed leaves an index that no query uses and every write pays for, under the name that
 the next try wants. `IF NOT EXISTS` would take it for the real one.
@@ -10,6 +10,8 @@ import re
 import time
 from logging import WARNING
 from typing import Any
+
+from compose_seeder.postgres import statements
 
 from compose_init.logs import event
 
@@ -24,20 +26,13 @@ CONCURRENTLY = re.compile(
 )
 """A statement that blocks nobody while it waits for its locks."""
 
-# A partitioned index (relkind I) is not valid until all its parts are attached: that is no debris.
-INVALID = """
-SELECT n.nspname, c.relname,
-  EXISTS (SELECT FROM pg_locks l WHERE l.relation = i.indrelid AND l.pid <> pg_backend_pid()
-          AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted)
-FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT i.indisvalid AND c.relkind = 'i'
-"""
+BUILD_ENDS_SECONDS = 10.0
+"""How long to wait for a build that still goes on: that of a killed run ends by itself within one second."""
 
-BUILD_ENDS = 10.0
-"""Seconds to wait for a build that still goes on: that of a killed run ends by itself within one."""
+POLL_SECONDS = 0.1
 
 
-def clear(cursor: Any, statement: str) -> None:
+def drop_invalid_index(cursor: Any, statement: str) -> None:
     """Drop the INVALID index that a statement is about to create.
 
     Args:
@@ -47,44 +42,46 @@ def clear(cursor: Any, statement: str) -> None:
     match = CREATE.match(statement)
     if match is None:
         return
-    deadline = time.monotonic() + BUILD_ENDS
-    while (found := _invalid(cursor, match["table"], match["index"])) is not None:
+    deadline = time.monotonic() + BUILD_ENDS_SECONDS
+    while (found := _find_invalid(cursor, match["table"], match["index"])) is not None:
         schema, index, being_built = found
         if not being_built:
             event(
-                "an earlier build of this index was broken off; what it left is dropped, and it is built anew",
+                "an earlier build of this index was interrupted; its remains are dropped, and it is built again",
                 WARNING,
                 index=index,
             )
-            cursor.execute(f"DROP INDEX CONCURRENTLY {_quoted(schema)}.{_quoted(index)}")
+            cursor.execute(f"DROP INDEX CONCURRENTLY {_quote(schema)}.{_quote(index)}")
             return
         if time.monotonic() > deadline:
-            return  # another session's: PostgreSQL will say what is to be said
-        time.sleep(0.1)
+            return  # another session's: PostgreSQL's own error names it
+        time.sleep(POLL_SECONDS)
 
 
 def invalid_indexes(connection: Any) -> list[str]:
-    """Indexes that a broken build left, and that nobody is building now."""
-    rows = connection.execute(INVALID).fetchall()
-    return [
-        f"{_quoted(schema)}.{_quoted(index)}" for schema, index, building in rows if not building
-    ]
+    """Return the indexes that a broken build left, and that nobody is building now."""
+    rows = connection.execute(_query("true")).fetchall()
+    return [f"{_quote(schema)}.{_quote(index)}" for schema, index, building in rows if not building]
 
 
-def _invalid(cursor: Any, table: str, index: str) -> tuple[str, str, bool] | None:
+def _find_invalid(cursor: Any, table: str, index: str) -> tuple[str, str, bool] | None:
     name = index[1:-1].replace('""', '"') if index.startswith('"') else index.lower()
     cursor.execute(
-        f"{INVALID} AND i.indrelid = to_regclass({_literal(table)}) AND c.relname = {_literal(name)}"
+        _query(f"i.indrelid = to_regclass({_literal(table)}) AND c.relname = {_literal(name)}")
     )
     row = cursor.fetchone()
     return (row[0], row[1], row[2]) if row else None
+
+
+def _query(condition: str) -> str:
+    return statements("migrations", "compose_init")["invalid_indexes"].format(condition=condition)
 
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _quoted(name: str) -> str:
-    return (
-        '"' + name.replace('"', '""') + '"' if not re.fullmatch(r"[a-z_][a-z0-9_]*", name) else name
-    )
+def _quote(name: str) -> str:
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        return name
+    return '"' + name.replace('"', '""') + '"'

@@ -1,12 +1,22 @@
-"""What goes wrong in a migration, as ours: which revision, file, line and statement, and what to do."""
+"""Exceptions of Alembic, SQLAlchemy and the application's revisions, translated into ours.
+
+LockedTableError     another session was first, and nothing stayed: the revision can be tried again
+LockError            another session was first, and something of the revision stayed
+ConnectionLostError  the database went away
+CredentialsRefused   the role may not create the version table
+MigrationError       anything else: which revision, file, line and statement, and what to do
+"""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from compose_init.errors import (
     ConnectionLostError,
@@ -18,129 +28,129 @@ from compose_init.errors import (
 from compose_init.migrations.fingerprint import files
 from compose_init.migrations.revision_graph import Revision
 
+FOREIGN = (CommandError, RevisionError, SQLAlchemyError)
+"""The roots of all exceptions that Alembic and SQLAlchemy define."""
+
 LOCKED = {"55P03", "40P01"}
 """lock_not_available, deadlock_detected: another session was first, and the next try may do better."""
 
 FORBIDDEN = "42501"
 """insufficient_privilege."""
 
-SHOWN = 10
+SHOWN_STATEMENTS = 10
+SHOWN_CHARACTERS = 500
 
 
 class LockedTableError(LockError):
     """A revision could not get its locks, and nothing of it stayed: it can be tried again."""
 
 
-@dataclass
-class UnderWay:
-    """The revision that runs, and what it has committed before its end.
-
-    Attributes:
-        revision: None between revisions, and before the first.
-        committed: statements that stay whatever happens; `autocommit_block` and COMMIT do that.
-    """
-
-    revision: Revision | None = None
-    committed: list[str] = field(default_factory=list)
-    autocommit: bool = False
-    _open: list[str] = field(default_factory=list)
-
-    def begin(self, revision: Revision | None) -> None:
-        """Another revision runs; or none."""
-        self.revision, self.committed, self._open = revision, [], []
-
-    def executed(self, statement: str) -> None:
-        """A statement was executed."""
-        text = " ".join(statement.split())[:200]
-        if text.upper().rstrip(";") in {"COMMIT", "END"}:
-            self.commit()
-        elif self.autocommit:
-            self.committed.append(text)
-        elif len(self._open) < SHOWN:
-            self._open.append(text)
-
-    def commit(self) -> None:
-        """What was executed stays from here on."""
-        self.committed += self._open
-        self._open = []
-
-
 @dataclass(frozen=True)
 class Aftermath:
-    """What is left after a failure: revisions of this run that stayed, and that went."""
+    """The state after a failure.
 
-    kept: Sequence[Revision] = ()
+    Attributes:
+        undone: revisions of this run that were rolled back with the failed one.
+        committed: statements of the failed revision that stay.
+    """
+
     undone: Sequence[Revision] = ()
     committed: Sequence[str] = ()
 
     def __str__(self) -> str:
         if self.committed:
-            shown = "; ".join(self.committed[:SHOWN])
-            more = f" and {len(self.committed) - SHOWN} more" if len(self.committed) > SHOWN else ""
+            shown = "; ".join(self.committed[:SHOWN_STATEMENTS])
+            count = len(self.committed) - SHOWN_STATEMENTS
+            more = f" and {count} more" if count > 0 else ""
             return (
-                f"before it failed it had committed {shown}{more}: undo that by hand, or let the revision find it done"
+                f"before it failed it had committed {shown}{more}: undo that by hand, or let the revision accept it"
                 " (IF NOT EXISTS), and run again"
             )
         if self.undone:
             gone = ", ".join(entry.revision for entry in self.undone)
-            return f"with it {gone} was rolled back, since env.py runs all in one transaction; mend it and run again"
+            return f"with it {gone} was rolled back, since env.py runs all in one transaction; fix it and run again"
         return (
-            "its transaction was rolled back and earlier revisions are kept; mend it and run again"
+            "its transaction was rolled back and earlier revisions are kept; fix it and run again"
         )
 
 
-def of(
-    error: BaseException, config: Path, under_way: UnderWay, after: Aftermath, blocked_by: str
-) -> InitError:
-    """Alembic's, SQLAlchemy's and the application's own exceptions, as ours."""
-    from alembic.script.revision import RevisionError
-    from alembic.util import CommandError
-    from sqlalchemy.exc import DBAPIError
+@dataclass(frozen=True)
+class Failure:
+    """The circumstances of an exception.
 
+    Attributes:
+        config: `alembic.ini`, or a folder of revisions.
+        revision: the one that ran; None where none did.
+        aftermath: what is left.
+        blocked_by: the session that was last seen blocking ours; "" for none.
+    """
+
+    config: Path
+    revision: Revision | None = None
+    aftermath: Aftermath = Aftermath()
+    blocked_by: str = ""
+
+    @property
+    def subject(self) -> str:
+        """The revision, or env.py, for the start of a message."""
+        if self.revision is None:
+            return f"{self.config}: env.py"
+        return f"revision {self.revision.revision} ({self.revision.message})"
+
+
+def translate(error: BaseException, failure: Failure) -> InitError:
+    """Return our exception for any that came out of Alembic, SQLAlchemy or the application's code."""
     if isinstance(error, InitError):
         return error
-    revision = under_way.revision
-    what = f"revision {revision.revision} ({revision.message})" if revision else f"{config}: env.py"
     if isinstance(error, DBAPIError):
-        return _database(error, what, config, after, blocked_by, running=revision is not None)
-    if isinstance(error, (CommandError, RevisionError)) and revision is None:
-        return MigrationError(f"{config}: {' '.join(str(error).split())}")
-    said = f"{type(error).__name__}: {error}"
-    end = str(after) if revision else "nothing was migrated"
-    return MigrationError(f"{what} failed{_where(error, config)}: {said}; {end}")
+        return _translate_database_error(error, failure)
+    if isinstance(error, (CommandError, RevisionError)) and failure.revision is None:
+        return MigrationError(f"{failure.config}: {_one_line(error)}")
+    described = f"{type(error).__name__}: {error}"
+    end = str(failure.aftermath) if failure.revision else "nothing was migrated"
+    where = _locate_frame(error, failure.config)
+    return MigrationError(f"{failure.subject} failed{where}: {described}; {end}")
 
 
-def _database(
-    error: Any, what: str, config: Path, after: Aftermath, blocked_by: str, *, running: bool
-) -> InitError:
-    origin = error.orig
-    state = getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None)
-    said = " ".join(str(origin).split())
-    if state in LOCKED:
-        by = (
-            f"; blocked by {blocked_by}"
-            if blocked_by
-            else " by another session (see pg_stat_activity)"
+def _translate_database_error(error: DBAPIError, failure: Failure) -> InitError:
+    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    message = _one_line(error.orig)
+    if code in LOCKED:
+        return _locked(message, failure)
+    running = failure.revision is not None
+    if error.connection_invalidated or (not running and code is None):
+        return ConnectionLostError(
+            f"{failure.subject}: the connection to the database was lost: {message}; run again"
         )
-        kind = LockError if after.committed else LockedTableError
-        tail = f"; {after}" if after.committed else "; let that end and run again"
-        return kind(f"{what} could not get a lock: {said}{by}{tail}")
-    if error.connection_invalidated or (not running and state is None):
-        return ConnectionLostError(f"{what}: the database went away: {said}; run again")
-    statement = " ".join((error.statement or "").split())[:500]
+    statement = " ".join((error.statement or "").split())[:SHOWN_CHARACTERS]
     sql = f" in: {statement}" if statement else ""
-    if state == FORBIDDEN and not running:
+    if code == FORBIDDEN and not running:
         # Since PostgreSQL 15 nobody but the database's owner may create anything in public.
         return CredentialsRefused(
-            f"{what}: {said}{sql}; give that right to the role that it connects as; nothing was migrated"
+            f"{failure.subject}: {message}{sql}; give that right to the role that it connects as; nothing was migrated"
         )
-    return MigrationError(f"{what} failed{_where(error, config)}: {said}{sql}; {after}")
+    where = _locate_frame(error, failure.config)
+    return MigrationError(f"{failure.subject} failed{where}: {message}{sql}; {failure.aftermath}")
 
 
-def _where(error: BaseException, config: Path) -> str:
-    """File and line of the history, where the error passed through one."""
-    ours = files(config)
+def _locked(message: str, failure: Failure) -> LockError:
+    by = " by another session (see pg_stat_activity)"
+    if failure.blocked_by:
+        by = f"; blocked by {failure.blocked_by}"
+    start = f"{failure.subject} could not get a lock: {message}{by}"
+    if failure.aftermath.committed:
+        return LockError(f"{start}; {failure.aftermath}")
+    return LockedTableError(f"{start}; let that session end and run again")
+
+
+def _locate_frame(error: BaseException, config: Path) -> str:
+    """Return file and line of the application's migrations, where the error passed through them."""
+    own = files(config)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if str(Path(frame.filename).resolve()) in ours:
+        if str(Path(frame.filename).resolve()) in own:
             return f" at {Path(frame.filename).name}:{frame.lineno}"
     return ""
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

@@ -24,7 +24,7 @@ class Fingerprint:
 
     Attributes:
         environment: of the configuration and what belongs to `env.py`: it decides which version table.
-        revisions: of the files of revisions: they decide the lineage.
+        revisions: of the files of revisions: they decide the revision graph.
     """
 
     environment: str

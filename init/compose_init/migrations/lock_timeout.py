@@ -6,39 +6,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from compose_init.migrations import concurrent_indexes
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from compose_init.migrations.concurrent_indexes import CONCURRENTLY, drop_invalid_index
+
+CHECK_CLIENT = "SET client_connection_check_interval = 1000"
+"""Milliseconds: a killed run's statement shall not go on, and meet the next run's."""
 
 
 @contextmanager
-def of(seconds: float) -> Iterator[None]:
+def short_lock_timeout(seconds: float) -> Iterator[None]:
     """Give every connection that `env.py` uses a `lock_timeout`, whatever its driver.
 
     A statement that waits for a lock on a table makes every later query on that table wait behind
-    it. `CONCURRENTLY` is let wait: it blocks nobody, and giving up would leave an INVALID index.
-    The server is told to look every second whether we are still there: a killed run's statement
-    shall not go on, and meet the next run's.
+    it. `CONCURRENTLY` may wait: it blocks nobody, and giving up would leave an INVALID index.
     """
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
-
     short = f"SET lock_timeout = {int(seconds * 1000)}"
-    session = (short, "SET client_connection_check_interval = 1000")
 
     # When it is used, not when it is made: the connections of an application's pool may be older than we are.
     def on_use(connection: Any, *branch: Any) -> None:
         # SQLAlchemy 1.4 also tells of branches, which share a transaction that is not ours to commit.
         if connection.dialect.name == "postgresql" and not any(branch):
-            for statement in session:
+            for statement in (short, CHECK_CLIENT):
                 _execute(connection.connection, statement)
             connection.connection.commit()
 
     def before_execute(_c: Any, cursor: Any, statement: str, *_: Any) -> None:
-        if concurrent_indexes.CONCURRENTLY.match(statement):
-            concurrent_indexes.clear(cursor, statement)
+        if CONCURRENTLY.match(statement):
+            drop_invalid_index(cursor, statement)
             cursor.execute("SET lock_timeout = 0")
 
     def after_execute(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if concurrent_indexes.CONCURRENTLY.match(statement):
+        if CONCURRENTLY.match(statement):
             _execute(connection.connection, short)
 
     listeners = (

@@ -2,7 +2,7 @@
 
 A revision is written by the connection that applies it, in the transaction that applies it: so the
 ledger holds what is applied, no more and no less, whatever ends the run. An image that was rolled back
-reads it to tell *ahead* from *elsewhere* (`revision_graph`).
+reads it to tell *ahead* from *diverged* (`database_position`).
 """
 
 from __future__ import annotations
@@ -13,48 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from compose_seeder.postgres import statements
+from psycopg import sql
+from psycopg.rows import dict_row
 
 from compose_init.database.connection import Connection
 from compose_init.errors import UnknownRevisionError
-from compose_init.migrations.revision_graph import (
-    DatabaseState,
-    Lineage,
-    Place,
-    Recorded,
-    Revision,
-    place,
-)
+from compose_init.migrations.database_position import DatabasePosition, DatabaseState, locate
+from compose_init.migrations.revision_graph import AppliedRevision, Revision, RevisionGraph
 
-# One text value, which every driver passes as it is; PostgreSQL does the typing. The spelling is for
-# SQLAlchemy's text(), where a colon begins a parameter.
-WRITE = """
-INSERT INTO compose_init.revision AS ours
-SELECT r.revision, r.parents, r.depends_on, r.message, r.image_version, r.git_revision,
-       r.breaks_older_images, r.adopted, CASE WHEN r.adopted THEN NULL ELSE clock_timestamp() END, r.seconds
-FROM jsonb_to_recordset(CAST(CAST({rows} AS text) AS jsonb)) AS r (
-  revision text, parents text[], depends_on text[], message text, image_version text, git_revision text,
-  breaks_older_images boolean, adopted boolean, seconds double precision)
-ON CONFLICT (revision) DO UPDATE SET
-  parents = excluded.parents, depends_on = excluded.depends_on, message = excluded.message,
-  image_version = excluded.image_version, git_revision = excluded.git_revision,
-  breaks_older_images = excluded.breaks_older_images, adopted = excluded.adopted,
-  applied_at = excluded.applied_at, seconds = excluded.seconds
-"""
-
-APPLY = WRITE.format(rows=":rows")
-"""For SQLAlchemy, in the transaction of the revision; `rows` is made by `row`."""
-
-ADOPT = WRITE.format(rows="%(rows)s")
-
-FORGET = "DELETE FROM compose_init.revision WHERE revision = ANY (%s)"
-
-READ = """
-SELECT revision, message, parents || depends_on AS before, image_version, git_revision, applied_at::text,
-       seconds, adopted, breaks_older_images
-FROM compose_init.revision ORDER BY applied_at NULLS FIRST, revision
-"""
-
-MISSING = (
+UNREADABLE = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.InvalidSchemaName,
     psycopg.errors.InsufficientPrivilege,
@@ -63,93 +31,98 @@ MISSING = (
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What the image says of itself; both may be ""."""
+    """The image's own version and git revision; both may be ""."""
 
     version: str = ""
     revision: str = ""
 
 
-def row(entry: Revision, image: Image, *, seconds: float | None, adopted: bool = False) -> str:
-    """The value for `APPLY`."""
-    return json.dumps([_row(entry, image, seconds=seconds, adopted=adopted)])
+def apply_statement() -> str:
+    """Return the statement that records revisions, for SQLAlchemy's `text()`; `rows` is made by `applied_row`."""
+    return statements("migrations", "compose_init")["record_revisions"].format(rows=":rows")
 
 
-def align(connection: Connection, lineage: Lineage, current: Iterable[str]) -> None:
+def applied_row(entry: Revision, image: Image, seconds: float) -> str:
+    """Return the value for `apply_statement`.
+
+    Args:
+        entry: the revision that was applied.
+        image: that applied it.
+        seconds: how long it took.
+    """
+    return json.dumps([_row(entry, image, seconds=seconds, adopted=False)])
+
+
+def align(connection: Connection, graph: RevisionGraph, current: Iterable[str]) -> None:
     """Make the ledger hold what is applied, before a run: adopt what it lacks, forget what was undone.
 
     Args:
         connection: our own.
-        lineage: the image's; of other revisions nothing is changed.
+        graph: the image's; of other revisions nothing is changed.
         current: the ids in the database's version table.
     """
-    applied = lineage.applied(current)
+    texts = statements("migrations", "compose_init")
+    applied = graph.applied(current)
     known = read(connection)
-    undone = [name for name in known if name in lineage.revisions and name not in applied]
+    undone = [name for name in known if name in graph.revisions and name not in applied]
     if undone:
-        connection.execute(FORGET, [undone])
-    new = [entry for name, entry in lineage.revisions.items() if name in applied - known.keys()]
+        connection.execute(texts["forget_revisions"], {"revisions": undone})
+    new = [entry for name, entry in graph.revisions.items() if name in applied - known.keys()]
     rows = [_row(entry, Image(), seconds=None, adopted=True) for entry in new]
     if rows:
-        connection.execute(ADOPT, {"rows": json.dumps(rows)})
+        query = sql.SQL(texts["record_revisions"]).format(rows=sql.Literal(json.dumps(rows)))
+        connection.execute(query)
 
 
 def allow(connection: Connection, roles: Iterable[str]) -> None:
     """Let the roles that `env.py` connects as write the ledger, where they are not ours."""
-    from psycopg import sql
-
+    query = sql.SQL(statements("migrations", "compose_init")["allow_role"])
     for role in {role for role in roles if role != connection.info.user}:
-        connection.execute(
-            sql.SQL(
-                "GRANT USAGE ON SCHEMA compose_init TO {role};"
-                " GRANT SELECT, INSERT, UPDATE ON compose_init.revision TO {role}"
-            ).format(role=sql.Identifier(role))
+        connection.execute(query.format(role=sql.Identifier(role)))
+
+
+def read(connection: Connection) -> dict[str, AppliedRevision]:
+    """Return every revision in the ledger by id, the oldest first; none where there is no ledger."""
+    return {
+        row["revision"]: AppliedRevision(
+            row["revision"],
+            row["message"],
+            tuple(row["before"]),
+            _describe_image(row["image_version"], row["git_revision"]),
+            row["applied_at"],
+            row["adopted"],
+            row["breaks_older_images"],
         )
+        for row in read_rows(connection)
+    }
 
 
-def read(connection: Connection) -> dict[str, Recorded]:
-    """Every revision in the ledger by id, the oldest first; none where there is no ledger."""
-    found = {}
-    for entry in rows(connection):
-        image = " ".join(
-            filter(
-                None,
-                [entry["image_version"], entry["git_revision"] and f"({entry['git_revision']})"],
-            )
-        )
-        found[entry["revision"]] = Recorded(
-            entry["revision"],
-            entry["message"],
-            tuple(entry["before"]),
-            image,
-            entry["applied_at"],
-            entry["adopted"],
-            entry["breaks_older_images"],
-        )
-    return found
-
-
-def rows(connection: Connection) -> list[dict[str, Any]]:
-    """The same for `status`, with all that is known."""
-    from psycopg.rows import dict_row
-
+def read_rows(connection: Connection) -> list[dict[str, Any]]:
+    """Return the ledger's rows for `status`, with all that is known; none where there is no ledger."""
     with connection.cursor(row_factory=dict_row) as cursor:
         try:
-            return cursor.execute(READ).fetchall()
-        except MISSING:
+            return cursor.execute(statements("migrations", "compose_init")["revisions"]).fetchall()
+        except UNREADABLE:
             return []
 
 
-def where(connection: Connection, lineage: Lineage, current: tuple[str, ...]) -> Place:
-    """Where the database stands; the ledger is read only where the lineage alone cannot tell.
+def locate_or_refuse(
+    connection: Connection, graph: RevisionGraph, current: tuple[str, ...]
+) -> DatabasePosition:
+    """Return the database's position; the ledger is read only where the graph alone cannot tell.
 
     Raises:
-        UnknownRevisionError: elsewhere.
+        UnknownRevisionError: the database has diverged.
     """
-    known = lineage.revisions.keys() >= set(current)
-    here = place(lineage, current, {} if known else read(connection))
-    if here.state == DatabaseState.DIVERGED:
-        raise UnknownRevisionError(here.problem)
-    return here
+    known = graph.revisions.keys() >= set(current)
+    position = locate(graph, current, {} if known else read(connection))
+    if position.state == DatabaseState.DIVERGED:
+        raise UnknownRevisionError(position.problem)
+    return position
+
+
+def _describe_image(version: str, git_revision: str) -> str:
+    return " ".join(filter(None, [version, git_revision and f"({git_revision})"]))
 
 
 def _row(

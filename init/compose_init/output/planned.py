@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from compose_seeder.reconcile.plan import Change, Plan
 
     from compose_init.database.application_role import Fault
-    from compose_init.migrations.revision_graph import Recorded, Revision
+    from compose_init.migrations.revision_graph import AppliedRevision, Revision
 
 SHOWN_RECORDS = 20
 """How many records of a dataset a plan shows as text; `--output json` has more."""
@@ -52,7 +52,7 @@ class Planned:
     datasets: tuple[Plan, ...]
     sql: Mapping[str, str] = field(default_factory=dict)
     no_sql: str = ""
-    ahead: tuple[Recorded, ...] = ()
+    ahead: tuple[AppliedRevision, ...] = ()
     faults: tuple[Fault, ...] = ()
 
     @property

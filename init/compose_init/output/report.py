@@ -15,7 +15,7 @@ from compose_init.output.text import pluralize, to_json
 if TYPE_CHECKING:
     from compose_seeder.reconcile.plan import Plan
 
-    from compose_init.migrations.revision_graph import Recorded, Revision
+    from compose_init.migrations.revision_graph import AppliedRevision, Revision
 
 DONE = "done"
 NOTHING = "nothing to do"
@@ -36,7 +36,7 @@ class Report:
     phases: list[tuple[str, float]] = field(default_factory=list)
     migrations: list[Revision] = field(default_factory=list)
     datasets: list[Plan] = field(default_factory=list)
-    ahead: tuple[Recorded, ...] = ()
+    ahead: tuple[AppliedRevision, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `--output json` and of INIT_REPORT."""
@@ -91,7 +91,7 @@ def revision_to_json(revision: Revision) -> dict[str, Any]:
     return known if revision.seconds is None else {**known, "seconds": revision.seconds}
 
 
-def ahead_to_json(unknown: tuple[Recorded, ...]) -> dict[str, Any]:
+def ahead_to_json(unknown: tuple[AppliedRevision, ...]) -> dict[str, Any]:
     """Return `ahead`: the revisions that the image does not have; nothing where there are none."""
     said = [
         {"revision": e.revision, "message": e.message, "image": e.image, "applied_at": e.applied_at}

@@ -205,7 +205,7 @@ def test_an_env_py_that_never_commits(program: Program) -> None:
     )
     run = migrating.run("--output", "json")
     assert run.code == 70
-    assert "it never committed" in run.said
+    assert "env.py never committed" in run.said
     assert json.loads(run.out)["migrations"] == []
     assert query(migrating, "SELECT to_regclass('t')") == [(None,)]
 
@@ -281,7 +281,7 @@ def test_an_id_that_is_there_twice(program: Program) -> None:
     for arguments in ([], ["record"]):
         run = migrating.run(*arguments)
         assert run.code == 70
-        assert "revision a is there twice (a.py, copy.py)" in run.said
+        assert "revision a is defined twice (a.py, copy.py)" in run.said
 
 
 def test_revisions_that_cannot_be_imported_where_the_image_is_built(program: Program) -> None:
@@ -386,7 +386,7 @@ def test_a_plan_lets_no_driver_connect(program: Program) -> None:
 
 
 def test_a_plan_with_an_env_py_that_knows_no_offline_mode(program: Program) -> None:
-    """It would connect, which a plan does not let it: the revisions are listed, and why there is no SQL."""
+    """It would connect, which a plan does not allow: the revisions are listed, and why there is no SQL."""
     migrating = program.with_(
         ALEMBIC_CONFIG=str(write_history(program.folder, {"a": TABLE}, env=SYNC))
     )

@@ -174,7 +174,7 @@ def test_an_unknown_revision_changes_nothing(program: Program) -> None:
         assert run.code == 73
         assert "zzz" in run.said
     assert at(migrating) == [("zzz",)]
-    assert '"state": "elsewhere"' in migrating.run("status", "--output", "json").out
+    assert '"state": "diverged"' in migrating.run("status", "--output", "json").out
 
 
 def test_broken_histories_are_named(program: Program) -> None:
