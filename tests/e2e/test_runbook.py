@@ -1,4 +1,4 @@
-"""docs/runbook.md, by its own words: restoring a backup, moving the seeds, rotating secrets."""
+"""docs/runbook.md, command by command: restore a backup, move the seeds, rotate secrets."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_backup_is_made_and_restored(site: Server, first: str) -> None:
     assert dump.stat().st_mode & 0o077 == 0
     version, before = site.version(), site.tables()
     site.psql("UPDATE monsters SET slug = slug || '-lost'; DROP TABLE ui_translations")
-    [lines] = blocks("Restoring a backup", "sh")
+    [lines] = blocks("Restore a backup", "sh")
     lines = lines.replace(DUMP, dump.name).replace(VERSION, version)
     assert lines.count("systemctl") == 2
     done = shell(site, re.sub("^systemctl.*$", "", lines, flags=re.MULTILINE))
@@ -136,7 +136,7 @@ def _bucket(site: Server, tmp_path: Path) -> Iterator[str]:
 def test_the_seeds_move_to_object_storage(site: Server, first: str, bucket: str) -> None:
     """Nothing would change, nothing does; and the folder's own seeds are not looked at any more."""
     assert first
-    [overlay] = blocks("Moving the seeds to object storage", "yaml")
+    [overlay] = blocks("Move the seeds to object storage", "yaml")
     assert "https://s3.example.com" in overlay
     (site.folder / "compose.seeds.yml").write_text(
         overlay.replace("https://s3.example.com", bucket), encoding="utf-8"
@@ -166,7 +166,7 @@ def test_the_seeds_move_to_object_storage(site: Server, first: str, bucket: str)
 def test_secrets_are_rotated(site: Server, first: str) -> None:
     """Both passwords of the database and the bot's token; the API and init connect with the new ones, and no others."""
     assert first
-    owner, application = blocks("Rotating secrets", "sh")
+    owner, application = blocks("Rotate secrets", "sh")
     asked, written, used = owner.splitlines()
     password = "another p@ss:w/rd #2% 'y'"
     said = on_a_terminal(site, asked, password, password)
