@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def no_api() -> httpx.Client:
-    """Raise `ManifestError`: there is none."""
+    """Raise `ManifestError`: no API is configured."""
     raise ManifestError(
         "a dataset has an endpoint, and there is no API: set API_BASE_URL to one that runs, or API_COMMAND to"
         " start one"
@@ -36,9 +36,9 @@ class Options:
         limit: how many records a plan carries; None for all. Its counts are of all.
         schema_behind: with `plan`: migrations are pending, so that tables may be missing still.
         api: opens a client with the API's base URL; called once, and only where it is needed.
-        changing: told a dataset before its target or ledger changes.
-        progress: told dataset, records done, records in all.
-        finished: told each plan as it came out.
+        changing: called with a dataset before its target or ledger changes.
+        progress: called with the dataset, the number of records that are done, and of all.
+        finished: called with each plan as it came out.
     """
 
     only: tuple[str, ...] = ()

@@ -32,9 +32,9 @@ WHERE current_setting('search_path') !~ 'pg_temp';
 """
 """One way to write each value, so that it has one text, and with it one hash, in every run.
 
-What is found by an index has just been read as a whole, and is in memory: hence the cost of a random page.
+What an index finds has just been read completely, and is in memory: hence the cost of a random page.
 
-Temporary tables are looked for last: by default they stand before an application's `plan` or `live`.
+Temporary tables are searched last: by default they come before an application's `plan` or `live`.
 """
 
 
@@ -80,7 +80,7 @@ def seed(
     """Bring every dataset's target to what its source says, or plan it.
 
     Args:
-        connection: to the application's database, in autocommit, and used by nobody else meanwhile.
+        connection: to the application's database, in autocommit, and not used for anything else meanwhile.
         location: the manifest's path or URL.
         sources: how to read the manifest and the sources.
         options: what to seed, and how.
@@ -137,7 +137,7 @@ def _seed_in_order(
             postponed.append(Seeding(replace(run, deletes_now=True), schema))
         else:
             options.finished(plan)
-    # What refers to others is deleted before what it refers to, which stands before it in the manifest.
+    # Records are deleted before the records that they refer to, whose datasets come first in the manifest.
     for seeding in reversed(postponed):
         name = seeding.run.dataset.name
         done, _ = seeding.seed(inputs[name])

@@ -42,7 +42,7 @@ class Applies(Protocol):
             plan: what `pg_temp.plan` says, in numbers.
             ledger: gets what was written.
             dataset_id: of the dataset in the ledger.
-            progress: told how many records are done.
+            progress: called with the number of records that are done, and of all.
         """
 
 

@@ -3,7 +3,7 @@
     batches of texts ─▶ raw records ─▶ stage ─▶ the target takes them
                                          └─▶ `records_at`: a few of them again
 
-So a large file is nowhere in memory as a whole, and what a message says of a record is what the file says.
+So a large file is never in memory completely, and a message shows a record as the file has it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DesiredRecords:
     """The desired records of a dataset.
 
     Attributes:
-        batches: its records, or those that are to be looked at.
+        batches: its records, or only the records to compare.
         document: which they are of.
         lookup: finds what they refer to.
         count: how many there are; known after the first pass.

@@ -33,7 +33,7 @@ def compare(
         connection: where they are.
         dataset: whose they are.
         records_at: the records at some positions, for messages.
-        fields: in the order in which hashes stand.
+        fields: in the order of the hashes.
         limit: how many records the plan carries; all without.
         siblings: names of the other datasets of this target, whose records are not deleted.
 
@@ -41,7 +41,7 @@ def compare(
         RecordError: two records of the file are one key in the target's types; or so many have left
             the file that a prune needs a word.
         RefusedError: the target holds a key twice; or drift, with `on_drift = "fail"`.
-        ManifestError: records of an endpoint have changed, and nobody has said how one is updated.
+        ManifestError: records of an endpoint have changed, and the manifest does not say how to update them.
     """
     texts = statements("diff")
     _check_keys(connection, dataset, records_at)
@@ -78,7 +78,7 @@ def compare(
 def check_unchanged_keys(
     connection: Connection, dataset: Dataset, records_at: RecordsAt, dataset_id: int
 ) -> None:
-    """Raise `RecordError` where a key stands in the file once more, among what has not changed."""
+    """Raise `RecordError` where a compared record has the key of an unchanged record of the file."""
     query = statements("diff")["keys_of_unchanged_records"]
     rows = connection.execute(query, {"dataset": dataset_id}).fetchall()
     records = records_at(position for _, position in rows)

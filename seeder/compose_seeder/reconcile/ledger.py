@@ -13,8 +13,8 @@ from psycopg import sql
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile import ledger_schema
 
-TOGETHER = 1 << 13
-"""How many records' digests and ids stand in one row."""
+RECORDS_PER_ROW = 1 << 13
+"""The number of records whose digests and ids are in one row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Applied:
         target: as `Dataset.target` says it.
         fingerprint: of its inputs; empty where the last run did not come to its end.
         records: how many the file had.
-        fields: in the order in which the records' hashes stand.
+        fields: in the order of the records' hashes.
         dataset_id: by which the records know the dataset.
     """
 
@@ -111,7 +111,9 @@ class Ledger:
         )
         self.connection.execute(texts["record_applied"], values)
         actions = ["released", "kept"] if unwritten_only else ["released", "kept", "delete"]
-        self.connection.execute(texts["forget_gone"], {"dataset": dataset_id, "actions": actions})
+        self.connection.execute(
+            texts["forget_removed"], {"dataset": dataset_id, "actions": actions}
+        )
 
     def intend(self, dataset_id: int, fields: list[str], positions: Sequence[int]) -> None:
         """Write that records of `pg_temp.plan` are about to be sent; `fields` are the dataset's."""
@@ -155,7 +157,7 @@ class Ledger:
             )
 
     def record_dataset(self, name: str, dataset_id: int, fingerprint: str, records: int) -> None:
-        """Write that a dataset is wholly applied."""
+        """Write that a dataset is fully applied."""
         texts = statements("ledger")
         self.connection.execute(texts["forget_intents"], {"dataset": dataset_id})
         values = {"name": name, "fingerprint": fingerprint, "records": records}
@@ -175,10 +177,10 @@ class Ledger:
             {
                 "dataset": dataset_id,
                 "batch": batch,
-                "digests": digests[start : start + 8 * TOGETHER],
-                "ids": packed[start : start + 8 * TOGETHER],
+                "digests": digests[start : start + 8 * RECORDS_PER_ROW],
+                "ids": packed[start : start + 8 * RECORDS_PER_ROW],
             }
-            for batch, start in enumerate(range(0, len(digests), 8 * TOGETHER))
+            for batch, start in enumerate(range(0, len(digests), 8 * RECORDS_PER_ROW))
         ]
         forgotten = {"dataset": dataset_id, "batches": len(batches)}
         self.connection.execute(statements("ledger")["forget_source"], forgotten)

@@ -82,7 +82,7 @@ def stage(dataset: Dataset, raw: list[RawRecord], lookup: Lookup, first: int = 0
 
 
 def everything_pending(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[Any]]:
-    """Find every reference pending: nobody can look it up before the schema is there."""
+    """Find every reference pending: there is nothing to look it up in before the schema is there."""
     del ref
     return {value: [PENDING] for value in values}
 

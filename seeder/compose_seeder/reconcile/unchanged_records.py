@@ -3,7 +3,7 @@
 The ledger keeps, in the file's order, a digest of each record's text and the record's id. A record
 that is found there again, and whose row the target shows unchanged, is neither parsed nor compared.
 
-    a batch ─▶ digests ─▶ as they stood? ─▶ one comparison of arrays
+    a batch ─▶ digests ─▶ same order? ─▶ one comparison of arrays
                               └─▶ moved? ─▶ looked for among those near by that were not found
 """
 
@@ -29,10 +29,10 @@ DIGEST_BYTES = 8
 """Bytes of a digest, and of an id."""
 
 MIN_UNCHANGED_PER_CHANGED = 8
-"""Where no more than one record in so many differs, the others stand where they stood."""
+"""With at least so many unchanged records for each changed one, the records of a batch are compared in their order."""
 
 MAX_KEPT_RECORDS = 1 << 14
-"""How many records that differ are kept in memory; where there are more, the file is read once more."""
+"""The number of changed records that are kept in memory; with more of them, the file is read again."""
 
 INVERTED = bytes([1, 0, *range(2, 256)])
 """Translates 1 to 0, and 0 to 1."""
@@ -99,7 +99,7 @@ class DigestMatcher:
         return [n for n, id_ in enumerate(ids) if not id_]
 
     def positions_to_compare(self, edited: AbstractSet[int]) -> array[int]:
-        """After the last batch: the places of records that have to be looked at, `edited` ids among them."""
+        """Return the positions of the records to compare, after the last batch; `edited` ids are among them."""
         if edited:
             self.ids = array("q", [0 if id_ in edited else id_ for id_ in self.ids])
         return array("q", [place for place, id_ in enumerate(self.ids) if not id_])
@@ -142,7 +142,7 @@ class DigestMatcher:
         return ids
 
     def _take(self, digest: int) -> int:
-        """Return the id of the old record that was passed over and has this digest; 0 where there is none."""
+        """Return the id of the old record that was skipped and has this digest; 0 without one."""
         place = self._passed.pop(digest, None)
         if place is None:
             return 0
@@ -159,7 +159,7 @@ class ChangedRecords:
         ids_to_compare: the ids of applied records to compare; an id may be there twice.
         digests: of all records' texts.
         ids: of all records; 0 where not known yet.
-        kept: the records that have to be looked at, where they are few.
+        kept: the records to compare, where they are few.
     """
 
     positions: array[int]
@@ -175,7 +175,7 @@ class ChangedRecords:
 
     @property
     def is_empty(self) -> bool:
-        """Return whether nothing has to be looked at."""
+        """Return whether nothing has to be compared."""
         return not self.positions and not self.ids_to_compare
 
     def record_applied(self, ids: Sequence[int], applied: bytes) -> None:

@@ -1,5 +1,5 @@
 -- Desired, applied and live to a plan: one comparison for tables and endpoints, of hashes, field by
--- field. Values are looked at only to show the fields that differ.
+-- field. Values are read only to show the fields that differ.
 --
 --   pg_temp.desired  what the seed file says, typed by the target ┐
 --   pg_temp.applied  what this tool last wrote, or was about to    ├─▶ pg_temp.plan
@@ -23,7 +23,7 @@ SELECT (array_agg(d.position ORDER BY d.position))[:20] AS positions
 FROM pg_temp.desired d GROUP BY d.id HAVING count(*) > 1 ORDER BY 1 LIMIT 20;
 
 -- name: keys_of_unchanged_records
--- Keys of records that were applied and that the file still has word for word. Of records that are looked at, those
+-- Keys of records that were applied and that the file still has word for word. Of compared records, those
 -- without an id to compare are few: the ledger is asked for these alone.
 WITH additional AS MATERIALIZED (
   SELECT d.key, d.position, d.id FROM pg_temp.desired d

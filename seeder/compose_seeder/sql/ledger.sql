@@ -18,7 +18,7 @@ SELECT count(*) FROM (
 ) o;
 
 -- name: begin_dataset
--- The dataset as it is about to change; its fingerprint says that it is not wholly applied.
+-- The dataset as it is about to change; its fingerprint says that it is not fully applied.
 INSERT INTO compose_init.dataset (name, target, fingerprint, records, fields)
 VALUES (%(name)s, %(target)s, '', 0, %(fields)s)
 ON CONFLICT (name) DO UPDATE
@@ -52,8 +52,8 @@ SET desired = excluded.desired, observed = excluded.observed, structure = exclud
 WHERE (r.desired, r.observed, r.structure) IS DISTINCT FROM (excluded.desired, excluded.observed, excluded.structure);
 
 -- name: intend
--- Before anything is sent: what is about to be. Of a record that is being adopted, somebody's values are
--- somebody's until the API has taken ours.
+-- Before anything is sent: what is about to be sent. The values of a record that is being adopted are somebody else's
+-- until the API has accepted the seed's.
 INSERT INTO compose_init.intent (dataset_id, id, desired, structure)
 SELECT %(dataset)s, p.id, (
     SELECT array_agg(CASE WHEN r.id IS NULL AND p.fields -> f.name ->> 'outcome' = 'drift' THEN 0 ELSE f.hash END
@@ -84,7 +84,7 @@ SET desired = excluded.desired, observed = excluded.observed, structure = exclud
 DELETE FROM compose_init.intent i USING pg_temp.plan p
 WHERE i.dataset_id = %(dataset)s AND i.id = p.id AND p.position = ANY (%(positions)s);
 
--- name: forget_gone
+-- name: forget_removed
 -- Records that the file no longer holds: no longer owned.
 DELETE FROM compose_init.record r
 USING pg_temp.plan p

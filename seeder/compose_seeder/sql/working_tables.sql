@@ -6,7 +6,7 @@
 --      └ ids_to_compare                   │    └─▶ written_rows
 --   the target ─▶ fetched_records ─▶ live ┘
 --
--- A record is known by its `id`, the hash of its key. `hashes` stand in the order of the dataset's fields; null where
+-- A record is known by its `id`, the hash of its key. `hashes` are in the order of the dataset's fields; null where
 -- the file does not name the field, or the target does not show it. `position` is a record's place in the file, from 0.
 
 -- name: source_records
@@ -66,7 +66,7 @@ CREATE TEMP TABLE applied (
 );
 
 -- name: ids_to_compare
--- The records of the ledger that a comparison is about, where it is not about all; an id may stand there twice.
+-- The records of the ledger that a comparison is about, where it is not about all; an id may be there twice.
 CREATE TEMP TABLE ids_to_compare (id bigint);
 
 -- name: plan

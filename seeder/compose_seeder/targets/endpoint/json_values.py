@@ -38,7 +38,7 @@ def differences(path: str, desired: Json, observed: Json) -> Iterator[str]:
 
 
 def merge_confirmed(confirm: Confirm, answer: Json) -> dict[str, Json]:
-    """Return the fields of a record that an answer to a confirming request stands for."""
+    """Return the fields of a record that an answer to a confirming request shows."""
     if confirm.into is None:
         return dict(answer)
     if confirm.by is None or not isinstance(answer, list):

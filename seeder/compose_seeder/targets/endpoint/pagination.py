@@ -54,7 +54,7 @@ TOTAL = (
 """Fields by which it says how many records there are."""
 
 ENVELOPES = ("", "/links", "/_links", "/meta", "/pagination", "/paging")
-"""Where in an answer they stand."""
+"""The places of these fields in an answer."""
 
 MAX_PAGES = 100_000
 """How many pages a list may have."""
@@ -175,7 +175,7 @@ def records_of(answer: Json, pointer: str) -> list[Json]:
     """Return the array of records in an answer.
 
     Raises:
-        AnswerError: there is none.
+        AnswerError: the answer has no such array.
     """
     page = (
         [] if leads_to_null(answer, pointer) else follow_pointer(answer, pointer)
@@ -186,7 +186,7 @@ def records_of(answer: Json, pointer: str) -> list[Json]:
 
 
 def key_problem(record: dict[str, Json], key: tuple[str, ...]) -> str:
-    """Return why a record of the API cannot be told from others; "" where it can."""
+    """Return why a record of the API has no usable key; "" where it has one."""
     for field in key:
         if not isinstance(record.get(field), str | int | Decimal):
             return f"has no text or number in {field}, which is part of the key: the API shows no text or number there"

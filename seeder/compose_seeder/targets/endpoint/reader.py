@@ -48,7 +48,7 @@ class Reader:
         """Every record that the API holds, or those that are desired where each is asked for.
 
         Raises:
-            RefusedError: they cannot be had or understood.
+            RefusedError: the API does not answer with records.
             CredentialsError, InterruptedTargetError: as the API answers.
         """
         if self._dataset.http.list_ is None:

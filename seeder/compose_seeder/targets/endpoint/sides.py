@@ -77,7 +77,7 @@ class EndpointSides:
         """Read the API's records, and fill `desired` and `live`.
 
         Raises:
-            RefusedError: they cannot be had or understood.
+            RefusedError: the API does not answer with records.
             CredentialsError, InterruptedTargetError: as the API answers.
         """
         self._settle()
@@ -118,7 +118,7 @@ class EndpointSides:
         self._connection.execute(statements("endpoint")["fill_live"], {"fields": fields})
 
     def _settle(self) -> None:
-        """Wait until a killed run's last requests have ended: a request that comes after ours would undo it."""
+        """Wait until a killed run's last requests have ended: a late request would undo what this run writes."""
         row = self._connection.execute(statements("endpoint")["has_intents"]).fetchone()
         if row and row[0]:
             time.sleep(SETTLING_SECONDS)

@@ -110,7 +110,7 @@ def copy_records(
         expressions: of the dataset's table, which is empty.
         document: where the records are, each with its children in it.
         references: for each of `dataset.refs`, the ids by natural key.
-        progress: told how many are done.
+        progress: called with the number of records that are done.
         limit: how many keys are wanted; all without.
 
     Returns:

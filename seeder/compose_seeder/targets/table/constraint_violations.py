@@ -122,7 +122,7 @@ class ConstraintViolations:
             "fields": sql.SQL(", ").join(_as_updated(name, written) for name in self.columns),
         }
         conditions = [
-            # Of an update, a foreign key is looked at where its columns change; what was there may stay.
+            # An update is checked against a foreign key where it changes the columns; an earlier value may stay.
             (
                 _and_written(condition, columns)
                 if constraint and constraint.kind == FOREIGN

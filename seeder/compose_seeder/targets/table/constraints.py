@@ -88,7 +88,7 @@ def find_constraints(connection: Connection, table: str) -> list[Constraint]:
 
 
 def not_null_columns(connection: Connection, table: str) -> dict[str, bool]:
-    """Return the columns that are NOT NULL, and whether they have a value where nobody gives one."""
+    """Return the columns that are NOT NULL, and whether they have a default."""
     return dict(
         connection.execute(
             statements("constraints")["not_null_columns"], {"table": table}

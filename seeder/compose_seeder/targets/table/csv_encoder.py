@@ -168,7 +168,7 @@ def _plain(values: Sequence[Any], escaped: bool) -> Strings:  # noqa: FBT001
 
 
 def _number(values: Sequence[Raw], escaped: bool) -> Strings:  # noqa: FBT001
-    """To the letter, also one that stands in quotes; any other text is PostgreSQL's to judge."""
+    """Write numbers as they are in the file, in quotes or not; any other text is left to PostgreSQL."""
     del escaped
     texts = _texts(values)
     if b"".join(values).translate(None, NUMBERS):  # there is something else

@@ -77,7 +77,7 @@ class Loader:
         return Fault(record.where, self.expressions.format_key(record), field, problem)
 
     def _with_json(self, records: list[Desired]) -> tuple[list[Desired], list[Fault]]:
-        """Return the records with JSON where the source has its text, as COPY reads it; and what is none."""
+        """Return the records with JSON in place of its text, as COPY reads it, and the faults of invalid JSON."""
         if not (names := read_as_json(self.expressions)):
             return records, []
         found, faults = [], []
@@ -173,7 +173,7 @@ class Loader:
 
 
 def read_as_json(expressions: Expressions) -> set[str]:
-    """Columns of JSON whose values stand in the source as text."""
+    """Return the JSON columns whose values are text in the source."""
     json = {
         name for name, column in expressions.columns.items() if column.base in {"json", "jsonb"}
     }

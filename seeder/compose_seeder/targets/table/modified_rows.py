@@ -1,4 +1,4 @@
-"""A table as a whole, without a comparison: is it empty, what does it hold, what was edited in it."""
+"""A table without a comparison of records: can it be bulk loaded, what does it hold, what was edited in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUPS = 1 << 12
 """In how many groups the records of a large table are compared; a power of two."""
 
 FEW = GROUPS // 4
-"""Of how many groups, at most, each record is looked at; where more differ, all of the table is."""
+"""The number of modified groups up to which only their records are compared; with more, all rows are."""
 
 SMALL = GROUPS * 4
 """Below so many records, each is compared at once."""

@@ -139,7 +139,7 @@ def distinct_values(dataset: Dataset, document: Documents) -> dict[str, list[Sca
     """Return the distinct values of each reference, in one quick pass over the file.
 
     Raises:
-        NotPlainError: a record is none, or a value is neither text nor an integer.
+        NotPlainError: an element is not an object, or a value is neither text nor an integer.
     """
     names = {ref.from_ for ref in dataset.refs.values()}
     check_field_names(names)

@@ -79,7 +79,7 @@ class SelfReferences:
             widen: the numbers of the shapes, and of those with a field more.
 
         Raises:
-            ManifestError: nobody can know the ids of rows that are about to be created.
+            ManifestError: the ids of new rows cannot be known before they are created.
         """
         for name, ref in self.refs().items():
             self._allocate_ids(ref, widen)
