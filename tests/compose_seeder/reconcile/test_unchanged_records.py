@@ -130,7 +130,7 @@ def test_children_are_looked_at_where_they_differ(
         ({"a": {"name": "a 49"}},),
     ]
     seeds.source("creatures", {"rows": rows[:-1], "texts": texts[:-1]})
-    with pytest.raises(RecordError, match="/texts/98, field texts: its parent is not there"):
+    with pytest.raises(RecordError, match="/texts/98, field texts: the parent is missing"):
         seeds.run()
 
 
