@@ -61,8 +61,8 @@ class NestedDocuments:
         seen: dict[str, set[Parent]] = defaultdict(set)
         for batch in self.source.batches(pointer):
             records = raw_records(self.source, pointer, batch)
-            whole = [self._with_children(record, seen, faults) for record in records]
-            yield replace(batch, texts=[encode(record.fields) for record in whole])
+            nested = [self._with_children(record, seen, faults) for record in records]
+            yield replace(batch, texts=[encode(record.fields) for record in nested])
         self._raise_faults(seen, faults)
 
     @cached_property

@@ -37,14 +37,14 @@ def fault(
     text, _, offset = str(error).partition(" (byte ")
     if offset:
         at = int(offset.rstrip(")"))
-        said = _explained(data, at, text.removeprefix("JSON is malformed: "))
+        reason = _explain(data, at, text.removeprefix("JSON is malformed: "))
     else:
-        at, said = _second_look(data)
+        at, reason = _second_look(data)
     before = data[:at]
     start = before.rfind(b"\n") + 1
     column = len(before[start:].decode(errors="replace")) + 1
     where = f"{name}:{line + before.count(NEWLINE)}:{column}"
-    return Fault(where, "", "", f"is not valid JSON: {said}")
+    return Fault(where, "", "", f"is not valid JSON: {reason}")
 
 
 NEWLINE = b"\n"
@@ -77,24 +77,24 @@ EXPLANATIONS = {
 """The parser's words, and the explanation."""
 
 
-def _explained(data: bytes | bytearray, at: int, said: str) -> str:
+def _explain(data: bytes | bytearray, at: int, reason: str) -> str:
     """Explain the parser's words for the byte at `at`."""
-    if "hex escape" in said:
+    if "hex escape" in reason:
         return HALF_PAIR
     for pattern, remedy in INTENDED:
         if pattern.match(data, at):
             return remedy
-    if said in EXPLANATIONS:
-        return EXPLANATIONS[said]
+    if reason in EXPLANATIONS:
+        return EXPLANATIONS[reason]
     character = data[at : at + 4].decode(errors="ignore")[:1]
-    if said == "invalid character" and character < " ":
+    if reason == "invalid character" and character < " ":
         escape = f"\\u{ord(character or chr(0)):04x}"
         what, written = CONTROLS.get(character, ("a control character", escape))
         return f"a string holds {what}; write {written} for it, or close the string's quote"
-    if said == "invalid character":
+    if reason == "invalid character":
         return f"unexpected {character}"
-    leading_zero = data[at - 1 : at] == b"0" and "number" in said
-    return "a number may not begin with 0; remove the zero" if leading_zero else said
+    leading_zero = data[at - 1 : at] == b"0" and "number" in reason
+    return "a number may not begin with 0; remove the zero" if leading_zero else reason
 
 
 def _second_look(data: bytes | bytearray) -> tuple[int, str]:
@@ -106,8 +106,8 @@ def _second_look(data: bytes | bytearray) -> tuple[int, str]:
         json.loads(text)
     except json.JSONDecodeError as error:
         unclosed = "the string that begins here is not closed; add a double quote"
-        said = unclosed if error.msg.startswith("Unterminated string") else CUT_OFF
-        return len(text[: error.pos].encode()), said
+        reason = unclosed if error.msg.startswith("Unterminated string") else CUT_OFF
+        return len(text[: error.pos].encode()), reason
     except RecursionError:
         return len(data), CUT_OFF
     halves = ESCAPED.search(data)

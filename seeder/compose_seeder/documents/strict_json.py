@@ -88,21 +88,21 @@ def has_twice(text: Raw, fields: Mapping[str, Raw], name: str) -> bool:
     """
     if len(memoryview(text)) > SECOND_LOOK_BYTES:
         return False
-    whole = bytes(text)
-    names = whole.count(END_OF_NAME) - sum(bytes(raw).count(END_OF_NAME) for raw in fields.values())
-    if names == len(fields) and not _is_spaced(whole):
+    data = bytes(text)
+    names = data.count(END_OF_NAME) - sum(bytes(raw).count(END_OF_NAME) for raw in fields.values())
+    if names == len(fields) and not _is_spaced(data):
         return False
     with suppress(RecursionError):
-        return [given for given, _ in _pairs(whole)].count(name) > 1
+        return [given for given, _ in _pairs(data)].count(name) > 1
     return False
 
 
 def any_faults(texts: Sequence[Raw | bytes], fields: Sequence[Mapping[str, Raw]]) -> bool:
     """Tell if one of many records holds something that it may not; mostly without a look at each."""
-    whole = b"".join(texts)
+    joined = b"".join(texts)
     values = [value for one in fields for value in one.values()]
     names = sum(map(len, fields)) + b"".join(values).count(END_OF_NAME)
-    plain = is_plain(whole, names) and not (b"\\u" in whole and ESCAPED.search(whole))
+    plain = is_plain(joined, names) and not (b"\\u" in joined and ESCAPED.search(joined))
     if plain and not any_repeats([value for value in values if END_OF_NAME in bytes(value)]):
         return False
     return any(faults("", bytes(text), one) for text, one in zip(texts, fields, strict=True))

@@ -163,9 +163,9 @@ class ClientCredentials(httpx.Auth):
             document = None
         if not isinstance(document, dict) or not isinstance(document.get("access_token"), str):
             # Not quoted where it is a success: it may hold a token all the same.
-            said = "no access_token" if answer.is_success else self._describe_answer(answer)
+            found = "no access_token" if answer.is_success else self._describe_answer(answer)
             raise CredentialsError(
-                f"{self._server} answered with {said}; check API_OAUTH_TOKEN_URL"
+                f"{self._server} answered with {found}; check API_OAUTH_TOKEN_URL"
             )
         kind = document.get("token_type", "Bearer")
         if str(kind).lower() != "bearer":

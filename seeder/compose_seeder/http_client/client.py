@@ -6,13 +6,9 @@ other 3xx, 4xx ─▶ AnswerError      429, 5xx, no answer ─▶ again (`retry`
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import quote as quote_url
 
 import httpx
 from msgspec import DecodeError
@@ -20,6 +16,7 @@ from msgspec import DecodeError
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, quote
 from compose_seeder.exact_json import decode
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
+from compose_seeder.http_client.path_template import Json, PathError, Record, expand_path
 from compose_seeder.http_client.redact import quote_answer, secrets_in_headers, secrets_in_value
 from compose_seeder.http_client.retry import (
     REQUEST_ERRORS,
@@ -29,12 +26,6 @@ from compose_seeder.http_client.retry import (
     failure_from_error,
 )
 from compose_seeder.masking import SecretMask
-
-Json = Any
-Record = Mapping[str, Json]
-
-PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-"""`{field}` of the record, `{live.field}` of the API's own record."""
 
 IDEMPOTENT_METHODS = {"GET", "PUT", "DELETE"}
 """Methods with the same effect when they are done twice (RFC 9110, 9.2.2)."""
@@ -130,7 +121,11 @@ class Requests:
             InterruptedTargetError: the API gives no answer, or has a fault of its own.
         """
         method, _, path = template.partition(" ")
-        call = Call(method, expand_path(path, record, live), body, idempotency_key, (record, live))
+        try:
+            url = expand_path(path, record, live)
+        except PathError as error:
+            raise AnswerError(str(error)) from None
+        call = Call(method, url, body, idempotency_key, (record, live))
         return self._document(self._ask(call), call)
 
     def send_all(
@@ -248,31 +243,3 @@ def _describe_failure(failure: Failure, attempt: int, waited: float) -> str:
     elif waited >= 1:
         tried += f" in {waited:.0f} s"
     return f"{failure.problem}{tried}; run again when the API works, and seeding continues where it stopped"
-
-
-def expand_path(template: str, record: Record, live: Record) -> str:
-    """Put `{field}` of the record and `{live.field}` of the API's own record into a path.
-
-    Raises:
-        AnswerError: a field is missing, or its value would lead to another path.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        fields = live if name.startswith("live.") else record
-        bare = name.removeprefix("live.")
-        found = fields.get(bare)
-        if found is None or isinstance(found, dict | list) or str(found) in {"", ".", ".."}:
-            whose = "the API's record" if fields is live else "the record"
-            raise AnswerError(
-                f"{template}: {whose} has no usable {bare}, and the request's template names it"
-            )
-        return quote_url(_text(found), safe="")
-
-    return PLACEHOLDER.sub(value, template)
-
-
-def _text(value: Json) -> str:
-    if isinstance(value, Decimal):
-        return f"{value:f}"  # and not 1E+2
-    return str(value).lower() if isinstance(value, bool) else str(value)
