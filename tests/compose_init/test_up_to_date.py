@@ -17,7 +17,8 @@ from compose_init import up_to_date
 from compose_init.errors import InitError
 from compose_init.output.progress import LogProgress
 from compose_init.output.report import NOTHING
-from compose_init.run import Call, Run
+from compose_init.phases.options import RunOptions
+from compose_init.run import Run
 from compose_init.settings import KNOWN, read
 from compose_seeder.errors import SeedError
 from hypothesis import HealthCheck, given, settings
@@ -86,7 +87,7 @@ class Place:
 
     def whole(self) -> str:
         """Run the whole program; its outcome."""
-        run = Run(read(self.environ), Call(), LogProgress(), lambda: None)
+        run = Run(read(self.environ), RunOptions(), LogProgress(), lambda: None)
         outcome = run.execute().outcome
         return "ahead" if run.report.ahead else outcome
 

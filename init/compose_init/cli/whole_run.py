@@ -24,7 +24,8 @@ from compose_init.logs import event
 from compose_init.output.planned import SHOWN_RECORDS
 from compose_init.output.progress import LiveProgress, LogProgress
 from compose_init.output.report import FAILED, NOTHING, write_report
-from compose_init.run import Call, Run
+from compose_init.phases.options import RunOptions
+from compose_init.run import Run
 
 LEDGER_TIMEOUT_SECONDS = 2
 """Time to connect for the run's row in the ledger: the run itself is over."""
@@ -34,14 +35,14 @@ def run(context: Context) -> int:
     """Do what the flags ask for; return the exit code."""
     _check_settings(context)
     arguments = context.arguments
-    wanted = Call(
+    options = RunOptions(
         migrate=not arguments.seed_only,
         seed=not arguments.migrate_only,
         verify=arguments.verify,
         datasets=tuple(arguments.dataset or ()),
         **_record_limit(arguments),
     )
-    run = Run(context.settings, wanted, LogProgress(), context.reset_logging)
+    run = Run(context.settings, options, LogProgress(), context.reset_logging)
     return _plan(run, context) if arguments.plan else _execute(run, context)
 
 

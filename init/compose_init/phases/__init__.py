@@ -1,0 +1,1 @@
+"""The phases of a run, each a module; `run.py` calls them in order."""

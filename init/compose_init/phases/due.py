@@ -1,0 +1,68 @@
+"""Which phases are due: those that the last complete run did not leave as this run would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compose_init import ledger
+from compose_init.database.connection import Connection
+from compose_init.last_run import State
+from compose_init.migrations.database_position import DatabasePosition, DatabaseState
+from compose_init.phases.migrate import locate_by_ledger
+from compose_init.phases.options import PhaseName, RunOptions
+from compose_init.phases.seed import SeedPhase
+from compose_init.settings import Settings
+
+
+@dataclass(frozen=True)
+class DuePhases:
+    """The phases that have something to do.
+
+    Attributes:
+        names: none where the database is ahead.
+        position: where the database is; None where it takes Alembic to know, or nobody asked.
+    """
+
+    names: frozenset[PhaseName]
+    position: DatabasePosition | None = None
+
+
+def find_due_phases(
+    connection: Connection, settings: Settings, options: RunOptions, seeds: SeedPhase
+) -> DuePhases:
+    """Return the phases that are due, by one query.
+
+    Raises:
+        UnknownRevisionError: the database has diverged.
+    """
+    wanted = _wanted_phases(settings, options)
+    last = ledger.read(connection) if wanted else None
+    if last is None:
+        return DuePhases(frozenset(wanted))
+    position = locate_by_ledger(connection, settings, last)
+    if position is not None and position.state == DatabaseState.AHEAD:
+        return DuePhases(frozenset(), position)
+    if position is not None and position.state == DatabaseState.AT_HEAD:
+        wanted.discard("migrate")
+    if "seed" in wanted and seeds.is_unchanged(last.inputs.get(options.seed_name, {})):
+        wanted.discard("seed")
+    # Beside another phase the role is checked again, whatever was found before.
+    if wanted == {"roles"} and _is_role_checked(last, settings):
+        wanted.discard("roles")
+    return DuePhases(frozenset(wanted), position)
+
+
+def _wanted_phases(settings: Settings, options: RunOptions) -> set[PhaseName]:
+    wanted: set[PhaseName] = set()
+    if options.migrate and settings.alembic_config is not None:
+        wanted.add("migrate")
+    if options.seed and settings.manifest is not None:
+        wanted.add("seed")
+    if settings.application_role is not None:
+        wanted.add("roles")
+    return wanted
+
+
+def _is_role_checked(last: State, settings: Settings) -> bool:
+    checked = last.inputs.get("roles", {}).get("role")
+    return bool(checked == settings.application_role)
