@@ -1,4 +1,4 @@
-"""The application's API: a client for it, and where it does not run yet, a temporary one on loopback."""
+"""The application's API: a client for it, and a temporary process on loopback where it does not run yet."""
 
 from __future__ import annotations
 
@@ -11,96 +11,104 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from logging import DEBUG, WARNING
-from typing import TYPE_CHECKING, Self
+from typing import Self
 from urllib.parse import urlsplit
+
+import httpx
+from compose_seeder.http_client.auth import BearerToken, ClientCredentials, OAuthClient
 
 from compose_init.errors import NotReadyError, SettingsError
 from compose_init.logs import event
 from compose_init.settings import Api
 from compose_init.wait import wait_for_api
 
-if TYPE_CHECKING:
-    import httpx
+GRACE_SECONDS = 5.0
+"""Time that a temporary API has to end after SIGTERM, before SIGKILL; Docker gives us ten seconds in all."""
 
-GRACE = 5.0
-"""Seconds that a temporary API has to end after SIGTERM, before SIGKILL; Docker gives us ten in all."""
+SHOWN_LINES = 20
+"""How many of the last lines of a temporary API's output a message quotes."""
 
-LAST_WORDS = 20
-"""How many lines of a temporary API's output are shown when it fails."""
+REQUEST_TIMEOUT_SECONDS = 30
+"""Time that the API has to answer one request."""
+
+MAX_CONNECTIONS = 100
+"""As many as a dataset may have requests at once, so that no request needs a new connection."""
+
+READER_TIMEOUT_SECONDS = 1
+"""Time for the last lines of an ended process to arrive."""
+
+PROBE_TIMEOUT_SECONDS = 1
+"""Time to find out if the API's port is taken."""
 
 
-def environment(plain: Mapping[str, str]) -> dict[str, str]:
-    """The variables for the application: values that came from files stand there plainly."""
-    taken = {f"{name}_FILE" for name in plain}
-    return {**{name: value for name, value in os.environ.items() if name not in taken}, **plain}
+def application_environment(file_values: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for the application: `NAME` with the file's value in place of `NAME_FILE`."""
+    taken = {f"{name}_FILE" for name in file_values}
+    inherited = {name: value for name, value in os.environ.items() if name not in taken}
+    return {**inherited, **file_values}
 
 
 @contextmanager
-def running(api: Api, plain: Mapping[str, str], timeout: float) -> Iterator[httpx.Client]:
-    """A client of the API, started first where there is a command, and stopped afterwards.
+def open_api(api: Api, file_values: Mapping[str, str], timeout: float) -> Iterator[httpx.Client]:
+    """Return a client of the healthy API, which is started before and stopped afterwards where there is a command.
 
     Args:
         api: where it is, or how to start it.
-        plain: variables that came from files.
-        timeout: seconds to wait for its health.
+        file_values: values of variables that came from files.
+        timeout: seconds to wait until it is healthy.
 
     Raises:
         NotReadyError: it did not come up, or ended by itself.
-        CredentialsRefused: its health answered 401 or 403.
+        CredentialsRefused: its health check was answered with 401 or 403.
         SettingsError: its command cannot be run, or its port is taken.
     """
-    import httpx
-
     with httpx.Client(
         base_url=api.base_url,
         headers=dict(api.headers),
         auth=_auth(api),
-        timeout=30,
+        timeout=REQUEST_TIMEOUT_SECONDS,
         trust_env=not api.command,
-        # As many connections as a dataset may have requests at once, and none of them made anew.
-        limits=httpx.Limits(max_connections=100, max_keepalive_connections=100),
+        limits=httpx.Limits(
+            max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
+        ),
     ) as client:
         if not api.command:
             wait_for_api(client, api.health_path, timeout)
             yield client
             return
-        with _Temporary(api, plain) as process:
+        with _TemporaryApi(api, file_values) as process:
             wait_for_api(client, api.health_path, timeout, process.check)
             event("the temporary API is up", address=api.base_url)
             yield client
 
 
 def _auth(api: Api) -> httpx.Auth | None:
-    """What gives each request its token, where there is one."""
+    """Return what gives each request its token, where there is a token."""
     if api.oauth is not None:
-        from compose_seeder.http_client.auth import ClientCredentials, OAuthClient
-
         oauth = api.oauth
         return ClientCredentials(
             OAuthClient(oauth.token_url, oauth.client_id, oauth.client_secret, oauth.parameters)
         )
     if api.token:
-        from compose_seeder.http_client.auth import BearerToken
-
         return BearerToken(api.token, api.token_file)
     return None
 
 
-class _Temporary:
-    """A child process in a group of its own; its output goes to the log at level DEBUG."""
+class _TemporaryApi:
+    """A child process in a process group of its own; its output goes to the log at level DEBUG."""
 
-    def __init__(self, api: Api, plain: Mapping[str, str]) -> None:
+    def __init__(self, api: Api, file_values: Mapping[str, str]) -> None:
         self._api = api
-        self._plain = plain
-        self._last: deque[str] = deque(maxlen=LAST_WORDS)
+        self._file_values = file_values
+        self._last_lines: deque[str] = deque(maxlen=SHOWN_LINES)
 
     def __enter__(self) -> Self:
-        self._port_is_free()
+        self._check_port()
         event("starting the temporary API", command=" ".join(self._api.command))
         try:
             self._process: subprocess.Popen[str] = subprocess.Popen(  # noqa: S603 - the user's own command
                 self._api.command,
-                env=environment(self._plain),
+                env=application_environment(self._file_values),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -116,7 +124,7 @@ class _Temporary:
         try:
             self._reader = threading.Thread(target=self._read, name="temporary-api", daemon=True)
             self._reader.start()
-        except BaseException:  # a signal: __exit__ is not called for what was not entered
+        except BaseException:  # a signal: without __enter__ there is no __exit__
             self._signal(signal.SIGKILL)
             raise
         return self
@@ -124,30 +132,35 @@ class _Temporary:
     def __exit__(self, *_: object) -> None:
         self._signal(signal.SIGTERM)
         try:
-            self._process.wait(GRACE)
+            self._process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            event("the temporary API did not end in time and is killed", WARNING, seconds=GRACE)
-        self._signal(signal.SIGKILL)  # the whole group: workers that outlive their parent
+            event(
+                "the temporary API did not end in time and is killed",
+                WARNING,
+                seconds=GRACE_SECONDS,
+            )
+        self._signal(signal.SIGKILL)  # the whole group: workers may outlive their parent
         self._process.wait()
-        self._reader.join(1)
+        self._reader.join(READER_TIMEOUT_SECONDS)
         if self._process.stdout is not None:
             self._process.stdout.close()
         event("the temporary API is stopped")
 
     def check(self) -> None:
-        """Raise `NotReadyError` with its last words where it has ended by itself."""
+        """Raise `NotReadyError` with the last lines of its output where it has ended by itself."""
         status = self._process.poll()
         if status is None:
             return
-        self._reader.join(1)
+        self._reader.join(READER_TIMEOUT_SECONDS)
         how = (
             f"was killed by {signal.Signals(-status).name}"
             if status < 0
             else f"ended with exit code {status}"
         )
-        words = "\n".join(f"    {line}" for line in self._last) or "    (it said nothing)"
+        shown = "\n".join(f"    {line}" for line in self._last_lines) or "    (no output)"
         raise NotReadyError(
-            f"the temporary API ({' '.join(self._api.command)}) {how} before it was healthy; its last words:\n{words}"
+            f"the temporary API ({' '.join(self._api.command)}) {how} before it was healthy; the end of its"
+            f" output:\n{shown}"
         )
 
     def _signal(self, signum: int) -> None:
@@ -155,18 +168,18 @@ class _Temporary:
             os.killpg(self._process.pid, signum)
 
     def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - it was asked for above
+        assert self._process.stdout is not None  # noqa: S101 - PIPE, above
         for line in self._process.stdout:
-            self._last.append(line.rstrip())
+            self._last_lines.append(line.rstrip())
             event("the temporary API says", DEBUG, line=line.rstrip())
 
-    def _port_is_free(self) -> None:
+    def _check_port(self) -> None:
         parts = urlsplit(self._api.base_url)
         address = (parts.hostname or "127.0.0.1", parts.port or 80)
         with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET) as probe:
-            probe.settimeout(1)
+            probe.settimeout(PROBE_TIMEOUT_SECONDS)
             if probe.connect_ex(address) == 0:
                 raise SettingsError(
-                    f"API_BASE_URL: something listens on {self._api.base_url} already, so that a temporary API cannot;"
-                    " remove API_COMMAND to use it, or choose another port"
+                    f"API_BASE_URL: another process listens on {self._api.base_url}, so a temporary API cannot"
+                    " start there; remove API_COMMAND to use that process, or choose another port"
                 )

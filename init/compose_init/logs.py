@@ -1,8 +1,8 @@
-"""Logs: one JSON object a line in a container, calm lines for a person on a terminal.
+"""Logs: one JSON object per line in a container, short lines for a person on a terminal.
 
-Standard logging alone: it is imported anyway, and an unchanged run must not pay for more. What an
-application's migrations and libraries log comes out in the same form. Secrets that the settings hold
-are replaced wherever they appear, tracebacks included.
+Standard logging alone: it is imported anyway, and an unchanged run must not pay for more. The logs of an
+application's migrations and libraries get the same form. Secrets that the settings hold are masked wherever
+they appear, tracebacks included.
 """
 
 from __future__ import annotations
@@ -19,29 +19,38 @@ from compose_seeder.masking import SecretMask
 
 from compose_init.flags import FLAGS
 
+MILLISECONDS = 1000
+"""In a second."""
+
+MARKS = {"WARNING": "! ", "ERROR": "✗ ", "CRITICAL": "✗ "}
+"""Before lines for people, by level."""
+
 log = logging.getLogger("compose_init")
 
 
 def event(message: str, level: int = logging.INFO, **fields: Any) -> None:
-    """Log an event with its fields: beside it in JSON, in brackets for people.
+    """Log an event with its fields: beside the message in JSON, in brackets for people.
 
-    `cause`, an exception, is written with its traceback.
+    Args:
+        message: the event, in a few words.
+        level: as in `logging`.
+        fields: details; `cause`, an exception, is written with its traceback.
     """
     log.log(level, "%s", message, extra={"fields": fields}, exc_info=fields.pop("cause", None))
 
 
 class Redactor:
-    """Replaces known secrets in text.
+    """Masks known secrets in texts and documents.
 
     Args:
-        secrets: the secrets; those shorter than four characters are left, they would mask words.
+        secrets: the secrets; a secret of fewer than four characters is not masked, since it would mask words.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._mask = SecretMask(secrets)
 
     def __call__(self, value: Any) -> Any:
-        """The same value with every secret in its text masked."""
+        """Return the value with every secret in its texts masked."""
         if isinstance(value, str):
             return self._mask(value)
         if isinstance(value, dict):
@@ -52,7 +61,7 @@ class Redactor:
 
 
 class Formatter(logging.Formatter):
-    """The fields of an `event` go beside its message."""
+    """Formats a record, and the fields of an `event` beside its message."""
 
     def __init__(self, service: str, redact: Redactor, *, as_json: bool) -> None:
         super().__init__()
@@ -61,12 +70,12 @@ class Formatter(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON, or a line for a person (with a traceback below, where there is one)."""
+        """Return a line of JSON, or a line for a person, with the traceback below where there is one."""
         fields = getattr(record, "fields", {})
         message = record.getMessage()
         trace = self.formatException(record.exc_info) if record.exc_info else None
         if not self._as_json:
-            return str(self._redact(_for_people(record, message, fields, trace)))
+            return str(self._redact(_format_for_people(record, message, fields, trace)))
         line = {
             "timestamp": _timestamp(record.created),
             "level": record.levelname.lower(),
@@ -83,7 +92,15 @@ class Formatter(logging.Formatter):
 def configure(
     *, level: str, as_json: bool, service: str, redact: Redactor, stream: TextIO | None = None
 ) -> None:
-    """Send every log to `stream` (stdout by default), and undo what others configured."""
+    """Send every log to `stream` (stdout by default), and undo what an application configured.
+
+    Args:
+        level: of our own logs; those of libraries begin at WARNING.
+        as_json: one JSON object per line.
+        service: a field of each object.
+        redact: masks secrets.
+        stream: where logs go.
+    """
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(Formatter(service, redact, as_json=as_json))
     root = logging.getLogger()
@@ -92,15 +109,15 @@ def configure(
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     for name, logger in logging.root.manager.loggerDict.items():
-        # An application's env.py may have switched loggers off with fileConfig, or given them handlers.
+        # fileConfig in an application's env.py switches loggers off, or gives them handlers.
         if isinstance(logger, logging.Logger):
             logger.disabled = False
             if name == log.name or name.startswith("alembic"):
                 logger.handlers.clear()
                 logger.propagate = True
     log.setLevel(level)
-    # "Running upgrade a -> b" is said by our own event, with its duration. A filter, since an env.py
-    # that calls fileConfig sets levels and handlers anew, and leaves filters alone.
+    # Our own event replaces "Running upgrade a -> b", and has the duration. A filter, since fileConfig in
+    # an env.py sets levels and handlers again, and leaves filters as they are.
     logging.getLogger("alembic.runtime.migration").filters[:] = [_warnings_only]
 
 
@@ -124,13 +141,13 @@ def _warnings_only(record: logging.LogRecord) -> bool:
 
 def _timestamp(seconds: float) -> str:
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+    return f"{whole}.{int(seconds % 1 * MILLISECONDS):03d}Z"
 
 
-def _for_people(
+def _format_for_people(
     record: logging.LogRecord, message: str, fields: dict[str, Any], trace: str | None
 ) -> str:
-    mark = {"WARNING": "! ", "ERROR": "✗ ", "CRITICAL": "✗ "}.get(record.levelname, "")
+    mark = MARKS.get(record.levelname, "")
     details = "  ".join(f"{name}={value}" for name, value in fields.items())
     return (
         f"{mark}{message}" + (f"  ({details})" if details else "") + (f"\n{trace}" if trace else "")

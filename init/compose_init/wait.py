@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+import httpx
+from tenacity import RetryError, Retrying, retry_if_exception_type, wait_exponential, wait_random
 
 from compose_init.database.connection import Connection, connect, connect_timeout
 from compose_init.database.url import Database
 from compose_init.errors import CredentialsRefused, NotReadyError, NotYetError
-
-if TYPE_CHECKING:
-    import httpx
 
 T = TypeVar("T")
 
@@ -51,14 +51,6 @@ def poll_until(
     Raises:
         NotReadyError: no answer by the deadline; the message has the last reason.
     """
-    from tenacity import (
-        RetryError,
-        Retrying,
-        retry_if_exception_type,
-        wait_exponential,
-        wait_random,
-    )
-
     backoff = wait_exponential(multiplier=0.05, max=max_pause, exp_base=1.5)
     pause = backoff + wait_random(0, min(0.05, max_pause / 4))
     deadline = (time.monotonic() if started is None else started) + timeout
@@ -146,8 +138,6 @@ def _check_health(client: httpx.Client, path: str) -> None:
         NotYetError: no answer, or not a success.
         CredentialsRefused: 401 or 403.
     """
-    import httpx
-
     try:
         answer = client.get(path, timeout=HEALTH_TIMEOUT_SECONDS)
     except httpx.TransportError as error:

@@ -11,18 +11,24 @@ from logging import WARNING
 from pathlib import Path
 from typing import Any
 
+from compose_seeder import check
+from compose_seeder.sources import Sources
+
 from compose_init.cli.context import Command, Context
 from compose_init.logs import event
 from compose_init.output.status import status_to_text
 from compose_init.output.text import pluralize
+from compose_init.server import env_check
+from compose_init.server.alert import send
+from compose_init.server.http_probe import probe
+from compose_init.status import record, status, wait_for_revision
+from compose_init.wait import wait_for_database
 
 MAX_TIMEOUT_SECONDS = 86_400
 """A day: a longer `--timeout` is a mistake."""
 
 
 def _show_status(context: Context) -> int:
-    from compose_init.status import status
-
     found = status(context.settings, context.reset_logging)
     if context.as_json:
         context.print_json(found)
@@ -36,9 +42,6 @@ def _check(context: Context) -> int:
 
 
 def _check_seeds(context: Context) -> int:
-    from compose_seeder import check
-    from compose_seeder.sources import Sources
-
     settings = context.settings
     warnings: list[str] = []
     sources = Sources(settings.object_store, settings.environ)
@@ -60,11 +63,9 @@ def _check_seeds(context: Context) -> int:
 
 
 def _check_env_file(context: Context) -> int:
-    from compose_init.server.env_check import check
-
     arguments = context.arguments
     compose_files = [Path(name) for name in arguments.compose_file or ("compose.yml",)]
-    count = check(Path(arguments.env_file), compose_files)
+    count = env_check.check(Path(arguments.env_file), compose_files)
     if context.as_json:
         context.print_json({"variables": count})
     else:
@@ -90,9 +91,6 @@ def _find_check_fault(arguments: Namespace) -> str:
 
 
 def _wait(context: Context) -> int:
-    from compose_init.status import wait_for_revision
-    from compose_init.wait import wait_for_database
-
     settings, revision = context.settings, context.arguments.revision
     if revision is None:
         wait_for_database(settings.need_database(), settings.database_timeout).close()
@@ -118,8 +116,6 @@ def _revision(text: str) -> str:
 
 
 def _record(context: Context) -> int:
-    from compose_init.status import record
-
     if context.settings.alembic_config is None:
         event("there is nothing to record: no ALEMBIC_CONFIG, and no alembic.ini here")
         return 0
@@ -132,8 +128,6 @@ def _record(context: Context) -> int:
 
 
 def _probe(context: Context) -> int:
-    from compose_init.server.http_probe import probe
-
     arguments = context.arguments
     context.print_text(probe(arguments.url, arguments.timeout, arguments.expected))
     return 0
@@ -167,8 +161,6 @@ def _seconds(text: str) -> float:
 
 
 def _alert(context: Context) -> int:
-    from compose_init.server.alert import send
-
     channels = send(sys.stdin.read())
     context.print_text(
         f"sent to {', '.join(channels)}" if channels else "no alert channel is configured"

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compose_init.api_process import environment
+from compose_init.api_process import application_environment
 from compose_init.database.url import Database
 from compose_init.errors import SettingsError
 from compose_init.migrations.revision_ledger import Image
@@ -82,7 +82,7 @@ class Migrations:
         from compose_init.migrations.alembic_env import AlembicEnvironment
 
         environ = {
-            **environment(self.settings.file_values),
+            **application_environment(self.settings.file_values),
             "DATABASE_URL": self.database.application_url,
         }
         return AlembicEnvironment(

@@ -13,7 +13,7 @@ from compose_seeder import Options, examine, seed
 from compose_seeder.errors import SourceError
 from compose_seeder.sources import Sources
 
-from compose_init import api_process
+from compose_init.api_process import open_api
 from compose_init.database.connection import Connection
 from compose_init.errors import SettingsError
 from compose_init.phases.options import RunOptions
@@ -94,11 +94,11 @@ class SeedPhase:
 
         Raises:
             SettingsError: there is no API, or its command cannot be run.
-            NotReadyError, CredentialsRefused: see `api_process.running`.
+            NotReadyError, CredentialsRefused: see `api_process.open_api`.
         """
         if self.settings.api is None:  # `examine` has reported this before
             raise SettingsError("settings are wrong:\n  API_BASE_URL: is missing")
-        with api_process.running(
+        with open_api(
             self.settings.api, self.settings.file_values, self.settings.api_timeout
         ) as client:
             yield client
