@@ -50,12 +50,12 @@ def interrupt(process: subprocess.Popen[str], signum: int) -> Finished:
 
 @SIGNALS
 def test_before_anything(program: Program, tmp_path: Path, signum: int, code: int) -> None:
-    """From the moment on that signals are ours: here while the first module is imported."""
+    """From the moment on that signals are ours: here while the first module after that is imported."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal, sys\n"
         "class Finder:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        f"        if name == 'urllib.parse': os.kill(os.getpid(), {signum:d})\n"
+        f"        if name == 'compose_init.up_to_date': os.kill(os.getpid(), {signum:d})\n"
         "sys.meta_path.insert(0, Finder())\n"
     )
     run = program.with_(PYTHONPATH=f"{tmp_path}:{ROOT}").run()
