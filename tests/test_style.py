@@ -12,6 +12,10 @@ FOLDERS = ("init", "seeder", "docs", "deploy", "examples")
 ENDINGS = {".py", ".sql", ".md", ".sh"}
 
 RETIRED = {
+    "anew": "again",
+    "mend": "fix",
+    "mended": "fixed",
+    "mends": "fixes",
     "misfit": "type error",
     "misfits": "type errors",
     "breach": "constraint violation",
