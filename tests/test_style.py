@@ -13,9 +13,6 @@ ENDINGS = {".py", ".sql", ".md", ".sh"}
 
 RETIRED = {
     "anew": "again",
-    "mend": "fix",
-    "mended": "fixed",
-    "mends": "fixes",
     "misfit": "type error",
     "misfits": "type errors",
     "breach": "constraint violation",
