@@ -13,6 +13,9 @@ ENDINGS = {".py", ".sql", ".md", ".sh"}
 
 RETIRED = {
     "anew": "again",
+    "mend": "fix",
+    "mended": "fixed",
+    "mends": "fixes",
     "misfit": "type error",
     "misfits": "type errors",
     "breach": "constraint violation",
