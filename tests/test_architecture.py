@@ -57,7 +57,7 @@ def test_every_statement_is_used(path: Path) -> None:
 
 
 def layer_of(module: str) -> str | None:
-    """The folder of a module, `a/b/c.py`; None for a module of the package itself."""
+    """Return the folder of a module, `a/b/c.py`; None for a module of the package itself."""
     return next((layer for layer in LAYERS if module.startswith(f"{layer}/")), None)
 
 

@@ -38,7 +38,7 @@ INSERT INTO compose_init.run (started_at, version, outcome, exit_code, report) V
 
 
 def read(connection: Connection) -> State | None:
-    """The state, by one query; None where no complete run has left one."""
+    """Return the state, by one query; None where no complete run has recorded one."""
     try:
         return ask(connection)
     except (
@@ -87,7 +87,7 @@ def datasets(connection: Connection) -> list[dict[str, Any]]:
 
 
 def runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
-    """The last runs, newest first."""
+    """Return the last runs, newest first."""
     return _rows(
         connection,
         "SELECT id, started_at::text, round(extract(epoch FROM finished_at - started_at), 2)::float AS seconds,"

@@ -107,13 +107,13 @@ def from_variables(values: Mapping[str, str]) -> Database | None:
 
 
 def from_parameters(parameters: Mapping[str, str], driver: str = "") -> Database:
-    """The address with these of libpq's parameters; empty ones are left out."""
+    """Return the address with these parameters of libpq; empty parameters are left out."""
     given = {name: value for name, value in parameters.items() if value}
     return Database(given, _url(dict(given), driver), driver)
 
 
 def port(text: str) -> str:
-    """The port, where it is one.
+    """Return the port, if it is valid.
 
     Raises:
         ValueError: without the text itself: in an address it may be part of a password.
@@ -124,7 +124,7 @@ def port(text: str) -> str:
 
 
 def password_of(url: str) -> str:
-    """The password in a URL, right or wrong in all else; empty where there is none."""
+    """Return the password in a URL, even if the rest of the URL is invalid; empty if there is none."""
     match = URL.fullmatch(url)
     return "".join(_login(match["login"])[1:]) if match else ""
 
@@ -143,7 +143,7 @@ def _host_and_port(part: str) -> tuple[str, str]:
 
 
 def _url(rest: dict[str, str], driver: str) -> str:
-    """A URL with every part quoted; what has no place in one goes into its query."""
+    """Return a URL with every part quoted; parameters without a place in a URL go into its query."""
     user, password = rest.pop("user", ""), rest.pop("password", "")
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
     hosts, ports = rest.pop("host", ""), rest.pop("port", "")

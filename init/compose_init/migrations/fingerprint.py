@@ -37,7 +37,7 @@ class Fingerprint:
 
 
 def of_migrations(config: Path) -> Fingerprint:
-    """The fingerprint of a history.
+    """Return the fingerprint of the migrations.
 
     Args:
         config: `alembic.ini`, or a folder of revisions.
@@ -53,7 +53,7 @@ def of_migrations(config: Path) -> Fingerprint:
 
 
 def files(config: Path) -> set[str]:
-    """The configuration, and every Python file below the folders that it names, as resolved paths."""
+    """Return the configuration and every Python file below the folders that it names, as resolved paths."""
     try:
         _, environment, revisions = _parts(config)
     except _NotFoundError:
@@ -62,7 +62,7 @@ def files(config: Path) -> set[str]:
 
 
 def script_folder(config: Path) -> str:
-    """What `script_location` names in an `alembic.ini`, or in the `pyproject.toml` beside it; "" for none."""
+    """Return `script_location` of an `alembic.ini`, or of the `pyproject.toml` beside it; "" for none."""
     return _Options(config).one("script_location")
 
 
@@ -71,7 +71,7 @@ class _NotFoundError(Exception):
 
 
 def toml_of(config: Path) -> Path | None:
-    """The `pyproject.toml` beside an `alembic.ini`, where it has a table for Alembic."""
+    """Return the `pyproject.toml` beside an `alembic.ini`, if it has a table for Alembic."""
     path = config.with_name("pyproject.toml")
     try:
         return path if b"[tool.alembic" in path.read_bytes() else None
@@ -80,7 +80,7 @@ def toml_of(config: Path) -> Path | None:
 
 
 def _parts(config: Path) -> tuple[Path, set[str], set[str]]:
-    """The folder that paths are relative to, and the files of the environment and of the revisions."""
+    """Return the folder that paths are relative to, and the files of the environment and of the revisions."""
     if config.is_dir():
         found = set(_python_files(str(config)))
         own = {path for path in found if os.path.basename(path) == "env.py"}  # noqa: PTH119 - 500 of them
@@ -166,7 +166,7 @@ class _Options:
         return [self._with_here(part.strip()) for part in parts if part.strip()]
 
     def folder(self, name: str) -> Path:
-        """The folder that a path, or `package:folder`, names."""
+        """Return the folder that a path, or `package:folder`, names."""
         package, colon, rest = name.partition(":")
         if not colon or os.path.isabs(name):  # noqa: PTH117 - a plain question
             return Path(os.path.realpath(os.path.join(self._here, name)))  # noqa: PTH118

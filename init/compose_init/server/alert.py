@@ -121,7 +121,7 @@ def in_words(alert: Mapping[str, Any]) -> str:
 
 
 def _summary(alert: Mapping[str, Any]) -> object:
-    """What init has said last: an object where that is JSON, a text where its logs are for people."""
+    """Return init's last output: an object if it is JSON, otherwise a text."""
     found = alert.get("summary")
     if isinstance(found, str):
         with suppress(ValueError):
@@ -130,7 +130,7 @@ def _summary(alert: Mapping[str, Any]) -> object:
 
 
 def _post(client: httpx.Client, url: str, body: Mapping[str, Any]) -> str:
-    """What went wrong, in words; empty where nothing did.
+    """Post a body, with retries; return the reason of a failure, or an empty text.
 
     Raises:
         httpx.TransportError: the connection was there, and then no answer came.

@@ -15,7 +15,7 @@ SHOWN = 200
 
 
 def probe(url: str, timeout: float, version: str | None = None) -> str:
-    """What was found, in words, as soon as the address answers with success.
+    """Wait until the address answers with success; return a description of the answer.
 
     Args:
         url: asked by GET; a redirect is no success.
