@@ -1,7 +1,7 @@
 """Seeding: brings tables and endpoints to what JSON files say, and remembers what it wrote.
 
     manifest ─▶ for each dataset, in order:
-                source ─▶ records ─▶ stage ─▶ diff ─▶ plan ─▶ apply ─▶ ledger
+                source ─▶ records ─▶ diff ─▶ plan ─▶ apply ─▶ ledger
 
 Usable alone: it reads no environment variable and knows nothing of containers.
 """

@@ -64,13 +64,13 @@ class EndpointSides:
         self.keys: dict[int, Key] = {}
         self.live: dict[Key, dict[str, Json]] = {}
 
-    def load(self, records: DesiredRecords) -> list[FieldSet]:
+    def load(self, desired: DesiredRecords) -> list[FieldSet]:
         """Take the desired records, and return the field sets that they have.
 
         Raises:
             RecordError: what is wrong with them.
         """
-        self.desired = [record for some in records for record in some]
+        self.desired = [record for some in desired for record in some]
         return list(dict.fromkeys(tuple(record.document) for record in self.desired))
 
     def show(self, fields: list[str]) -> None:
