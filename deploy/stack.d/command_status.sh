@@ -14,7 +14,7 @@ command_status() {
     code=$EXIT_UNHEALTHY
   fi
   print_blocked_releases
-  if [[ -f $STATE/open-alert ]]; then say "people were alerted: $(<"$STATE/open-alert")"; fi
+  if [[ -f $STATE/open-alert ]]; then say "open alert: $(<"$STATE/open-alert")"; fi
   if [[ -s $STATE/unsent-alerts ]]; then say "alerts that are not sent yet: $(wc -l <"$STATE/unsent-alerts")"; fi
   say "the last runs that changed something or failed:"
   tail -n 10 "$STATE/history" | sed 's/^/    /'

@@ -20,7 +20,7 @@
 # init-image       deploy_release     tool_image           the init image, by digest, that checks, probes and alerts
 # verified         verify_signatures  verify_signatures    `ID HASH`: the release passed the STACK_VERIFY of that hash
 # checked          check_environment  check_environment    a hash of .env, Compose files and secrets as last checked
-# open-alert       send_alert         send_alert, status   the failure that people have been told of; absent when well
+# open-alert       send_alert         send_alert, status   the last failure or rollback; absent after a recovery
 # unsent-alerts    send_alert         send_unsent_alerts,  `webhook|telegram ALERT`: members of a JSON object,
 #                                     status               without its braces and without address and token
 # init.log         run_init           logs, send_alert     the output of the last run of init
