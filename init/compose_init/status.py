@@ -1,11 +1,12 @@
-"""Where the database stands: for `status`, and for containers that wait for a revision."""
+"""The commands that look at a database's revisions: `status`, `wait --revision`, and `record` for an image."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from logging import WARNING
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from compose_init import __version__, ledger
 from compose_init.database.connection import Connection, translate_lost_connection
@@ -13,74 +14,89 @@ from compose_init.errors import ConnectionLostError, MigrationError, NotYetError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.application import Migrations, migrations_of
-from compose_init.migrations.database_position import DatabaseState, locate
+from compose_init.migrations.database_position import DatabasePosition, DatabaseState, locate
 from compose_init.migrations.fingerprint import of_migrations
 from compose_init.migrations.revision_graph import RevisionGraph
 from compose_init.migrations.revision_graph_file import read_graph_file, write_graph_file
 from compose_init.settings import Settings
 from compose_init.wait import poll_until, wait_for_database
 
+if TYPE_CHECKING:
+    from compose_init.migrations.inspection import Inspection
 
-def status(settings: Settings, logging: Callable[[], object]) -> dict[str, Any]:
-    """Return revisions and heads, datasets and the last runs."""
+SHOWN_RUNS = 10
+"""How many of the last runs the status has."""
+
+
+def read_status(settings: Settings, reset_logging: Callable[[], object]) -> dict[str, Any]:
+    """Return revisions and heads, datasets and the last runs, as `status --output json` prints them.
+
+    Args:
+        settings: with a database.
+        reset_logging: called when `env.py` may have configured logging.
+
+    Raises:
+        NotReadyError, CredentialsRefused, SettingsError: there is no connection.
+        MigrationError: the revisions cannot be read.
+    """
     with wait_for_database(settings.need_database(), settings.database_timeout) as connection:
         return {
             "version": __version__,
-            "database": _schema(settings, connection, logging),
+            "database": _read_schema(settings, connection, reset_logging),
             "datasets": ledger.datasets(connection),
-            "runs": ledger.runs(connection, 10),
+            "runs": ledger.runs(connection, SHOWN_RUNS),
         }
 
 
-def _schema(
-    settings: Settings, connection: Connection, logging: Callable[[], object]
+def _read_schema(
+    settings: Settings, connection: Connection, reset_logging: Callable[[], object]
 ) -> dict[str, Any]:
     known = revision_ledger.read_rows(connection)
     applied = [
         {**entry, "state": "adopted" if entry.pop("adopted") else "applied"} for entry in known
     ]
     if settings.alembic_config is None:
-        # of no history at all
+        # At the head of no revisions at all.
         return {"revisions": [], "heads": [], "state": DatabaseState.AT_HEAD, "lineage": applied}
-    inspection = migrations_of(settings, logging).inspect()
-    here = locate(inspection.graph, inspection.current, revision_ledger.read(connection))
-    pending = (
-        inspection.graph.pending(inspection.current)
-        if here.state in {DatabaseState.EMPTY, DatabaseState.BEHIND}
-        else ()
-    )
+    inspection = migrations_of(settings, reset_logging).inspect()
+    position = locate(inspection.graph, inspection.current, revision_ledger.read(connection))
     return {
         "revisions": sorted(inspection.current),
         "heads": list(inspection.graph.heads),
-        "state": here.state,
-        **({"problem": here.problem} if here.problem else {}),
-        "lineage": [
-            *applied,
-            *(
-                {
-                    "revision": e.revision,
-                    "message": e.message,
-                    "before": list(e.prerequisites),
-                    "state": "pending",
-                }
-                for e in pending
-            ),
-        ],
+        "state": position.state,
+        **({"problem": position.problem} if position.problem else {}),
+        "lineage": [*applied, *_pending_entries(inspection, position)],
     }
 
 
-def record(settings: Settings, logging: Callable[[], object]) -> tuple[str, RevisionGraph] | None:
+def _pending_entries(inspection: Inspection, position: DatabasePosition) -> list[dict[str, Any]]:
+    if position.state not in {DatabaseState.EMPTY, DatabaseState.BEHIND}:
+        return []
+    return [
+        {
+            "revision": revision.revision,
+            "message": revision.message,
+            "before": list(revision.prerequisites),
+            "state": "pending",
+        }
+        for revision in inspection.graph.pending(inspection.current)
+    ]
+
+
+def record_revision_graph(
+    settings: Settings, reset_logging: Callable[[], object]
+) -> tuple[str, RevisionGraph] | None:
     """Record the revision graph beside the configuration, so that a run need not import Alembic to know it.
 
     Returns:
         The file's path, and the graph; None where the revisions cannot be imported here: they may
-        want variables that only the server has. A run then takes the slower way, and no harm is done.
+        want variables that only the server has. A run then imports Alembic, and does the same.
 
     Raises:
         MigrationError: the revisions are broken, or the file cannot be written.
         SettingsError: there are no migrations.
     """
-    migrations = migrations_of(settings, logging, offline=True)
+    migrations = migrations_of(settings, reset_logging, offline=True)
     try:
         graph = migrations.graph()
     except MigrationError as error:
@@ -102,46 +118,60 @@ def record(settings: Settings, logging: Callable[[], object]) -> tuple[str, Revi
         ) from None
 
 
-def wait_for_revision(settings: Settings, revision: str, logging: Callable[[], object]) -> None:
-    """Wait until the database is at a revision, or beyond it; `head` means this image's.
+def wait_for_revision(
+    settings: Settings, revision: str, reset_logging: Callable[[], object]
+) -> None:
+    """Wait until the database is at a revision, or beyond it; `head` is this image's.
 
     Raises:
         NotReadyError: not by the deadline.
         MigrationError: this image has no such revision.
     """
-    migrations = migrations_of(settings, logging)
+    migrations = migrations_of(settings, reset_logging)
     found = of_migrations(migrations.config)
     graph = read_graph_file(migrations.config, found.whole) or migrations.graph()
-    wanted = _resolved(graph, revision, migrations)
-    began = time.monotonic()
+    wanted = _resolve_revision(graph, revision, migrations.config)
+    started = time.monotonic()
     connection = wait_for_database(
-        settings.need_database(), settings.database_timeout, started=began
+        settings.need_database(), settings.database_timeout, started=started
     )
 
     def ask() -> None:
-        current = _current(connection, migrations, found.environment)
-        known = revision_ledger.read(connection)
-        here = locate(graph, current, known)
-        unknown = [name for entry in here.unknown for name in entry.prerequisites]
-        missing = wanted - graph.applied([*current, *unknown])
-        if missing:
-            at = ", ".join(current) or "no revision"
-            raise NotYetError(
-                f"the database is at {at}, and {', '.join(sorted(missing))} is not applied"
-            )
+        current = _read_current(connection, migrations, found.environment)
+        _check_applied(connection, graph, current, wanted)
 
     with connection, translate_lost_connection():
         poll_until(
             ask,
             what=f"revision {revision}",
             timeout=settings.database_timeout,
-            started=began,
+            started=started,
             hint="look at init's log; INIT_DATABASE_TIMEOUT says how long to wait",
         )
 
 
-def _current(connection: Connection, migrations: Migrations, environment: str) -> Iterable[str]:
-    """By one query where a run with the same env.py has told the ledger where to look."""
+def _check_applied(
+    connection: Connection, graph: RevisionGraph, current: Collection[str], wanted: set[str]
+) -> None:
+    """Raise `NotYetError` where a wanted revision is not applied."""
+    position = locate(graph, current, revision_ledger.read(connection))
+    unknown = [name for entry in position.unknown for name in entry.prerequisites]
+    missing = wanted - graph.applied([*current, *unknown])
+    if missing:
+        names, found = ", ".join(sorted(missing)), ", ".join(current) or "no revision"
+        raise NotYetError(f"the database is at {found}, and {names} is not applied")
+
+
+def _read_current(
+    connection: Connection, migrations: Migrations, environment: str
+) -> Collection[str]:
+    """Return the database's revisions, by one query where a run with the same env.py has left how to ask.
+
+    Args:
+        connection: in autocommit.
+        migrations: the application's.
+        environment: the fingerprint of env.py.
+    """
     last = ledger.read(connection)
     if last and last.inputs.get("migrate", {}).get("environment") == environment:
         return last.revisions
@@ -151,7 +181,8 @@ def _current(connection: Connection, migrations: Migrations, environment: str) -
         raise NotYetError(str(error)) from None
 
 
-def _resolved(graph: RevisionGraph, revision: str, migrations: Migrations) -> set[str]:
+def _resolve_revision(graph: RevisionGraph, revision: str, config: Path) -> set[str]:
+    """Return the ids that `head`, an id, or the beginning of an id names."""
     if revision in {"head", "heads"}:
         return set(graph.heads)
     found = {name for name in graph.revisions if name.startswith(revision)}
@@ -160,6 +191,4 @@ def _resolved(graph: RevisionGraph, revision: str, migrations: Migrations) -> se
     if len(found) == 1:
         return found
     problem = "has no revision" if not found else "has several revisions that begin with"
-    raise MigrationError(
-        f"{migrations.config}: this image {problem} {revision}; is it the right image?"
-    )
+    raise MigrationError(f"{config}: this image {problem} {revision}; is it the right image?")

@@ -21,7 +21,7 @@ from compose_init.output.text import pluralize
 from compose_init.server import env_check
 from compose_init.server.alert import send
 from compose_init.server.http_probe import probe
-from compose_init.status import record, status, wait_for_revision
+from compose_init.status import read_status, record_revision_graph, wait_for_revision
 from compose_init.wait import wait_for_database
 
 MAX_TIMEOUT_SECONDS = 86_400
@@ -29,7 +29,7 @@ MAX_TIMEOUT_SECONDS = 86_400
 
 
 def _show_status(context: Context) -> int:
-    found = status(context.settings, context.reset_logging)
+    found = read_status(context.settings, context.reset_logging)
     if context.as_json:
         context.print_json(found)
     else:
@@ -119,7 +119,7 @@ def _record(context: Context) -> int:
     if context.settings.alembic_config is None:
         event("there is nothing to record: no ALEMBIC_CONFIG, and no alembic.ini here")
         return 0
-    found = record(context.settings, context.reset_logging)
+    found = record_revision_graph(context.settings, context.reset_logging)
     if found is not None:
         path, graph = found
         heads, count = list(graph.heads), len(graph.revisions)
