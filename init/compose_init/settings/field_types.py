@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from compose_seeder.errors import ManifestError
-from compose_seeder.http_client.header import FIELD_NAME, VALUE_FAULTS, fits_header
+from compose_seeder.header import FIELD_NAME, VALUE_FAULTS, fits_header
 from compose_seeder.sources.location import check_url
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError

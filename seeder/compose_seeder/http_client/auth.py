@@ -20,7 +20,7 @@ from msgspec import DecodeError
 
 from compose_seeder.errors import CredentialsError, quote
 from compose_seeder.exact_json import decode
-from compose_seeder.http_client.header import fits_header
+from compose_seeder.header import fits_header
 from compose_seeder.http_client.redact import ANSWER_CHARACTERS, secrets_in_headers
 from compose_seeder.masking import SecretMask
 from compose_seeder.safe_url import SafeUrl

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compose_seeder.errors import SourceError
+from compose_seeder.header import VALUE_FAULTS, fits_header
 from compose_seeder.safe_url import SafeUrl
 from compose_seeder.sources.content import Content, Opened, hash_pieces, keep_download
 
@@ -104,10 +105,10 @@ class WebFile:
         # An encoding on the way would give other bytes, and another ETag.
         headers = {"Accept-Encoding": "identity"}
         if self.token:
-            if not (self.token.isascii() and self.token.isprintable()):
+            if not fits_header(self.token):
                 raise SourceError(
-                    "SEED_HTTPS_TOKEN holds characters that no header can have: line ends, or characters"
-                    " beyond ASCII; correct the token"
+                    f"SEED_HTTPS_TOKEN holds characters that no header can have: {VALUE_FAULTS};"
+                    " correct the token"
                 )
             headers["Authorization"] = f"Bearer {self.token}"
         return headers
