@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +28,7 @@ from hypothesis import strategies as st
 
 from examples.postgres import Server
 from tests.compose_init.migrations.test_upgrade import SYNC
-from tests.support.programs import ROOT, write_history
+from tests.support.programs import ROOT, Program, write_history
 
 HEAVY = {
     *("alembic", "sqlalchemy", "httpx", "pydantic", "pydantic_settings", "msgspec", "rich"),
@@ -254,6 +256,39 @@ def test_what_it_leaves_to_the_whole_program(
     """Whatever writes more than the one line."""
     again(place)
     assert not up_to_date.answer(arguments, place.environ | variables)
+
+
+def test_a_role_that_was_not_checked_is_not_passed_over(place: Place) -> None:
+    """The check of the role is a phase of its own, and is forgotten before anything changes."""
+    again(place)
+    place.environ["INIT_APPLICATION_ROLE"] = "app_api"
+    files = ["LOG_SERVICE_NAME_FILE"]
+    digest = up_to_date.digest([], place.environ, files, "salt")
+    inputs = json.dumps({"salt": "salt", "files": files, "digest": digest})
+    place.execute(f"UPDATE compose_init.phase SET inputs = '{inputs}' WHERE name = 'variables'")
+    assert not place.answer()
+    place.execute("""INSERT INTO compose_init.phase VALUES ('roles', '{"role": "another"}')""")
+    assert not place.answer()
+    place.execute(
+        """UPDATE compose_init.phase SET inputs = '{"role": "app_api"}' WHERE name = 'roles'"""
+    )
+    assert place.answer()
+
+
+@pytest.mark.parametrize("variables", [{}, {"LOG_JSON": "off"}, {"LOG_LEVEL": "error"}])
+def test_it_says_what_the_whole_program_says(place: Place, variables: dict[str, str]) -> None:
+    """The same line, in the same form, but for the time; with a report, the whole program is asked."""
+    again(place)
+    place.environ |= variables
+    assert place.whole() == NOTHING
+    assert place.answer()
+    fast = Program(place.environ).run()
+    whole = Program(place.environ | {"INIT_REPORT": str(place.home / "report.json")}).run()
+    assert (place.home / "report.json").exists()
+    assert (fast.code, fast.err) == (whole.code, whole.err)
+    assert (NOTHING in fast.out) == ("LOG_LEVEL" not in variables)
+    lines = [re.sub(r"[\d.]+", "0", each.out) for each in (fast, whole)]
+    assert lines[0] == lines[1]
 
 
 def test_the_ledger_tells_no_variable(place: Place) -> None:
