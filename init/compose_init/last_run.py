@@ -11,6 +11,9 @@ from typing import Any
 
 import psycopg
 
+NOTHING = "nothing to do"
+"""The outcome of an unchanged run."""
+
 QUERY = """
 SELECT (SELECT jsonb_object_agg(name, inputs) FROM compose_init.phase), compose_init.current_revisions()
 """

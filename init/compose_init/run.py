@@ -26,6 +26,7 @@ from compose_init.database.connection import (
     translate_lost_connection,
 )
 from compose_init.errors import InitError, NotYetError
+from compose_init.last_run import NOTHING
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.application import Migrations, migrations_of
@@ -33,7 +34,7 @@ from compose_init.migrations.database_position import DatabasePosition, Database
 from compose_init.migrations.revision_graph import Revision
 from compose_init.output.planned import Planned
 from compose_init.output.progress import Progress
-from compose_init.output.report import DONE, NOTHING, Report
+from compose_init.output.report import DONE, Report
 from compose_init.phases.due import find_due_phases
 from compose_init.phases.migrate import locate_database, migrate
 from compose_init.phases.options import PhaseName, RunOptions

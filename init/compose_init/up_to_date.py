@@ -28,7 +28,7 @@ from compose_init.database.connection import LIBPQ_MIN_TIMEOUT_SECONDS, connect
 from compose_init.database.url import ADDRESS, from_variables
 from compose_init.files import find_alembic_config, find_manifest
 from compose_init.flags import FLAGS
-from compose_init.last_run import State, ask
+from compose_init.last_run import NOTHING, State, ask
 from compose_init.logs import Redactor, configure, event
 from compose_init.migrations.fingerprint import of_migrations
 
@@ -41,9 +41,8 @@ PREFIXES = (
 )
 """The beginnings of the names of all variables that settings and libpq read."""
 
-NOTHING = "nothing to do"
-ITERATIONS = 1000
-"""Of the digest of variables: what makes each guess of a secret dear, and a run a millisecond longer."""
+DIGEST_ITERATIONS = 1000
+"""Rounds of the digest of variables: each guess of a secret costs that much, and each run a millisecond."""
 
 
 class LookCloserError(Exception):
@@ -51,14 +50,14 @@ class LookCloserError(Exception):
 
 
 def answer(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Say "nothing to do" where that is certain.
+    """Log "nothing to do" if that is certain.
 
     Args:
         arguments: of the command line.
         environ: all variables.
 
     Returns:
-        Whether that was said; else the whole program has to look closer.
+        True if it was logged; otherwise the whole program has to look closer.
     """
     started = time.monotonic()
     try:
@@ -119,8 +118,8 @@ def _check_seeds(environ: Mapping[str, str], state: State, *, needed: bool) -> N
 def _ask(environ: Mapping[str, str]) -> State:
     values = {name: value_of(environ, name) for name in ADDRESS}
     database = from_variables({name: value for name, value in values.items() if value})
-    _expect(database is not None)
-    assert database is not None  # noqa: S101 - for the type checker
+    if database is None:
+        raise LookCloserError
     # A server that takes longer is waited for by the whole program.
     with connect(database, connect_timeout=str(LIBPQ_MIN_TIMEOUT_SECONDS)) as connection:
         return ask(connection)
@@ -186,4 +185,4 @@ def digest(
     owned = sorted((name, text) for name, text in environ.items() if name.startswith(PREFIXES))
     contents = [value_of(environ, name.removesuffix(FILE_SUFFIX)) for name in sorted(files)]
     text = json.dumps([__version__, *arguments, owned, contents])
-    return hashlib.pbkdf2_hmac("sha256", text.encode(), salt.encode(), ITERATIONS).hex()
+    return hashlib.pbkdf2_hmac("sha256", text.encode(), salt.encode(), DIGEST_ITERATIONS).hex()

@@ -17,8 +17,8 @@ import psycopg
 import pytest
 from compose_init import up_to_date
 from compose_init.errors import InitError
+from compose_init.last_run import NOTHING
 from compose_init.output.progress import LogProgress
-from compose_init.output.report import NOTHING
 from compose_init.phases.options import RunOptions
 from compose_init.run import Run
 from compose_init.settings import KNOWN, read

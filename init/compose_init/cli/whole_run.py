@@ -20,10 +20,11 @@ from compose_init.errors import (
     SettingsError,
     exit_code_of,
 )
+from compose_init.last_run import NOTHING
 from compose_init.logs import event
 from compose_init.output.planned import SHOWN_RECORDS
 from compose_init.output.progress import LiveProgress, LogProgress
-from compose_init.output.report import FAILED, NOTHING, write_report
+from compose_init.output.report import FAILED, write_report
 from compose_init.phases.options import RunOptions
 from compose_init.run import Run
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from compose_init.migrations.revision_graph import AppliedRevision, Revision
 
 DONE = "done"
-NOTHING = "nothing to do"
 FAILED = "failed"
 
 TEXT_COLUMNS = 2
