@@ -138,12 +138,12 @@ def quote(text: object, limit: int = QUOTED) -> str:
     return line if len(line) <= limit else f"{line[:limit]}…"
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
+def did_you_mean(name: str, known: Sequence[str]) -> str:
     """Return a suggestion, ` (did you mean …?)`, or "" where no known name resembles `name`."""
-    match = near(name, known)
+    match = closest_match(name, known)
     return f" (did you mean {match}?)" if match else ""
 
 
-def near(name: str, known: Sequence[str]) -> str:
+def closest_match(name: str, known: Sequence[str]) -> str:
     """Return the known name that resembles `name` most, or "" where none does."""
     return next(iter(difflib.get_close_matches(name, known, n=1)), "")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from compose_seeder.dataset import Seeding
 from compose_seeder.documents.json_schema import schema_of
 from compose_seeder.documents.record_values import Scalar
-from compose_seeder.errors import InterruptedTargetError, ManifestError, SourceError, nearest
+from compose_seeder.errors import InterruptedTargetError, ManifestError, SourceError, did_you_mean
 from compose_seeder.inputs import Inputs, resolve_inputs
 from compose_seeder.manifest.models import Manifest
 from compose_seeder.manifest.parse import load
@@ -161,7 +161,9 @@ def _prepare(connection: Connection, *, create: bool) -> AbstractContextManager[
 def _check_names(manifest: Manifest, only: tuple[str, ...]) -> None:
     known = [dataset.name for dataset in manifest.datasets]
     unknown = [
-        f"there is no dataset {name}{nearest(name, known)}" for name in only if name not in known
+        f"there is no dataset {name}{did_you_mean(name, known)}"
+        for name in only
+        if name not in known
     ]
     if unknown:
         raise ManifestError("; ".join([*unknown, f"the manifest has {', '.join(known)}"]))

@@ -20,7 +20,7 @@ from compose_seeder.errors import (
     ManifestError,
     RecordError,
     SeedError,
-    nearest,
+    did_you_mean,
     quote,
 )
 from compose_seeder.inputs import resolve_inputs
@@ -128,7 +128,9 @@ def _check_templates(checked: _Checked) -> None:
             if field_name not in has:
                 problem = f"http.{name} names {{{field_name}}}, but no record has that field"
                 checked.errors.append(
-                    ManifestError(f"dataset {dataset.name}: {problem}{nearest(field_name, has)}")
+                    ManifestError(
+                        f"dataset {dataset.name}: {problem}{did_you_mean(field_name, has)}"
+                    )
                 )
 
 
@@ -144,7 +146,7 @@ def _warn_of_names(checked: _Checked, warn: Warn) -> None:
     ]
     for key, name, has in named:
         if name not in has:
-            near = nearest(name, has)
+            near = did_you_mean(name, has)
             warn(f"dataset {dataset.name}: {key} names {name}, but no record has that field{near}")
 
 
@@ -204,7 +206,7 @@ def _missing_rows_warning(
         for record in creator.desired
         if ref.match in record.document
     ]
-    near = nearest(str(missing[0]), made) if len(missing) == 1 else ""
+    near = did_you_mean(str(missing[0]), made) if len(missing) == 1 else ""
     names = " and ".join(creator.dataset.name for creator in earlier)
     return (
         f"dataset {checked.dataset.name}: {ref.from_} refers to {ref.table}.{ref.match} {shown}{more}{near}, which"

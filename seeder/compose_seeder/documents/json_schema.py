@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import DecodeError
 
 from compose_seeder.documents.batch import Documents
-from compose_seeder.errors import Fault, ManifestError, RecordError, nearest, quote
+from compose_seeder.errors import Fault, ManifestError, RecordError, did_you_mean, quote
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.sources.source import Source
@@ -105,10 +105,12 @@ class RecordSchema:
             field, message = "/".join([*path, error.kind.property]), "is missing"
         elif kind == "AdditionalProperties" and len(error.kind.unexpected) == 1:
             (unknown,) = error.kind.unexpected
-            near = nearest(unknown, list(self._properties(error.schema_path)))
+            near = did_you_mean(unknown, list(self._properties(error.schema_path)))
             field, message = "/".join([*path, unknown]), "is not a field of the schema"
         elif kind == "Enum" and found and isinstance(error.instance, str):
-            near = nearest(error.instance, [v for v in error.kind.options if isinstance(v, str)])
+            near = did_you_mean(
+                error.instance, [v for v in error.kind.options if isinstance(v, str)]
+            )
         rule = "/".join(str(part) for part in error.schema_path)
         key = self._key(record)
         problem = f"{quote(message, RULE_CHARACTERS)}{near}{found}; the rule is {self.dataset.schema_}#/{rule}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from compose_seeder.errors import ManifestError, nearest, quote
+from compose_seeder.errors import ManifestError, did_you_mean, quote
 from compose_seeder.manifest.base import Model
 from compose_seeder.manifest.http_options import Bulk, Confirm, Http, Pages
 from compose_seeder.manifest.models import Dataset, FieldRules, Manifest, Nest, Ref
@@ -54,7 +54,7 @@ def parse(text: str, name: str) -> Manifest:
     except tomllib.TOMLDecodeError as error:
         raise ManifestError(f"{name} is not valid TOML: {error}") from None
     faults = [
-        f"unknown key {key}{nearest(key, ['defaults', 'dataset'])}"
+        f"unknown key {key}{did_you_mean(key, ['defaults', 'dataset'])}"
         for key in document
         if key not in {"defaults", "dataset"}
     ]
@@ -126,7 +126,9 @@ def _lists_to_tuples(value: Any) -> Any:
 def _describe(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        return f"unknown key {where}{nearest(str(fault['loc'][-1]), _known_keys(fault['loc']))}"
+        return (
+            f"unknown key {where}{did_you_mean(str(fault['loc'][-1]), _known_keys(fault['loc']))}"
+        )
     if fault["type"] == "missing":
         return f"{where} is missing"
     message = str(fault["msg"]).removeprefix("Value error, ")

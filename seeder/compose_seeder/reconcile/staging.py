@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from compose_seeder.documents.batch import RawRecord
 from compose_seeder.documents.record_values import NULL, SECRET, Scalar, format_key, to_scalar
-from compose_seeder.errors import Fault, RecordError, near, quote
+from compose_seeder.errors import Fault, RecordError, closest_match, quote
 from compose_seeder.exact_json import encode
 from compose_seeder.manifest.models import Dataset, Ref
 
@@ -164,7 +164,7 @@ def _with_key(
         value = to_scalar(raw)
         if value is None:
             problem = "is missing" if field not in body else "must be text or a number"
-            other = near(field, list(body)) if field not in body else ""
+            other = closest_match(field, list(body)) if field not in body else ""
             found = f"; found {quote(bytes(raw).decode())}" if field in body else ""
             found = f"; is {other} meant to be it?" if other else found
             faults.append(

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from psycopg import sql
 
-from compose_seeder.errors import nearest
+from compose_seeder.errors import did_you_mean
 from compose_seeder.hashing import FIELD_HASHES, KEY_HASHES, TEXT
 from compose_seeder.manifest.models import NAME_PART
 from compose_seeder.postgres import Connection, Name, as_is, statements
@@ -85,5 +85,5 @@ def why_no_table(connection: Connection, name: str) -> str:
     if row and row[0]:
         return f"{name} is no table: name the one that it shows"
     rows = connection.execute(statements("table")["tables"]).fetchall()
-    near = nearest(name, [_in_manifest(str(row[0])) for row in rows])
+    near = did_you_mean(name, [_in_manifest(str(row[0])) for row in rows])
     return f"there is no table {name}{near}; does a migration create it?"

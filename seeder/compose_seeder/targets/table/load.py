@@ -10,7 +10,7 @@ from msgspec import DecodeError, Raw
 from msgspec.json import decode, encode
 
 from compose_seeder.documents import strict_json
-from compose_seeder.errors import Fault, RecordError, nearest, quote
+from compose_seeder.errors import Fault, RecordError, did_you_mean, quote
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
@@ -116,7 +116,7 @@ class Loader:
     def _why_not(self, field: str) -> str:
         if field in self.expressions.columns:
             return f"table {self.expressions.dataset.table} computes this column itself: remove it, or put it in ignore"
-        near = nearest(field, list(self.expressions.columns))
+        near = did_you_mean(field, list(self.expressions.columns))
         return f"table {self.expressions.dataset.table} has no such column{near}: correct it, or put it in ignore"
 
     def _copy(self, records: list[Desired]) -> list[Fault]:

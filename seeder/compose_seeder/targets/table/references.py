@@ -16,7 +16,7 @@ from psycopg import sql
 
 from compose_seeder.documents.batch import Documents
 from compose_seeder.documents.record_values import Scalar
-from compose_seeder.errors import ManifestError, nearest
+from compose_seeder.errors import ManifestError, did_you_mean
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
@@ -99,7 +99,7 @@ def query_ids(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Sc
     for name in (ref.match, ref.take):
         if name not in known:
             raise ManifestError(
-                f"refs: table {ref.table} has no column {name}{nearest(name, list(known))}"
+                f"refs: table {ref.table} has no column {name}{did_you_mean(name, list(known))}"
             )
     query = sql.SQL(statements("table")["find_references"]).format(
         match=Name(ref.match),

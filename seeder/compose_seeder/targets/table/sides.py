@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from compose_seeder.errors import ManifestError, RecordError, nearest
+from compose_seeder.errors import ManifestError, RecordError, did_you_mean
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
@@ -116,7 +116,7 @@ class TableSides:
             if field not in self.expressions.columns:
                 raise ManifestError(
                     f"dataset {self._dataset.name}: table {self._dataset.table} has no column"
-                    f" {field}{nearest(field, list(self.expressions.columns))}"
+                    f" {field}{did_you_mean(field, list(self.expressions.columns))}"
                 )
 
     @property

@@ -11,7 +11,7 @@ from msgspec import Raw
 from psycopg import sql
 
 from compose_seeder.documents.record_values import format_key
-from compose_seeder.errors import SHOWN, Fault, nearest, quote
+from compose_seeder.errors import SHOWN, Fault, did_you_mean, quote
 from compose_seeder.exact_json import decode
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
@@ -166,4 +166,4 @@ def _not_among(value: object, labels: Sequence[str]) -> str:
     wrong = next((one for one in unknown if one not in labels), value)
     more = f" and {len(labels) - LABELS} more" if len(labels) > LABELS else ""
     known = ", ".join(labels[:LABELS]) + more
-    return f"{quote(wrong)} is none of {known}{nearest(str(wrong), labels)}"
+    return f"{quote(wrong)} is none of {known}{did_you_mean(str(wrong), labels)}"
