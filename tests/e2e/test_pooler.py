@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from compose_init.database import advisory_lock
 from compose_init.database.connection import connect
+from compose_init.database.pooler import TEST_ROUNDS
 from compose_init.database.url import Database, from_url
 from compose_init.errors import LockError, NotReadyError, SettingsError
 from compose_init.wait import wait_for_database
@@ -169,7 +170,7 @@ def test_a_pooler_that_shares_sessions_is_refused(start: Start, case: str, tmp_p
 def test_a_pooler_with_more_sessions_than_it_is_asked_for(start: Start) -> None:
     """Nobody else may get ours for long; then we get another one ourselves."""
     pooler = start("transaction", server_round_robin="1", default_pool_size="40")
-    fill(pooler, advisory_lock.ROUNDS + 5)
+    fill(pooler, TEST_ROUNDS + 5)
     holding = advisory_lock.held(pooler.place, database_timeout=60, timeout=1)
     with pytest.raises(SettingsError, match="is the address of a pooler"), holding:
         pass

@@ -15,7 +15,7 @@ from compose_init.output.text import shorten
 if TYPE_CHECKING:
     from compose_seeder.reconcile.plan import Change, Plan
 
-    from compose_init.database.application_role import Fault
+    from compose_init.database.role_comparison import Fault
     from compose_init.migrations.revision_graph import AppliedRevision, Revision
 
 SHOWN_RECORDS = 20

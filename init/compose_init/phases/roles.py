@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from compose_init import ledger
 from compose_init.database import application_role
-from compose_init.database.application_role import Fault
 from compose_init.database.connection import Connection
+from compose_init.database.role_comparison import Fault
 
 
 def check_role(connection: Connection, role: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from compose_init.database import application_role
-from compose_init.database.application_role import (
+from compose_init.database.role_comparison import (
     Fault,
     Membership,
     Relation,
