@@ -1,4 +1,4 @@
-"""`kill -9` at random moments, then a run: what is there is what the file says, once, hand edits kept."""
+"""`kill -9` at one step after the other, then a run: what is there is what the file says, once, hand edits kept."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from compose_seeder import Options, seed
 from compose_seeder.sources import Sources
 from compose_seeder.targets.endpoint import sides
 
+from tests.support.killed_at_step import KILL_HEADER
 from tests.support.seed_folder import Seeds
 from tests.support.small_api import Api, serving
 
@@ -98,6 +99,7 @@ def runner() -> Iterator[subprocess.Popen[str]]:
         process.stdin.close()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment(
     seeds: Seeds,
     database: str,
@@ -105,40 +107,61 @@ def test_killed_at_any_moment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """200 kills over a table and an endpoint that has no unique key."""
-    monkeypatch.setattr(sides, "SETTLING_SECONDS", 0.1)  # this API takes 2 ms
-    api = Api()
-    api.habit = slowly
+    monkeypatch.setattr(sides, "SETTLING_SECONDS", 0.0)  # `settle` waits for the API itself
+    api = KillingApi()
     seeds.do("CREATE TABLE things (id serial PRIMARY KEY, slug text, value int, note text)")
     seeds.write(MANIFEST)
     world = World(random.Random(20))  # noqa: S311
-    hit = 0
+    kills, following = 0, {"step": 1, "request": 1}
     with serving(api) as client:
-        longest = 0.2
-        for number in range(KILLS):
+        address = str(client.base_url)
+        for number in count():
             world.edit_file(number)
             write(world, seeds)
             edit_by_hand(world, seeds, api, number)
-            address = f"{seeds.manifest} {database} {client.base_url}"
-            hit += kill(runner, address, world.chance.uniform(0, longest))
+            moment = "request" if number % 4 == 1 else "step"
+            call = f"{seeds.manifest} {database} {address} {moment} {following[moment]}"
+            killed = kill(runner, call)
+            settle(api, address)
+            kills, following[moment] = kills + killed, following[moment] + 1 if killed else 1
             if number % 3 == 0:  # the run that follows finds another file than the killed one
                 world.edit_values(-number)
                 write(world, seeds)
-            started = time.monotonic()
-            run(seeds, str(client.base_url))
-            longest = max(0.05, 0.9 * longest + 0.1 * (time.monotonic() - started))
+            run(seeds, address)
             check(world, seeds, api)
-    assert hit > KILLS // 2, "most runs came to their end before they were killed"
+            if kills == KILLS:
+                break
+    assert api.kills > KILLS // 10, "few requests were under way when their sender was killed"
+
+
+class KillingApi(Api):
+    """Kills the sender of a request that wants it, and does what is asked all the same."""
+
+    kills = 0
+
+    def answer(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str]
+    ) -> tuple[int, Any]:
+        """Status and document."""
+        if KILL_HEADER in headers:
+            os.kill(int(headers[KILL_HEADER]), signal.SIGKILL)
+            self.kills += 1
+        return super().answer(method, path, body, headers)
+
+
+def settle(api: Api, address: str) -> None:
+    """Wait until the API has done what a killed run asked for."""
+    with httpx.Client(base_url=address) as client:
+        client.get("/things")  # connections are accepted in order: those of the run have been
+    deadline = time.monotonic() + 60
+    while api.connections:
+        assert time.monotonic() < deadline, "a request has not come to its end"
+        time.sleep(0.001)
 
 
 def write(world: World, seeds: Seeds) -> None:
     """The file, as the world wants it."""
     seeds.source("things", [{"slug": slug, **row} for slug, row in world.wanted.items()])
-
-
-def slowly(record: dict[str, Any]) -> dict[str, Any]:
-    """What the API keeps: all, after a moment in which somebody can be killed."""
-    time.sleep(0.002)
-    return record
 
 
 def edit_by_hand(world: World, seeds: Seeds, api: Api, number: int) -> None:
@@ -151,15 +174,11 @@ def edit_by_hand(world: World, seeds: Seeds, api: Api, number: int) -> None:
         seeds.do("UPDATE things SET note = %s WHERE slug = %s", world.by_hand[slug], slug)
 
 
-def kill(runner: subprocess.Popen[str], address: str, after: float) -> bool:
-    """Start a run and kill it so many seconds later; whether it was still running."""
+def kill(runner: subprocess.Popen[str], call: str) -> bool:
+    """Start a run that is killed at its step; return False where it came to its end before."""
     assert runner.stdin is not None
     assert runner.stdout is not None
-    print(address, file=runner.stdin, flush=True)
-    child = int(runner.stdout.readline())
-    time.sleep(after)
-    with suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
+    print(call, file=runner.stdin, flush=True)
     code = int(runner.stdout.readline())
     assert code in {0, -signal.SIGKILL}
     return code != 0

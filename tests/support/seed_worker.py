@@ -1,4 +1,4 @@
-"""Seeds in a process of its own, that somebody kills: reads a line a run, `manifest database api`.
+"""Seeds in a process of its own, killed at a step: reads a line a run, `manifest database api moment number`.
 
 Everything is imported once, and each run is a fork: 200 kills need no 200 starts of Python.
 """
@@ -16,20 +16,22 @@ from compose_seeder.sources import Sources
 from compose_seeder.targets.endpoint import reconciler as _endpoint
 from compose_seeder.targets.table import reconciler as _table
 
+from tests.support.killed_at_step import kill_at
+
 LOADED = (_endpoint, _table)
 
 
 def main() -> None:
-    """Serve until the input ends; says the process id of each run, then its exit code."""
+    """Serve until the input ends: kill each run at its step, and print its exit code."""
     for line in sys.stdin:
-        manifest, database, api = line.split()
+        manifest, database, api, moment, number = line.split()
         child = os.fork()
         if not child:
+            kill_at(**{moment: int(number)})
             with psycopg.connect(database, autocommit=True) as connection:
                 client = partial(httpx.Client, base_url=api)
                 seed(connection, manifest, Sources(), Options(api=client))
             os._exit(0)
-        print(child, flush=True)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 

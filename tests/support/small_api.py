@@ -72,7 +72,14 @@ class Api:
         self.once: dict[str, Record] = {}
         self.lost = 0
         """How many answers to creations with an idempotency key are lost on their way."""
+        self.connections = 0
+        """How many clients are connected."""
         self._lock = threading.Lock()
+
+    def connected(self, change: int) -> None:
+        """Count a client that has come (1) or gone (-1)."""
+        with self._lock:
+            self.connections += change
 
     @property
     def writes(self) -> list[str]:
@@ -236,7 +243,16 @@ def serving(api: Api) -> Iterator[httpx.Client]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    class CountingServer(ThreadingHTTPServer):
+        def process_request(self, request: Any, client_address: Any) -> None:
+            api.connected(1)
+            super().process_request(request, client_address)
+
+        def shutdown_request(self, request: Any) -> None:
+            super().shutdown_request(request)
+            api.connected(-1)
+
+    with CountingServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         server.block_on_close = False
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
