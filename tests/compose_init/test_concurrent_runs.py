@@ -58,6 +58,7 @@ def test_a_second_run_begins_while_the_first_migrates(
             said = [run.communicate(timeout=120)[0] for run in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said
     assert [text.count('"revision applied"') for text in said] == [5, 0]
+    assert "nothing to do" in said[1].splitlines()[-1]
 
 
 def test_plain_alembic_fails_where_a_second_run_begins_while_the_first_migrates(

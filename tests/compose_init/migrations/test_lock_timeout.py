@@ -63,7 +63,7 @@ def test_readers_never_queue_up_for_long(busy: Program, env: str | None, driver:
     assert "a-long-report" in again[0]["reason"]
     # Without lock_timeout it is the six seconds of the long transaction; with it, what one statement
     # may wait, and room for a busy machine.
-    assert 0.1 < longest[0] < 2
+    assert 0.1 < longest[0] < 4
 
 
 def test_giving_up_names_the_blocking_query(busy: Program) -> None:
@@ -78,7 +78,7 @@ def test_giving_up_names_the_blocking_query(busy: Program) -> None:
         long.execute("SELECT 'the blocking one' FROM t")
         begun = time.monotonic()
         run = migrating.run()
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 60
     assert run.code == 75
     assert f"a-long-report, process {pid}, from 127.0.0.1" in run.said
     assert "idle in transaction" in run.said
@@ -114,7 +114,7 @@ def test_a_deadlock_is_tried_again(busy: Program) -> None:
     with migrating.start() as process, psycopg.connect(url) as other:
         other.execute("SET deadlock_timeout = '30s'")  # so that it is the revision that gives way
         other.execute("SELECT * FROM t")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         locked = (
             "SELECT FROM pg_locks WHERE relation = 'u'::regclass AND mode = 'AccessExclusiveLock'"
         )

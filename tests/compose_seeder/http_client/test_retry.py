@@ -107,7 +107,7 @@ def test_no_more_begin_than_there_is_room_for() -> None:
     threading.Thread(target=second, daemon=True).start()
     assert not begun.wait(0.2)
     limit.release(first, busy=True)
-    assert begun.wait(5)
+    assert begun.wait(20)
 
 
 def test_nothing_begins_before_the_api_wants_it() -> None:
@@ -124,7 +124,7 @@ def test_a_wait_ends_with_the_run() -> None:
     started = time.monotonic()
     with pytest.raises(InterruptedTargetError, match="is ending"):
         limit.sleep(30)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("after", [30.0, 1e12, float("inf")])
@@ -183,7 +183,7 @@ def test_patience_has_an_end(through: Through, api: Api, monkeypatch: pytest.Mon
     started = time.monotonic()
     with pytest.raises(InterruptedTargetError, match=r"429.* 3 times in 2 s; run again"):
         through.run()
-    assert 2 <= time.monotonic() - started < 4
+    assert 2 <= time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("status", [500, 503])

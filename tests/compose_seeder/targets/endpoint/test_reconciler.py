@@ -14,6 +14,7 @@ from compose_seeder.errors import (
     RecordError,
     RefusedError,
 )
+from compose_seeder.http_client import retry
 
 from tests.support.endpoint_seeds import LIST, MANIFEST, THINGS, Through
 from tests.support.seed_folder import Seeds, counts, outcomes
@@ -557,8 +558,11 @@ def test_a_next_page_that_is_no_url(through: Through, api: Api, url: str) -> Non
         through.run()
 
 
-def test_a_busy_api_is_asked_again(through: Through, api: Api) -> None:
+def test_a_busy_api_is_asked_again(
+    through: Through, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """429 was not taken: everything is sent again when the API says, creations too, once each."""
+    monkeypatch.setattr(retry, "MAX_DELAY_SECONDS", 0.1)
     api.busy = 7
     assert counts(through.run()) == {"created": 3}
     assert sorted(row["slug"] for row in api.rows.values()) == ["a", "b", "c"]
