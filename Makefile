@@ -23,11 +23,11 @@ demo: $(VENV)/.demo ## run the main job on an embedded PostgreSQL with the examp
 	@$(BIN)/python -m examples.demo
 
 test: $(VENV)/.dev ## run all tests; the end-to-end tests only if a Docker engine answers
-	@echo "all tests, one worker for each core"
+	@echo "all tests, one worker for each core, at most four"
 	@$(PYTEST)
 
 unit: $(VENV)/.dev ## run the tests that need no Docker engine
-	@echo "the tests that need no Docker engine, one worker for each core"
+	@echo "the tests that need no Docker engine, one worker for each core, at most four"
 	@$(PYTEST) -m "not e2e"
 
 e2e: $(VENV)/.dev ## run the end-to-end tests, with the images of E2E_REGISTRY if that is set
