@@ -40,8 +40,8 @@ ALIVE: dict[str, Any] = {
 """For libpq: a peer that vanished is noticed within half a minute, while nothing is asked and while
 something is."""
 
-ANSWER = 30.0
-"""Seconds in which the lock's session must answer; the server may stand still with its network in order."""
+ANSWER_TIMEOUT_SECONDS = 30.0
+"""In which the lock's session must answer; the server may stand still with its network in order."""
 
 UNLOCK_ROUNDS = 25
 """How often the lock is released where a pooler may have changed the session."""
@@ -73,19 +73,21 @@ class Lock:
     def check(self) -> None:
         """Make sure that it is held still; for every step that no other run may do as well.
 
-        Answers within `ANSWER` seconds, whatever became of the server or the network.
+        Answers within `ANSWER_TIMEOUT_SECONDS` seconds, whatever became of the server or the network.
 
         Raises:
             ConnectionLostError: the lock's connection is lost, or its session does not hold the lock
                 any more: another run may hold it by now.
         """
         try:
-            with within(ANSWER, self.connection):
+            with within(ANSWER_TIMEOUT_SECONDS, self.connection):
                 if _held_here(self.connection):
                     return
             reason = "its session goes on, and does not hold it any more"
         except TimeoutError:
-            reason = f"its connection to PostgreSQL did not answer within {ANSWER:g} s"
+            reason = (
+                f"its connection to PostgreSQL did not answer within {ANSWER_TIMEOUT_SECONDS:g} s"
+            )
         except psycopg.OperationalError as error:
             reason = f"its connection to PostgreSQL is gone: {_one_line(error)}"
         raise ConnectionLostError(
@@ -146,7 +148,10 @@ def _release(connection: Connection) -> None:
     Where the session has changed after all, the one that has the lock may come back in the next rounds.
     """
     unlock = "SELECT pg_advisory_unlock(%s)"
-    with suppress(psycopg.OperationalError, TimeoutError), within(ANSWER, connection):
+    with (
+        suppress(psycopg.OperationalError, TimeoutError),
+        within(ANSWER_TIMEOUT_SECONDS, connection),
+    ):
         any(connection.execute(unlock, [KEY]).fetchone() == (True,) for _ in range(UNLOCK_ROUNDS))
 
 

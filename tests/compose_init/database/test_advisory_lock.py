@@ -122,7 +122,7 @@ def test_a_server_that_stands_still(
     taken: advisory_lock.Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its machine answers for the network, and nobody asks forever."""
-    monkeypatch.setattr(advisory_lock, "ANSWER", 0.3)
+    monkeypatch.setattr(advisory_lock, "ANSWER_TIMEOUT_SECONDS", 0.3)
     pid = taken.connection.info.backend_pid
     os.kill(pid, signal.SIGSTOP)
     try:
