@@ -220,10 +220,10 @@ def server_password(site: Site) -> str:
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
-        ({"password": ""}, "must hold one line"),
-        ({"password": "one\ntwo\n"}, "must hold one line"),
+        ({"password": ""}, "must contain one line"),
+        ({"password": "one\ntwo\n"}, "must contain one line"),
         ({"APPLICATION_ROLE": ""}, "APPLICATION_ROLE"),
-        ({"APPLICATION_ROLE": "owner"}, "must not be the owner"),
+        ({"APPLICATION_ROLE": "owner"}, "must differ from the owner"),
         ({"POSTGRES_PASSWORD": "wrong"}, "password authentication failed"),
     ],
 )
