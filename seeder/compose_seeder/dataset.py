@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compose_seeder.documents.batch import Documents
+from compose_seeder.documents.cell_variables import CellSyntax
 from compose_seeder.documents.children import with_children
 from compose_seeder.documents.json_schema import RecordSchema
 from compose_seeder.inputs import Inputs
@@ -19,6 +20,7 @@ from compose_seeder.reconcile.plan import Counts, Plan
 from compose_seeder.reconcile.staging import everything_pending
 from compose_seeder.reconcile.target import DatasetRun, Reconciler
 from compose_seeder.targets.endpoint.reconciler import EndpointReconciler
+from compose_seeder.targets.table.columns import cell_syntaxes, columns
 from compose_seeder.targets.table.reconciler import TableReconciler
 
 
@@ -51,7 +53,7 @@ class Seeding:
             source = inputs.source.fingerprint()
             if applied.fingerprint == self._fingerprint(inputs, source):
                 return self.run.plan(Counts(unchanged=applied.records)), source
-        document, source = inputs.read()
+        document, source = inputs.read(self._structured_cells())
         fingerprint = self._fingerprint(inputs, source)
         if not self.run.options.plan:
             self.run.options.changing(self.run.dataset.name)
@@ -59,6 +61,13 @@ class Seeding:
 
     def _fingerprint(self, inputs: Inputs, source: str) -> str:
         return inputs.fingerprint(source, self.schema.fingerprint if self.schema else "")
+
+    def _structured_cells(self) -> dict[str, CellSyntax]:
+        """Return the fields of a CSV file in which a variable must not change the structure."""
+        dataset = self.run.dataset
+        if not (dataset.table and dataset.env and dataset.is_text):
+            return {}
+        return cell_syntaxes(columns(self.run.connection, dataset.table))
 
     def _reconcile(self, document: Documents, fingerprint: str) -> Plan:
         run = self.run

@@ -7,12 +7,13 @@ manifest ─▶ resolve ─▶ Inputs ─▶ read() ─▶ documents with the va
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from msgspec.json import encode
 
 from compose_seeder.documents.batch import Documents, JoinedDocuments
+from compose_seeder.documents.cell_variables import CellSyntax
 from compose_seeder.documents.env_substitution import Substituted, values_of
 from compose_seeder.documents.open_document import open_document
 from compose_seeder.errors import Fault, ManifestError, RecordError
@@ -45,8 +46,11 @@ class Inputs:
             yield self.schema
         yield from self.variables
 
-    def read(self) -> tuple[Documents, str]:
+    def read(self, cells: Mapping[str, CellSyntax] | None = None) -> tuple[Documents, str]:
         """Return the source's documents, decompressed, and its fingerprint.
+
+        Args:
+            cells: the fields of a CSV file whose columns have a structure, where the target is known.
 
         Raises:
             ManifestError: variables are not set.
@@ -67,7 +71,7 @@ class Inputs:
             raise RecordError(f"{what} cannot be read", faults)
         document = documents[0] if len(documents) == 1 else JoinedDocuments(documents)
         if self.variables:
-            return Substituted(document, self.values()), opened.fingerprint
+            return Substituted(document, self.values(), cells or {}), opened.fingerprint
         return document, opened.fingerprint
 
     def values(self) -> dict[str, str]:

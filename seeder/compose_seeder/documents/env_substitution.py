@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from msgspec import Raw
-from msgspec.json import encode
+from msgspec import DecodeError, Raw
+from msgspec.json import decode, encode
 
-from compose_seeder.documents.batch import Batch, Documents, RawRecord
+from compose_seeder.documents.batch import Batch, Documents, RawRecord, fields_of
+from compose_seeder.documents.cell_variables import CellSyntax, cell_problems, fill_cell
 from compose_seeder.errors import Fault, ManifestError, RecordError
 from compose_seeder.sources.environment_variable import EnvironmentVariable
 
@@ -47,39 +48,26 @@ class Substituted:
     Attributes:
         source: the document as it was read.
         values: of the variables, by name.
+        cells: the fields of a CSV file whose columns have a structure, such as JSON.
     """
 
     source: Documents
     values: Mapping[str, str]
+    cells: Mapping[str, CellSyntax] = field(default_factory=dict)
 
     def array(self, pointer: str) -> list[RawRecord]:
         """Return the records, as `Documents.array`.
 
         Raises:
-            RecordError: as there; or records name variables that are not listed.
+            RecordError: as there; or variables in records are not listed, or cannot be put in.
         """
         found, faults = [], []
         for record in self.source.array(pointer):
-            fields = {}
-            for name, raw in record.fields.items():
-                text = bytes(raw)
-                wrong = self._faults(record.where, name, text)
-                if b"${env:" in name.encode() or IN_NAME.search(text):
-                    wrong = [
-                        Fault(
-                            record.where,
-                            "",
-                            name,
-                            "has a variable in a name; only values may have variables",
-                        )
-                    ]
-                faults += wrong
-                fields[name] = (
-                    raw if wrong or b"${env:" not in text else Raw(self._substitute(text))
-                )
-            found.append(RawRecord(record.where, fields))
+            wrong = self._record_faults(record)
+            faults += wrong
+            found.append(record if wrong else self._filled(record))
         if faults:
-            raise RecordError("records name variables that are not listed", faults)
+            raise RecordError("records have variables that cannot be put in", faults)
         return found
 
     def batches(self, pointer: str) -> Iterator[Batch]:
@@ -90,24 +78,56 @@ class Substituted:
         """
         for batch in self.source.batches(pointer):
             texts = [bytes(text) for text in batch.texts]
-            named = [text for text in texts if b"${env:" in text]
-            if any(IN_NAME.search(text) or self._faults("", "", text) for text in named):
-                self.array(pointer)  # raises with all faults
-            yield replace(batch, texts=[self._substitute(text) for text in texts])
+            for n, text in enumerate(texts):
+                if b"${env:" in text:
+                    texts[n] = self._filled_text(text, pointer)
+            yield replace(batch, texts=texts)
 
-    def _faults(self, where: str, field: str, text: bytes) -> list[Fault]:
-        names = (name.decode() for dollar, name in PLACEHOLDER.findall(text) if not dollar)
+    def _filled_text(self, text: bytes, pointer: str) -> bytes:
+        try:
+            # Before the values are in it: a variable outside of a text is no JSON.
+            record = RawRecord("", fields_of(text))
+        except (DecodeError, RecursionError):
+            self.array(pointer)  # raises with all faults
+            raise
+        if self._record_faults(record):
+            self.array(pointer)
+        return encode(self._filled(record).fields) if self.cells else self._substitute(text)
+
+    def _record_faults(self, record: RawRecord) -> list[Fault]:
         return [
-            Fault(
-                where,
-                "",
-                field,
-                f"names ${{env:{name}}}, which the dataset's env does not list; add {name} to env,"
-                f" or write $${{env:{name}}} for the text itself",
-            )
+            Fault(record.where, "", name, problem)
+            for name, raw in record.fields.items()
+            for problem in self._problems(name, bytes(raw))
+        ]
+
+    def _problems(self, name: str, text: bytes) -> list[str]:
+        if "${env:" in name or IN_NAME.search(text):
+            return ["has a variable in a name; only values may have variables"]
+        if b"${env:" not in text:
+            return []
+        names = (name.decode() for dollar, name in PLACEHOLDER.findall(text) if not dollar)
+        unlisted = [
+            f"names ${{env:{name}}}, which the dataset's env does not list; add {name} to env,"
+            f" or write $${{env:{name}}} for the text itself"
             for name in names
             if name not in self.values
         ]
+        if name in self.cells:
+            unlisted += cell_problems(decode(text, type=str), self.cells[name], self.values)
+        return unlisted
+
+    def _filled(self, record: RawRecord) -> RawRecord:
+        fields = {name: self._filled_field(name, raw) for name, raw in record.fields.items()}
+        return replace(record, fields=fields)
+
+    def _filled_field(self, name: str, raw: Raw) -> Raw:
+        text = bytes(raw)
+        if b"${env:" not in text:
+            return raw
+        if name in self.cells:
+            return Raw(encode(fill_cell(decode(text, type=str), self.cells[name], self.values)))
+        return Raw(self._substitute(text))
 
     def _substitute(self, text: bytes) -> bytes:
         def value_of(found: re.Match[bytes]) -> bytes:
@@ -115,4 +135,4 @@ class Substituted:
                 return found[0][1:]
             return encode(self.values[found[2].decode()])[1:-1]
 
-        return PLACEHOLDER.sub(value_of, text) if b"${env:" in text else text
+        return PLACEHOLDER.sub(value_of, text)

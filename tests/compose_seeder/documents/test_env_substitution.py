@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,61 @@ def test_without_env_it_is_text(texts: Seeds) -> None:
     texts.write(table("texts"))
     run(texts, OWNER="ann")
     assert stored(texts)["owner"] == "mailto:${env:OWNER}"
+
+
+@pytest.fixture
+def structured(seeds: Seeds) -> Seeds:
+    """Create a table of columns with a structure, and a dataset that reads CSV."""
+    seeds.do("CREATE TABLE texts (slug text, note text, j jsonb, tags text[])")
+    return seeds.write(table("texts", env=["OWNER"]).replace(".json", ".csv"))
+
+
+@pytest.mark.parametrize("owner", ['x","admin":true,"y":"z', "a\\b\n{}[1]", "7", "null"])
+def test_a_value_is_text_in_a_csv_file(structured: Seeds, owner: str) -> None:
+    """It adds no field to JSON in a cell, whatever characters it has, and a text column gets it as it is."""
+    rows = 'slug,note,j\na,"say ""${env:OWNER}""","{""owner"": ""by ${env:OWNER}"", ""n"": 1}"\n'
+    (structured.folder / "texts.csv").write_text(rows)
+    assert counts(run(structured, OWNER=owner)) == {"created": 1}
+    ((note, json),) = structured.rows("SELECT note, j FROM texts")
+    assert (note, json) == (f'say "{owner}"', {"owner": f"by {owner}", "n": 1})
+    assert counts(run(structured, OWNER="ann")) == {"updated": 1}
+
+
+@pytest.mark.parametrize(
+    ("cell", "owner", "said"),
+    [
+        ('j,"{""a"": ${env:OWNER}}"', "1", 'outside of a text; write "${env:OWNER}"'),
+        ("j,${env:OWNER}", '{"admin": true}', 'outside of a text; write "${env:OWNER}"'),
+        ('j,"{""${env:OWNER}"": 1}"', "x", "has a variable in a name"),
+        ("tags,{${env:OWNER}}", "a,b", "would change the structure"),
+        ("tags,{${env:OWNER}}", "null", "would change the structure"),
+        ("tags,${env:OWNER}", "{a}", "would change the structure"),
+        ('tags,"{""${env:OWNER}""}"', 'a","b', "would change the structure"),
+    ],
+)
+def test_a_value_cannot_change_a_structure(
+    structured: Seeds, cell: str, owner: str, said: str
+) -> None:
+    """In JSON it stands within a text; in an array it holds nothing that divides elements."""
+    field, _, value = cell.partition(",")
+    (structured.folder / "texts.csv").write_text(f"slug,{field}\na,{value}\n")
+    with pytest.raises(RecordError, match=re.escape(said)) as raised:
+        run(structured, OWNER=owner)
+    assert [(fault.where, fault.field) for fault in raised.value.faults] == [("texts.csv:2", field)]
+    assert structured.rows("SELECT 1 FROM texts") == []
+
+
+def test_a_value_within_an_array(structured: Seeds) -> None:
+    """An element in quotes takes commas and braces."""
+    (structured.folder / "texts.csv").write_text('slug,tags\na,"{""${env:OWNER}"",x}"\n')
+    run(structured, OWNER="a, {b}")
+    assert structured.rows("SELECT tags FROM texts") == [(["a, {b}", "x"],)]
+
+
+def test_a_variable_outside_of_a_text_is_no_json(seeds: Seeds) -> None:
+    """One object a line is read before the values are in it."""
+    seeds.do("CREATE TABLE texts (slug text, value int)")
+    seeds.write(table("texts", env=["OWNER"]).replace(".json", ".ndjson"))
+    (seeds.folder / "texts.ndjson").write_text('{"slug": "a", "value": ${env:OWNER}}\n')
+    with pytest.raises(RecordError, match="is not valid JSON"):
+        run(seeds, OWNER="7")

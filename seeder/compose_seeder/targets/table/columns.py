@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from psycopg import sql
 
+from compose_seeder.documents.cell_variables import CellSyntax
 from compose_seeder.errors import did_you_mean
 from compose_seeder.hashing import FIELD_HASHES, KEY_HASHES, TEXT
 from compose_seeder.manifest.models import NAME_PART
@@ -47,6 +48,17 @@ def columns(connection: Connection, table: str) -> dict[str, Column]:
     """Return the columns of a table, by name; empty where there is no such table."""
     rows = connection.execute(statements("table")["columns"], {"table": regclass(table)})
     return {row[0]: Column(*row) for row in rows}
+
+
+def cell_syntaxes(columns: Mapping[str, Column]) -> dict[str, CellSyntax]:
+    """Return the columns whose values have a structure in their text, such as JSON and arrays."""
+    found: dict[str, CellSyntax] = {}
+    for name, column in columns.items():
+        if column.base in {"json", "jsonb"}:
+            found[name] = "json"
+        elif column.category in "AC" or column.base == "hstore":
+            found[name] = "literal"
+    return found
 
 
 def regclass(table: str) -> str:
