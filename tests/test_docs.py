@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
+
 from compose_init.cli.arguments import build_parser
 from compose_init.errors import DEFECT, PLAN_FOUND_CHANGES, InitError, Interrupted
 from compose_init.settings import KNOWN
@@ -20,8 +22,6 @@ from compose_seeder.errors import SeedError
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.manifest.parse import parse
 from compose_seeder.sources import Sources
-from pydantic import BaseModel
-
 from tests.support.errors import subclasses
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -62,7 +62,7 @@ def _is_up_to_date(words: list[str]) -> bool:
     gc.disable()  # importing psycopg leaves no garbage, and looking for it takes a tenth of the time
     try:
         # Not at the top: a signal that comes during these imports ends the run as any other does.
-        from compose_init import up_to_date
+        from compose_init import up_to_date  # noqa: PLC0415 - see above
 
         return up_to_date.answer(words, os.environ)
     finally:
@@ -71,9 +71,9 @@ def _is_up_to_date(words: list[str]) -> bool:
 
 def _run_command(words: list[str]) -> int:
     # Not at the top: an unchanged run has ended before.
-    from compose_init.cli.arguments import parse
-    from compose_init.cli.context import Context
-    from compose_init.settings import read
+    from compose_init.cli.arguments import parse  # noqa: PLC0415 - see above
+    from compose_init.cli.context import Context  # noqa: PLC0415 - see above
+    from compose_init.settings import read  # noqa: PLC0415 - see above
 
     command, arguments = parse(words)
     stream = command.log_stream(arguments)

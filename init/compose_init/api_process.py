@@ -15,12 +15,12 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import httpx
-from compose_seeder.http_client.auth import BearerToken, ClientCredentials, OAuthClient
 
+from compose_init.api_health import wait_for_api
 from compose_init.errors import NotReadyError, SettingsError
 from compose_init.logs import event
 from compose_init.settings import Api
-from compose_init.wait import wait_for_api
+from compose_seeder.http_client.auth import BearerToken, ClientCredentials, OAuthClient
 
 GRACE_SECONDS = 5.0
 """Time that a temporary API has to end after SIGTERM, before SIGKILL; Docker gives us ten seconds in all."""

@@ -10,9 +10,11 @@ made and described in `compose_seeder/sql/ledger/schema.sql`)
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from compose_init.database.connection import Connection
@@ -71,8 +73,6 @@ def record_run(
     connection: Connection, started_at: float, version: str, report: Mapping[str, Any]
 ) -> None:
     """Write a run with its report; `started_at` in seconds since the epoch."""
-    from datetime import UTC, datetime
-
     started = datetime.fromtimestamp(started_at, UTC)
     values = [started, version, report["outcome"], report["exit_code"], Jsonb(dict(report))]
     connection.execute(RECORD_RUN, values)
@@ -99,8 +99,6 @@ def runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
 def _rows(
     connection: Connection, query: str, values: list[Any] | None = None
 ) -> list[dict[str, Any]]:
-    from psycopg.rows import dict_row
-
     with connection.cursor(row_factory=dict_row) as cursor:
         try:
             return cursor.execute(query, values).fetchall()

@@ -15,9 +15,8 @@ import time
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from compose_seeder.masking import SecretMask
-
 from compose_init.flags import FLAGS
+from compose_seeder.masking import SecretMask
 
 MILLISECONDS = 1000
 """In a second."""

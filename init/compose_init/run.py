@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from logging import WARNING
 
-from compose_seeder.reconcile import ledger_schema
-from compose_seeder.reconcile.plan import Plan
-
 from compose_init import ledger, variables_record
 from compose_init.database import advisory_lock
+from compose_init.database.availability import wait_for_database
 from compose_init.database.connection import (
     Connection,
     connect,
@@ -41,7 +39,8 @@ from compose_init.phases.options import PhaseName, RunOptions
 from compose_init.phases.roles import check_role, find_role_faults
 from compose_init.phases.seed import SeedPhase
 from compose_init.settings import Settings
-from compose_init.wait import wait_for_database
+from compose_seeder.reconcile import ledger_schema
+from compose_seeder.reconcile.plan import Plan
 
 
 @dataclass
@@ -173,7 +172,7 @@ class Run:
 
     def _migrate(self, connection: Connection) -> DatabasePosition:
         # Alembic takes a third of a second to import; only this phase needs it.
-        from compose_init.migrations.upgrade import Observer
+        from compose_init.migrations.upgrade import Observer  # noqa: PLC0415 - see above
 
         observer = Observer(self._before_revision, self.progress.end_revision)
         return migrate(connection, self._migrations, observer, self.report.migrations)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compose_init import __version__, ledger
+from compose_init.database.availability import wait_for_database
 from compose_init.database.connection import Connection, translate_lost_connection
 from compose_init.errors import ConnectionLostError, MigrationError, NotYetError
 from compose_init.logs import event
@@ -19,7 +20,7 @@ from compose_init.migrations.fingerprint import of_migrations
 from compose_init.migrations.revision_graph import RevisionGraph
 from compose_init.migrations.revision_graph_file import read_graph_file, write_graph_file
 from compose_init.settings import Settings
-from compose_init.wait import poll_until, wait_for_database
+from compose_init.wait import poll_until
 
 if TYPE_CHECKING:
     from compose_init.migrations.inspection import Inspection

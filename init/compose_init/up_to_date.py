@@ -19,10 +19,6 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from compose_seeder.sources.environment_variable import PREFIX as VARIABLE
-from compose_seeder.sources.location import Sources
-from compose_seeder.sources.variables import FILE_SUFFIX, read_variable
-
 from compose_init import __version__
 from compose_init.database.connection import LIBPQ_MIN_TIMEOUT_SECONDS, connect
 from compose_init.database.url import ADDRESS, from_variables
@@ -31,6 +27,9 @@ from compose_init.flags import FLAGS
 from compose_init.last_run import NOTHING, State, ask
 from compose_init.logs import Redactor, configure, event
 from compose_init.migrations.fingerprint import of_migrations
+from compose_seeder.sources.environment_variable import PREFIX as VARIABLE
+from compose_seeder.sources.location import Sources
+from compose_seeder.sources.variables import FILE_SUFFIX, read_variable
 
 CALLS = ((), ("--migrate-only",), ("--seed-only",))
 """The command lines that are answered here."""

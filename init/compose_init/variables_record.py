@@ -7,12 +7,12 @@ import secrets
 from contextlib import suppress
 
 import psycopg
-from compose_seeder.masking import MIN_SECRET_CHARACTERS
-from compose_seeder.sources.variables import FILE_SUFFIX
 
 from compose_init import ledger, up_to_date
 from compose_init.database.connection import Connection
 from compose_init.settings import Settings
+from compose_seeder.masking import MIN_SECRET_CHARACTERS
+from compose_seeder.sources.variables import FILE_SUFFIX
 
 LINE = (
     '{"timestamp": "2026-01-01T00:00:00.000Z", "level": "info", "logger": "compose_init",'

@@ -14,9 +14,9 @@ from typing import Any
 
 import httpx
 import psycopg
+
 from compose_seeder import Options, seed
 from compose_seeder.sources import Sources
-
 from examples.postgres import Server, free_port
 from tests.bench.measure import Ratio, Result, Skipped, alternate, fresh_database, timed
 from tests.support import srd

@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import median
 
 from compose_init import __version__
-
 from tests.bench.measure import Duration, Ratio, Result, Skipped
 from tests.support.docker import ROOT, Images, run, telegram_server
 from tests.support.releases import Poll, Registry, Server, registry, server

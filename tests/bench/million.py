@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy import MetaData, Table, create_engine
+from sqlalchemy.dialects.postgresql import insert
+
 from compose_seeder import Options, seed
 from compose_seeder.sources import Sources
-
 from examples.postgres import Server
 from tests.bench.measure import Ratio, Result, Skipped, alternate, fresh_database, prepared, timed
 from tests.bench.merging import merge
@@ -178,9 +180,6 @@ def _text(value: object) -> str:
 
 def _upsert(address: str) -> None:
     """As many an application's seed script does it: a statement a record, one transaction."""
-    from sqlalchemy import MetaData, Table, create_engine
-    from sqlalchemy.dialects.postgresql import insert
-
     engine = create_engine(address.replace("postgresql:", "postgresql+psycopg:", 1))
     items = Table("items", MetaData(), autoload_with=engine)
     with engine.begin() as connection:

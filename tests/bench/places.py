@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
 from compose_seeder import Options, seed
 from compose_seeder.sources import Sources
-
 from examples.postgres import Server
 from tests.bench.measure import Ratio, Result, Skipped, alternate, fresh_database, timed
 from tests.support import geo

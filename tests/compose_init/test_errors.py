@@ -6,12 +6,12 @@ import os
 import re
 from types import ModuleType
 
+import pytest
+
 import compose_init.errors
 import compose_seeder.errors
-import pytest
 from compose_init.errors import DEFECT, InitError, Interrupted, LockError, exit_code_of
 from compose_seeder.errors import FaultyRecordsError, RecordError, SeedError
-
 from tests.support.errors import subclasses
 
 SYSEXITS = {getattr(os, name) for name in dir(os) if name.startswith("EX_")}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from compose_seeder.reconcile.ledger_schema import FORMAT
 
+from compose_seeder.reconcile.ledger_schema import FORMAT
 from tests.support.ledgers import DUMPS, restore
 from tests.support.programs import Program, write_history
 from tests.support.small_api import Api, serving

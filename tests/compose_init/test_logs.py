@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+from urllib.parse import quote
 
 import pytest
+
 from compose_init.logs import Redactor, configure, event, log
 
 SECRET = "p@ss \"w\\rd'é"
@@ -35,8 +37,6 @@ def test_an_event_is_one_line(stream: io.StringIO) -> None:
 @pytest.mark.parametrize("as_json", [True, False])
 def test_secrets_are_masked_everywhere(stream: io.StringIO, *, as_json: bool) -> None:
     """In the message, in fields, quoted in a URL, and in a traceback."""
-    from urllib.parse import quote
-
     configure(
         level="INFO", as_json=as_json, service="init", redact=Redactor([SECRET]), stream=stream
     )

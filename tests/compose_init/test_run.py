@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from compose_init.cli.context import Context
 from compose_init.settings import Settings
-
 from tests.compose_init.migrations.test_upgrade import SYNC
 from tests.support.programs import ROOT, Program, write_history
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import psycopg.conninfo
 import pytest
-from compose_init.errors import SettingsError
-from compose_init.settings import KNOWN, OAuth, read
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
+
+from compose_init.errors import SettingsError
+from compose_init.settings import KNOWN, OAuth, read
 
 ADDRESS = {"DATABASE_URL": "postgresql://app:secret@db:5433/shop"}
 HARD = "p@ss:w/rd #1% é?&=+"

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from compose_init import up_to_date
 from compose_init.errors import InitError
 from compose_init.last_run import NOTHING
@@ -23,9 +26,6 @@ from compose_init.phases.options import RunOptions
 from compose_init.run import Run
 from compose_init.settings import KNOWN, read
 from compose_seeder.errors import SeedError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from examples.postgres import Server
 from tests.compose_init.migrations.test_upgrade import SYNC
 from tests.support.programs import ROOT, Program, write_history

@@ -7,12 +7,13 @@ import threading
 import time
 
 import pytest
+
+from compose_init.database.availability import wait_for_database
 from compose_init.database.connection import connect
 from compose_init.database.url import Database
 from compose_init.errors import CredentialsRefused, NotReadyError, NotYetError, SettingsError
 from compose_init.settings import read
-from compose_init.wait import poll_until, wait_for_database
-
+from compose_init.wait import poll_until
 from examples.postgres import PASSWORD, Server, free_port
 from tests.support.programs import Program
 

@@ -23,10 +23,10 @@ from typing import Any
 
 import pytest
 import zstandard
+
 from compose_seeder import Options, check, seed
 from compose_seeder.errors import SeedError
 from compose_seeder.sources import Sources
-
 from tests.support.seed_folder import Connection
 
 Case = dict[str, Any]

@@ -16,10 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
+
 from compose_seeder import Options, seed
 from compose_seeder.sources import Sources
 from compose_seeder.targets.endpoint import sides
-
 from tests.support.killed_at_step import KILL_HEADER
 from tests.support.seed_folder import Seeds
 from tests.support.small_api import Api, serving

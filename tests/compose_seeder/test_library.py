@@ -10,11 +10,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
 from compose_seeder import Options
 from compose_seeder.errors import InterruptedTargetError
 from compose_seeder.manifest.editor_schema import json_schema
 from compose_seeder.manifest.models import Dataset
-
 from tests.support.seed_folder import Seeds, table
 
 DOCS = Path(__file__).parents[2] / "docs"

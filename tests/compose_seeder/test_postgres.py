@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from psycopg import errors
+
 from compose_seeder.errors import CredentialsError, InterruptedTargetError
 from compose_seeder.postgres import ErrorKind, kind_of, translated
-from psycopg import errors
 
 CLASSES = sorted(
     {

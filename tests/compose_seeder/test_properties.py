@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from compose_seeder.targets.endpoint import sides
-from compose_seeder.targets.table import modified_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from compose_seeder.targets.endpoint import sides
+from compose_seeder.targets.table import modified_rows
 from examples.postgres import Server
 from tests.support.seed_folder import Seeds, table
 from tests.support.small_api import Api, serving

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from compose_seeder.safe_url import SafeUrl
 
 

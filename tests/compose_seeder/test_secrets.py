@@ -7,8 +7,8 @@ import traceback
 from typing import Any
 
 import pytest
-from compose_seeder.errors import SeedError
 
+from compose_seeder.errors import SeedError
 from tests.support.seed_folder import Seeds, table
 
 SECRET = "s3cretVALUE"

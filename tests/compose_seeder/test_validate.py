@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from compose_seeder import check
 from compose_seeder.errors import ManifestError, RecordError, SeedError, SourceError
 from compose_seeder.sources import Sources
-
 from tests.support.seed_folder import Seeds, table
 
 ENDPOINT = """

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from compose_init import __version__
 
+from compose_init import __version__
 from tests.support.docker import ROOT, Images, Stack, docker, run, server, telegram_server
 from tests.support.releases import HOOK, TOKEN, Receiver, Registry, Server, receiver, registry
 from tests.support.releases import server as empty_server

@@ -8,8 +8,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from compose_init import __version__
 
+from compose_init import __version__
 from tests.support.docker import HARDENED, ROOT, Completed, Images, docker, eventually, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+
 from compose_init.database import advisory_lock
+from compose_init.database.availability import wait_for_database
 from compose_init.database.connection import connect
 from compose_init.database.pooler import TEST_ROUNDS
 from compose_init.database.url import Database, from_url
 from compose_init.errors import LockError, NotReadyError, SettingsError
-from compose_init.wait import wait_for_database
-from psycopg.conninfo import conninfo_to_dict
-
 from examples.postgres import PASSWORD, USER, Server, free_port
 from tests.support.docker import docker, run
 from tests.support.programs import Program, write_history

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from compose_init import __version__
 
+from compose_init import __version__
 from tests.support.docker import ROOT, Completed, Images, docker, eventually, run
 from tests.support.releases import Registry, forget_images, free_port, registry
 

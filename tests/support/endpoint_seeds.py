@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from compose_seeder.reconcile.plan import Plan
 
+from compose_seeder.reconcile.plan import Plan
 from tests.support.seed_folder import Seeds
 
 MANIFEST = """

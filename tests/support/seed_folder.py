@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
 from compose_seeder import Options, seed
 from compose_seeder.reconcile.plan import Plan
 from compose_seeder.sources import Sources

@@ -11,11 +11,11 @@ from functools import partial
 
 import httpx
 import psycopg
+
 from compose_seeder import Options, seed
 from compose_seeder.sources import Sources
 from compose_seeder.targets.endpoint import reconciler as _endpoint
 from compose_seeder.targets.table import reconciler as _table
-
 from tests.support.killed_at_step import kill_at
 
 LOADED = (_endpoint, _table)

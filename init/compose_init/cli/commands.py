@@ -11,10 +11,8 @@ from logging import WARNING
 from pathlib import Path
 from typing import Any
 
-from compose_seeder import check
-from compose_seeder.sources import Sources
-
 from compose_init.cli.context import Command, Context
+from compose_init.database.availability import wait_for_database
 from compose_init.logs import event
 from compose_init.output.status import status_to_text
 from compose_init.output.text import pluralize
@@ -22,7 +20,8 @@ from compose_init.server import env_check
 from compose_init.server.alert import send
 from compose_init.server.http_probe import probe
 from compose_init.status import read_status, record_revision_graph, wait_for_revision
-from compose_init.wait import wait_for_database
+from compose_seeder import check
+from compose_seeder.sources import Sources
 
 MAX_TIMEOUT_SECONDS = 86_400
 """A day: a longer `--timeout` is a mistake."""

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from compose_init.database.answer_deadline import within
+from compose_init.database.availability import wait_for_database
 from compose_init.database.connection import Connection
 from compose_init.database.pooler import refuse_shared_sessions, shared_session_error
 from compose_init.database.url import Database
@@ -26,7 +27,7 @@ from compose_init.errors import (
     NotYetError,
 )
 from compose_init.logs import event
-from compose_init.wait import poll_until, wait_for_database
+from compose_init.wait import poll_until
 
 KEY = int.from_bytes(b"compinit", "big")
 """The bytes of "compinit"; one lock a database."""

@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
-from compose_seeder.postgres import statements
 from psycopg import sql
 
 from compose_init.database.connection import Connection
@@ -26,6 +25,7 @@ from compose_init.database.role_comparison import (
     compare,
 )
 from compose_init.errors import CredentialsRefused
+from compose_seeder.postgres import statements
 
 
 def check(connection: Connection, role: str) -> None:

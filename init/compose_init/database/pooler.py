@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 
 from compose_init.database.answer_deadline import within
+from compose_init.database.availability import wait_for_database
 from compose_init.database.connection import Connection
 from compose_init.database.url import Database
 from compose_init.errors import NotReadyError, SettingsError
-from compose_init.wait import wait_for_database
 
 SERVER_SESSION_SECONDS = 10.0
 """In which a pooler must have a server session for a client."""

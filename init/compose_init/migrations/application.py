@@ -45,19 +45,19 @@ class Migrations:
 
     def graph(self) -> RevisionGraph:
         """Return the image's revisions, as `inspection.read_graph` does."""
-        from compose_init.migrations.inspection import read_graph
+        from compose_init.migrations.inspection import read_graph  # noqa: PLC0415 - imports Alembic
 
         return read_graph(self._environment)
 
     def inspect(self) -> Inspection:
         """Return what the database is at, as `inspection.inspect` does."""
-        from compose_init.migrations.inspection import inspect
+        from compose_init.migrations.inspection import inspect  # noqa: PLC0415 - imports Alembic
 
         return inspect(self._environment)
 
     def pending_sql(self, current: tuple[str, ...]) -> tuple[dict[str, str], str]:
         """Return what the pending revisions would execute, as `offline_sql.pending_sql` does."""
-        from compose_init.migrations.offline_sql import pending_sql
+        from compose_init.migrations.offline_sql import pending_sql  # noqa: PLC0415 - imports Alembic
 
         return pending_sql(self._environment, current)
 
@@ -65,7 +65,7 @@ class Migrations:
         self, connection: Connection, observer: Observer, applied: list[Revision]
     ) -> DatabasePosition:
         """Bring the database to head, as `upgrade.Upgrade.run` does."""
-        from compose_init.migrations.upgrade import Upgrade
+        from compose_init.migrations.upgrade import Upgrade  # noqa: PLC0415 - imports Alembic
 
         upgrade = Upgrade(
             environment=self._environment,
@@ -79,7 +79,7 @@ class Migrations:
     @cached_property
     def _environment(self) -> AlembicEnvironment:
         # Alembic takes a third of a second to import; a recorded graph is read without it.
-        from compose_init.migrations.alembic_env import AlembicEnvironment
+        from compose_init.migrations.alembic_env import AlembicEnvironment  # noqa: PLC0415 - imports Alembic
 
         environ = {
             **application_environment(self.settings.file_values),

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from compose_seeder.postgres import statements
 
 from compose_init.database.connection import Connection, connect
 from compose_init.database.url import Database
 from compose_init.errors import InitError, NotYetError
 from compose_init.logs import event
+from compose_seeder.postgres import statements
 
 SHOWN_CHARACTERS = 200
 """How much of a blocking query is quoted."""

@@ -11,9 +11,8 @@ import time
 from logging import WARNING
 from typing import Any
 
-from compose_seeder.postgres import statements
-
 from compose_init.logs import event
+from compose_seeder.postgres import statements
 
 NAME = r"(?:\"(?:[^\"]|\"\")+\"|[\w$]+)"
 CREATE = re.compile(

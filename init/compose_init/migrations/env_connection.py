@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
-from compose_seeder.postgres import statements
 from sqlalchemy import text
 
 from compose_init.database.connection import Connection
 from compose_init.errors import SettingsError
 from compose_init.migrations import revision_ledger
+from compose_seeder.postgres import statements
 
 
 def check_env_connection(connection: Connection, context: MigrationContext, config: Path) -> int:

@@ -125,7 +125,7 @@ class _Options:
     """The options of an `alembic.ini` that name folders, as Alembic reads them."""
 
     def __init__(self, config: Path) -> None:
-        from configparser import ConfigParser, Error
+        from configparser import ConfigParser, Error  # noqa: PLC0415 - for the fast path
 
         # Interpolation would stumble over a password with % that an application keeps in its ini.
         self._ini = ConfigParser(interpolation=None, strict=False)
@@ -140,7 +140,7 @@ class _Options:
     def _tables(toml: Path | None) -> dict[str, object]:
         if toml is None:
             return {}
-        import tomllib
+        import tomllib  # noqa: PLC0415 - for the fast path
 
         try:
             return dict(tomllib.loads(toml.read_text(encoding="utf-8"))["tool"]["alembic"])
@@ -173,7 +173,7 @@ class _Options:
         return self._package(package).joinpath(*rest.split(":")).resolve()
 
     def _package(self, name: str) -> Path:
-        from importlib.util import find_spec
+        from importlib.util import find_spec  # noqa: PLC0415 - for the fast path
 
         before = sys.path[:]
         paths = self.many("prepend_sys_path", "path_separator")

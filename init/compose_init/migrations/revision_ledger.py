@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from compose_seeder.postgres import statements
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -21,6 +20,7 @@ from compose_init.database.connection import Connection
 from compose_init.errors import UnknownRevisionError
 from compose_init.migrations.database_position import DatabasePosition, DatabaseState, locate
 from compose_init.migrations.revision_graph import AppliedRevision, Revision, RevisionGraph
+from compose_seeder.postgres import statements
 
 UNREADABLE = (
     psycopg.errors.UndefinedTable,

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose_seeder.postgres import statements
 from psycopg import sql
+from sqlalchemy import text
+
+from compose_seeder.postgres import statements
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
@@ -21,8 +23,6 @@ VersionTable = tuple[str, str]
 
 def find_version_table(context: MigrationContext) -> VersionTable | None:
     """Return the version table that env.py's own connection finds by its search path; None before it exists."""
-    from sqlalchemy import text
-
     assert context.connection is not None  # noqa: S101 - offline, nobody asks
     if context.version_table_schema:
         return context.version_table_schema, context.version_table

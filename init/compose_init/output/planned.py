@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from compose_seeder.reconcile.plan import LABELS
-
 from compose_init.output.counts import describe, plan_counts
 from compose_init.output.report import ahead_to_json, revision_to_json
 from compose_init.output.text import shorten
+from compose_seeder.reconcile.plan import LABELS
 
 if TYPE_CHECKING:
-    from compose_seeder.reconcile.plan import Change, Plan
-
     from compose_init.database.role_comparison import Fault
     from compose_init.migrations.revision_graph import AppliedRevision, Revision
+    from compose_seeder.reconcile.plan import Change, Plan
 
 SHOWN_RECORDS = 20
 """How many records of a dataset a plan shows as text; `--output json` has more."""

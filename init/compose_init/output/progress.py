@@ -12,11 +12,10 @@ from compose_init.output.counts import NOTICES, RESULTS, describe, logged_counts
 from compose_init.output.planned import SHOWN_RECORDS
 
 if TYPE_CHECKING:
-    from compose_seeder.reconcile.plan import Plan
-
     from compose_init.migrations.revision_graph import Revision
     from compose_init.output.live_screen import Screen
     from compose_init.output.report import Report
+    from compose_seeder.reconcile.plan import Plan
 
 
 class Progress(Protocol):
@@ -114,7 +113,7 @@ class LiveProgress:
     def _screen(self) -> Screen:
         if self._shown is None:
             # Only a run with real work on a terminal needs rich.
-            from compose_init.output.live_screen import Screen
+            from compose_init.output.live_screen import Screen  # noqa: PLC0415 - see above
 
             self._shown = Screen()
             self._reset_logging()

@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compose_seeder.reconcile.plan import Counts
-
 from compose_init.output.counts import table
 from compose_init.output.text import pluralize, to_json
+from compose_seeder.reconcile.plan import Counts
 
 if TYPE_CHECKING:
-    from compose_seeder.reconcile.plan import Plan
-
     from compose_init.migrations.revision_graph import AppliedRevision, Revision
+    from compose_seeder.reconcile.plan import Plan
 
 DONE = "done"
 FAILED = "failed"

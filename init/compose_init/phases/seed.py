@@ -9,15 +9,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from compose_seeder import Options, examine, seed
-from compose_seeder.errors import SourceError
-from compose_seeder.sources import Sources
 
 from compose_init.api_process import open_api
 from compose_init.database.connection import Connection
 from compose_init.errors import SettingsError
 from compose_init.phases.options import RunOptions
 from compose_init.settings import Settings
+from compose_seeder import Options, examine, seed
+from compose_seeder.errors import SourceError
+from compose_seeder.sources import Sources
 
 if TYPE_CHECKING:
     from compose_seeder.reconcile.plan import Plan

@@ -11,13 +11,12 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from compose_init.errors import NotReadyError, SettingsError
+import httpx
 
-if TYPE_CHECKING:
-    import httpx
+from compose_init.errors import NotReadyError, SettingsError
 
 EVENTS = {
     "failure": "a deploy has failed",
@@ -42,8 +41,6 @@ def send(text: str) -> list[str]:
         SettingsError: it is no such object.
         NotReadyError: not everybody could be told; the message names no address's path and no token.
     """
-    import httpx
-
     alert = _read(text)
     failed, sent = [], []
     with httpx.Client(timeout=10) as client:
@@ -135,8 +132,6 @@ def _post(client: httpx.Client, url: str, body: Mapping[str, Any]) -> str:
     Raises:
         httpx.TransportError: the connection was there, and then no answer came.
     """
-    import httpx
-
     wrong = ""
     for attempt in range(ATTEMPTS):
         if attempt:

@@ -6,6 +6,8 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from compose_init.errors import NotYetError, SettingsError
 from compose_init.settings.field_types import is_web_address
 from compose_init.wait import poll_until
@@ -26,8 +28,6 @@ def probe(url: str, timeout: float, version: str | None = None) -> str:
         NotReadyError: it did not, with what was found last.
         SettingsError: it is no address.
     """
-    import httpx
-
     if not is_web_address(url):
         raise SettingsError("the address must look like http://127.0.0.1:8000/health")
     parts = urlsplit(url)

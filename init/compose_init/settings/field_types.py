@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from compose_seeder.errors import ManifestError
-from compose_seeder.header import FIELD_NAME, VALUE_FAULTS, fits_header
-from compose_seeder.sources.location import check_url
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from compose_init.database import url
 from compose_init.files import find_alembic_config, find_manifest
 from compose_init.flags import FLAGS
+from compose_seeder.errors import ManifestError
+from compose_seeder.header import FIELD_NAME, VALUE_FAULTS, fits_header
+from compose_seeder.sources.location import check_url
 
 T = TypeVar("T")
 

@@ -72,7 +72,7 @@ class RecordSchema:
 
     @cached_property
     def _validator(self) -> Any:
-        import jsonschema_rs
+        import jsonschema_rs  # noqa: PLC0415 - heavy, and optional
 
         name = self.dataset.schema_
         try:

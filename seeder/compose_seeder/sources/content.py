@@ -105,8 +105,8 @@ def keep_download(source: object, chunks: Iterable[bytes]) -> tuple[Pieces, str]
     Raises:
         SourceError: the download is too large, or there is no room for it; `source` is named.
     """
-    import tempfile
-    import weakref
+    import tempfile  # noqa: PLC0415 - for the fast path
+    import weakref  # noqa: PLC0415 - for the fast path
 
     # No `with`: the file lives as long as its reader, and has no name that could be left behind.
     file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115

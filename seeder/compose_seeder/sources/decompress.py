@@ -93,7 +93,7 @@ def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 def _unzstd(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Decompress frame after frame: zstandard's own readers take a truncated frame for its end."""
-    import zstandard
+    import zstandard  # noqa: PLC0415 - heavy, and optional
 
     frame = None
     try:

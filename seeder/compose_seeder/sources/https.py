@@ -85,7 +85,7 @@ class WebFile:
 
     @contextmanager
     def _response(self, method: str) -> Iterator[httpx.Response]:
-        import httpx
+        import httpx  # noqa: PLC0415 - for the fast path
 
         headers = self._headers()
         try:

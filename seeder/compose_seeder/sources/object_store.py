@@ -76,7 +76,7 @@ class StoredObject:
         Raises:
             SourceError: the object cannot be read.
         """
-        import obstore
+        import obstore  # noqa: PLC0415 - heavy, and optional
 
         with _reading(self.location, self.scheme):
             found = obstore.get(_store(self.scheme, self.bucket, self.settings), self.key)
@@ -89,7 +89,7 @@ class StoredObject:
         Raises:
             SourceError: the object cannot be read.
         """
-        import obstore
+        import obstore  # noqa: PLC0415 - heavy, and optional
 
         with _reading(self.location, self.scheme):
             store = _store(self.scheme, self.bucket, self.settings)
@@ -137,7 +137,7 @@ class ObjectFolder:
         Raises:
             SourceError: the folder cannot be listed.
         """
-        import obstore
+        import obstore  # noqa: PLC0415 - heavy, and optional
 
         del depth
         folder = PurePosixPath(self.key)
@@ -166,7 +166,7 @@ def _split(location: str) -> tuple[str, str, str]:
 
 
 def _store(scheme: str, bucket: str, settings: Mapping[str, str]) -> ObjectStore:
-    from obstore import store
+    from obstore import store  # noqa: PLC0415 - heavy, and optional
 
     options: dict[str, Any] = {"retry_config": {"max_retries": 3}}
     config: Any
@@ -197,7 +197,7 @@ def _fingerprint(meta: Any) -> str:
 
 @contextmanager
 def _reading(location: str, scheme: str) -> Iterator[None]:
-    from obstore.exceptions import BaseError
+    from obstore.exceptions import BaseError  # noqa: PLC0415 - heavy, and optional
 
     try:
         yield

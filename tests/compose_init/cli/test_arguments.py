@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+
 from compose_init.cli.arguments import parse
 from compose_init.cli.commands import COMMANDS
 from compose_init.cli.whole_run import WHOLE_RUN

@@ -10,12 +10,12 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from compose_init.database import advisory_lock
 from compose_init.database.connection import Connection, connect
 from compose_init.database.url import Database
 from compose_init.errors import ConnectionLostError, LockError
 from compose_init.settings import read
-
 from tests.support.programs import Program, write_history
 
 GATE = 7

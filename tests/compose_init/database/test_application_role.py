@@ -13,6 +13,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.errors import InsufficientPrivilege
+from psycopg.rows import TupleRow
+
 from compose_init.database import application_role
 from compose_init.database.role_comparison import (
     Fault,
@@ -22,9 +25,6 @@ from compose_init.database.role_comparison import (
     Schema,
     compare,
 )
-from psycopg.errors import InsufficientPrivilege
-from psycopg.rows import TupleRow
-
 from examples.postgres import Server
 from tests.support.postgres import every_version
 from tests.support.programs import ROOT, Finished, Program, write_history

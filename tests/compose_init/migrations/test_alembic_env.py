@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from compose_init.migrations.fingerprint import of_migrations
 
+from compose_init.migrations.fingerprint import of_migrations
 from tests.compose_init.migrations.test_upgrade import ASYNC, SYNC
 from tests.support.postgres import every_version
 from tests.support.programs import Finished, Program, write_history

@@ -11,6 +11,7 @@ import alembic.util.exc
 import psycopg
 import pytest
 import sqlalchemy.exc
+
 from compose_init.errors import (
     ConnectionLostError,
     CredentialsRefused,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from compose_init.migrations.database_position import DatabasePosition, DatabaseState, locate
 from compose_init.migrations.revision_graph import AppliedRevision, Revision, RevisionGraph
 from compose_init.migrations.revision_graph_file import (
@@ -11,8 +14,6 @@ from compose_init.migrations.revision_graph_file import (
     read_graph_file,
     write_graph_file,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def graph(*entries: str, labels: dict[str, str] | None = None) -> RevisionGraph:

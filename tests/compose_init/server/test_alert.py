@@ -10,9 +10,9 @@ import threading
 from typing import Any
 
 import pytest
+
 from compose_init.errors import NotReadyError, SettingsError
 from compose_init.server.alert import LONGEST, in_words, send
-
 from tests.support.http_answers import answering
 
 TOLD = {"event": "failure", "project": "dnd", "host": "cellar", "text": "init has failed"}

@@ -6,14 +6,16 @@ import re
 import string
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from compose_init.errors import SettingsError
 from compose_init.server.compose_file import named_variables
 from compose_init.server.env_check import STACK, check
-from hypothesis import given
-from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = """
@@ -154,8 +156,6 @@ def test_secrets_beside_it(folder: Path) -> None:
 )
 def test_a_value_is_never_said(values: dict[str, str]) -> None:
     """What could be a secret stays out of a message, whatever is wrong with it."""
-    import tempfile
-
     marked = {name: f"zq{value}zq" for name, value in values.items()}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from compose_init.errors import NotReadyError, SettingsError
 from compose_init.server.http_probe import probe
-
 from tests.support.http_answers import Answering, answering
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from compose_seeder.errors import RecordError
 
+from compose_seeder.errors import RecordError
 from tests.support.seed_folder import Seeds, counts, table
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from compose_seeder import Options, check, examine, seed
 from compose_seeder.errors import ManifestError, RecordError
 from compose_seeder.reconcile.plan import Plan
 from compose_seeder.sources import Sources
-
 from tests.support.seed_folder import Seeds, counts, table
 
 RECORDS = [

@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from compose_seeder.documents import json_array as one
-from compose_seeder.documents.json_array import elements
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw, ValidationError
+
+from compose_seeder.documents import json_array as one
+from compose_seeder.documents.json_array import elements
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.integers() | st.text('{}[]",:\\ aä', max_size=6),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import zstandard
+
 from compose_seeder.documents.open_document import open_document
 from compose_seeder.errors import RecordError, SourceError
 from compose_seeder.sources.decompress import decompress

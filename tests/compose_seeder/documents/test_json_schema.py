@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from compose_seeder import check
 from compose_seeder.errors import ManifestError, RecordError, SourceError
 from compose_seeder.sources import Sources
-
 from tests.support.seed_folder import Seeds, counts, table
 
 SCHEMA = {

@@ -16,10 +16,10 @@ from urllib.parse import parse_qsl, unquote_plus
 
 import httpx
 import pytest
+
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, RefusedError
 from compose_seeder.http_client.auth import BearerToken, ClientCredentials, OAuthClient
 from compose_seeder.http_client.redact import secrets_in_value
-
 from tests.support.endpoint_seeds import Through
 from tests.support.seed_folder import counts
 from tests.support.small_api import Api

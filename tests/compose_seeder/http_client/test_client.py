@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import httpx
 import pytest
+
 from compose_seeder.errors import InterruptedTargetError, SourceError
 from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.http_client.retry import MAX_ATTEMPTS, NOT_SENT_ERRORS
 from compose_seeder.safe_url import SafeUrl
 from compose_seeder.sources.https import WebFile
-
 from tests.support.errors import subclasses
 
 HTTPX_ERRORS: set[type[Exception]] = {

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from compose_seeder.http_client.path_template import PathError, expand_path
 
 

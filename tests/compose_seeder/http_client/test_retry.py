@@ -9,11 +9,11 @@ from email.utils import format_datetime
 
 import httpx
 import pytest
+
 from compose_seeder.errors import InterruptedTargetError
 from compose_seeder.http_client import retry
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.http_client.retry import Failure, delay_before_retry, parse_retry_after
-
 from tests.support.endpoint_seeds import THINGS, Through
 from tests.support.seed_folder import Seeds, counts
 from tests.support.small_api import Api

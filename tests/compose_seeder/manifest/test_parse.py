@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from compose_seeder.errors import ManifestError
 from compose_seeder.manifest.parse import load, parse
 from compose_seeder.sources import Sources

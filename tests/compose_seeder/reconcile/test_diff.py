@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from compose_seeder.errors import RefusedError
 
+from compose_seeder.errors import RefusedError
 from tests.support.seed_folder import Seeds, counts, outcomes, table
 
 GOBLIN = {"slug": "goblin", "hp": 7, "name": "Goblin"}

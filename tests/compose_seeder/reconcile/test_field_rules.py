@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from compose_seeder.errors import ManifestError, RefusedError
 
+from compose_seeder.errors import ManifestError, RefusedError
 from tests.support.seed_folder import Seeds, counts, outcomes, table
 
 GOBLIN = {"slug": "goblin", "hp": 7, "name": "Goblin"}

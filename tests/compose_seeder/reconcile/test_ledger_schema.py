@@ -10,10 +10,10 @@ from threading import Thread
 
 import psycopg
 import pytest
+
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, LedgerVersionError
 from compose_seeder.reconcile import ledger_schema
 from compose_seeder.reconcile.ledger_schema import FORMAT, prepare, read_format
-
 from tests.support.ledgers import DUMPS, SEEDING_ALONE, restore
 
 Connection = psycopg.Connection[tuple[object, ...]]

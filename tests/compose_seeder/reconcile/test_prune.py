@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from compose_seeder.errors import RecordError, RefusedError
 
+from compose_seeder.errors import RecordError, RefusedError
 from tests.support.endpoint_seeds import Through
 from tests.support.seed_folder import Seeds, counts, outcomes, table
 from tests.support.small_api import Api

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from compose_seeder import pipeline
 from compose_seeder.errors import RefusedError
-
 from tests.support.seed_folder import Seeds, counts, table
 
 PARENTS: list[dict[str, Any]] = [{"slug": f"p{n}"} for n in range(4)]

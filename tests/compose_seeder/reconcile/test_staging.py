@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
+
 from compose_seeder.documents.children import with_children
 from compose_seeder.documents.open_document import open_document
 from compose_seeder.errors import RecordError
 from compose_seeder.manifest.parse import parse
 from compose_seeder.reconcile.staging import PENDING, Desired, stage
-
 from tests.support.seed_folder import Seeds, counts, table
 
 HEAD = '[[dataset]]\nname = "m"\nsource = "m.json"\ntable = "m"\nrecords = "/m"\nkey = ["slug"]\n'

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from compose_seeder.documents.batch import Batch
 from compose_seeder.documents.open_document import open_document
 from compose_seeder.errors import RecordError
 from compose_seeder.reconcile import desired_records, staging, unchanged_records
 from compose_seeder.reconcile.unchanged_records import MOVE_WINDOW_RECORDS, DigestMatcher, digests
 from compose_seeder.sources.local_file import LocalFile
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from tests.support.seed_folder import Seeds, counts, table
 
 SALT = b"0" * 32

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from compose_seeder.reconcile import working_tables
 
+from compose_seeder.reconcile import working_tables
 from tests.support.seed_folder import Connection, Seeds, counts, table
 
 ROOT = Path(__file__).parents[3]

@@ -6,8 +6,8 @@ import gzip
 import json
 
 import pytest
-from compose_seeder.errors import ManifestError, RecordError
 
+from compose_seeder.errors import ManifestError, RecordError
 from tests.support.seed_folder import Seeds, counts, table
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+
 from compose_seeder.errors import ManifestError, SourceError
 from compose_seeder.manifest.parse import load
 from compose_seeder.sources import Sources
-
 from tests.support.https_server import CERTIFICATE, Web, serving
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from compose_seeder.errors import ManifestError, SourceError
 from compose_seeder.sources import Source, Sources
 from compose_seeder.sources.content import Content, hash_pieces

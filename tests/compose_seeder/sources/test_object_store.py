@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import obstore
 import pytest
-from compose_seeder.errors import SourceError
-from compose_seeder.sources import Sources
 from obstore import exceptions
 
+from compose_seeder.errors import SourceError
+from compose_seeder.sources import Sources
 from tests.support.errors import subclasses
 
 OBSTORE_ERRORS = sorted(

@@ -22,7 +22,7 @@ def main() -> None:
     logs.set_up(settings)
 
     # The import of aiogram takes seconds: report wrong settings before.
-    from dnd_helper_bot.polling import TelegramRefusal, serve
+    from dnd_helper_bot.polling import TelegramRefusal, serve  # noqa: PLC0415 - see above
 
     try:
         asyncio.run(serve(settings))

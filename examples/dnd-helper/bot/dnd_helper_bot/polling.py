@@ -53,7 +53,7 @@ def storage(settings: Settings) -> BaseStorage:
     """Create the storage of the chosen languages: in Redis, or in memory if no Redis is set."""
     if settings.redis is None:
         return MemoryStorage()
-    from aiogram.fsm.storage.redis import RedisStorage
+    from aiogram.fsm.storage.redis import RedisStorage  # noqa: PLC0415 - Redis is optional
 
     return RedisStorage.from_url(
         settings.redis,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from compose_seeder.errors import InterruptedTargetError, RefusedError
 
+from compose_seeder.errors import InterruptedTargetError, RefusedError
 from tests.support.endpoint_seeds import Through
 from tests.support.seed_folder import counts, outcomes
 from tests.support.small_api import Api

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from compose_seeder.errors import ManifestError, RefusedError
 from compose_seeder.manifest.parse import parse
-
 from tests.support.endpoint_seeds import THINGS, Through
 from tests.support.seed_folder import counts
 from tests.support.small_api import Api

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from compose_seeder.errors import (
     CredentialsError,
     InterruptedTargetError,
@@ -15,7 +16,6 @@ from compose_seeder.errors import (
     RefusedError,
 )
 from compose_seeder.http_client import retry
-
 from tests.support.endpoint_seeds import LIST, MANIFEST, THINGS, Through
 from tests.support.seed_folder import Seeds, counts, outcomes
 from tests.support.small_api import Api

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from compose_seeder.errors import RecordError
 
+from compose_seeder.errors import RecordError
 from tests.compose_seeder.reconcile.test_unchanged_records import looked_at
 from tests.support.seed_folder import Seeds, counts, table
 

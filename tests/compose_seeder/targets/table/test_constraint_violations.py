@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from compose_seeder.errors import RefusedError
 
+from compose_seeder.errors import RefusedError
 from tests.support.postgres import every_version
 from tests.support.seed_folder import Seeds, counts, table
 

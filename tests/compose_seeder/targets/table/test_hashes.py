@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from compose_seeder.reconcile import working_tables
-from compose_seeder.targets.table.columns import columns
 from psycopg import sql
 
+from compose_seeder.reconcile import working_tables
+from compose_seeder.targets.table.columns import columns
 from tests.support.seed_folder import Seeds
 
 DIFFERENT = {

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.targets.table import modified_rows
 from compose_seeder.targets.table.columns import columns
 from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.modified_rows import find_modified_rows
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from psycopg import sql
-
 from tests.support.seed_folder import Seeds, counts, table
 
 ROWS: list[dict[str, Any]] = [

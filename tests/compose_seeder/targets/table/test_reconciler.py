@@ -8,10 +8,10 @@ from typing import Any
 
 import psycopg
 import pytest
+
 from compose_seeder.errors import InterruptedTargetError, ManifestError, RecordError, RefusedError
 from compose_seeder.reconcile.plan import Plan
 from compose_seeder.targets.table.writer import TableWriter
-
 from tests.support.postgres import every_version
 from tests.support.seed_folder import Seeds, counts, table
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from compose_seeder.errors import ManifestError, RecordError
 
+from compose_seeder.errors import ManifestError, RecordError
 from tests.support.seed_folder import Seeds, counts, table
 
 REFERS = (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from compose_seeder.errors import RefusedError
 
+from compose_seeder.errors import RefusedError
 from tests.support.seed_folder import Seeds, counts, outcomes, table
 
 ANN, BOB = {"slug": "a", "name": "ann", "hp": 1}, {"slug": "b", "name": "BOB", "hp": 1}
