@@ -60,7 +60,7 @@ class World:
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def edit_file(self, number: int) -> None:
-        """A third gets another value, one or two come, one goes."""
+        """Give a third another value, add one or two, and remove one."""
         self.edit_values(number)
         for part in ("", "b")[: 1 + (len(self.wanted) < RECORDS)]:
             self.wanted[f"s{number}{part}"] = {"value": number, "note": "as seeded"}
@@ -71,7 +71,7 @@ class World:
                 self.kept[slug] = {**row, "note": self.by_hand.pop(slug)}
 
     def edit_values(self, number: int) -> None:
-        """A third gets another value."""
+        """Give a third another value."""
         for slug in self.chance.sample(sorted(self.wanted), len(self.wanted) // 3):
             self.wanted[slug]["value"] = number
 
@@ -86,7 +86,7 @@ class World:
 
 @pytest.fixture
 def runner() -> Iterator[subprocess.Popen[str]]:
-    """Starts runs that can be killed."""
+    """Start runs that can be killed."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.support.seed_worker"],
         stdin=subprocess.PIPE,
@@ -160,7 +160,7 @@ def settle(api: Api, address: str) -> None:
 
 
 def write(world: World, seeds: Seeds) -> None:
-    """The file, as the world wants it."""
+    """Return the file, as the world wants it."""
     seeds.source("things", [{"slug": slug, **row} for slug, row in world.wanted.items()])
 
 
