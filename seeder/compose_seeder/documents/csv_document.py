@@ -26,6 +26,12 @@ from compose_seeder.errors import Fault, RecordError
 from compose_seeder.sources.content import MAX_BYTES, PIECE_BYTES, Pieces
 from compose_seeder.sources.decompress import PiecesFile
 
+OTHER_SEPARATORS = {";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
+"""What spreadsheets and databases put in place of commas."""
+
+EXCEL_COMMA = ["sep=", ""]
+"""A first line `sep=,`, by which Excel knows the separator."""
+
 
 @dataclass(frozen=True)
 class CsvDocument:
@@ -71,7 +77,10 @@ class CsvDocument:
         return io.TextIOWrapper(stream, encoding="utf-8", newline="")
 
     def _batches(self, rows: Any) -> Iterator[Batch]:
-        header = self._header(next(rows, []))
+        names: list[str] = next(rows, [])
+        if names == EXCEL_COMMA:
+            names = next(rows, [])
+        header = self._header(names)
         first, faults = 0, []
         while some := [(rows.line_num, row) for row in islice(rows, BATCH_RECORDS)]:
             kept = [(number, row) for number, row in some if row]
@@ -101,6 +110,12 @@ class CsvDocument:
             raise self._wrong(
                 [Fault(where, "", "", "is empty; the first line must hold the names")]
             )
+        if len(names) == 1 and (other := next((s for s in OTHER_SEPARATORS if s in names[0]), "")):
+            problem = (
+                f"the separator is {OTHER_SEPARATORS[other]}, but must be a comma; save the file"
+                " with commas, and with a point in decimal numbers"
+            )
+            raise self._wrong([Fault(where, "", "", problem)])
         faults = [
             Fault(where, "", name, "occurs twice in the header")
             for name in dict.fromkeys(names)

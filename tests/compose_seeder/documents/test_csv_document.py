@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from compose_seeder.errors import RecordError
+from compose_seeder.errors import RecordError, RefusedError
 from tests.support.seed_folder import Seeds, counts, table
 
 
@@ -81,6 +81,10 @@ def test_compressed(creatures: Seeds) -> None:
     [
         ("", "creatures.csv:1: is empty"),
         ("slug,hp,slug\na,1,b\n", "creatures.csv:1, field slug: occurs twice in the header"),
+        ("slug;hp\na;1\n", "creatures.csv:1: the separator is a semicolon, but must be a comma"),
+        ("sep=;\nslug;hp\na;1\n", "creatures.csv:1: the separator is a semicolon"),
+        ("slug\thp\na\t1\n", "creatures.csv:1: the separator is a tab"),
+        ("slug,hp\na,7.5\n", "expected integer, found"),
         ("slug,\na,1\n", "creatures.csv:1: column 2 has no name"),
         ("slug,hp\na,1\nb\nc,1,2\n", "creatures.csv:3: has 1 values, but the header has 2 names"),
         ("slug,hp\na,1\nb\nc,1,2\n", "creatures.csv:4: has 3 values"),
@@ -103,3 +107,32 @@ def test_what_is_wrong_is_said(creatures: Seeds, text: str, said: str) -> None:
         creatures.run()
     assert said in str(raised.value)
     assert creatures.rows("SELECT 1 FROM creatures") == []
+
+
+def test_files_of_spreadsheets_and_data_frames(creatures: Seeds) -> None:
+    """A first line that names the comma, and whole numbers with a point, in arrays and references as well."""
+    creatures.do("ALTER TABLE creatures ADD levels bigint[]")
+    write(creatures, 'sep=,\r\nslug,hp,levels\r\na,7.0,"{1.0,2}"\r\nb,-1.50e2,\r\n')
+    assert counts(creatures.run()) == {"created": 2}
+    assert creatures.rows("SELECT hp, levels FROM creatures ORDER BY slug") == [
+        (7, [1, 2]),
+        (-150, None),
+    ]
+    assert counts(creatures.run(verify=True)) == {"unchanged": 2}
+    write(creatures, 'slug,hp,levels\na,7,"{1,2}"\nb,-150,\n')
+    assert counts(creatures.run(verify=True)) == {"unchanged": 2}
+
+
+@pytest.mark.parametrize(
+    ("column", "header", "said"),
+    [
+        ("note text NOT NULL DEFAULT 'x'", 'slug,note\na,""\n', "drop_null leaves it to the"),
+        ("note text NOT NULL", "slug\na\n", "a JSON file can hold an empty text"),
+    ],
+)
+def test_an_empty_value_is_null(creatures: Seeds, column: str, header: str, said: str) -> None:
+    """Where that is wrong, the way out is named."""
+    creatures.do(f"ALTER TABLE creatures ADD {column}")
+    write(creatures, header)
+    with pytest.raises(RefusedError, match=said):
+        creatures.run()

@@ -191,7 +191,7 @@ class ConstraintViolations:
         problem = (
             constraint.problem(document, self.dataset.secrets)
             if constraint
-            else null_problem(columns[0], document)
+            else null_problem(columns[0], document, is_text=self.dataset.is_text)
         )
         key = format_key(self.dataset.key, record.key)
         return Fault(record.where, key, ", ".join(columns), problem)

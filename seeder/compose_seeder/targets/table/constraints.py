@@ -63,17 +63,30 @@ class Constraint:
         return f"conflicts with another row by {constraint} (constraint {self.name}); found {found}"
 
 
+EMPTY_IN_CSV = (
+    'an empty value of a CSV file is null, with quotes too (""); a JSON file can hold an empty text'
+)
+
+
 def found_in(document: Mapping[str, Raw], columns: Iterable[str]) -> str:
     """Return the values of some fields, for a message; those that a record does not name are left out."""
     named = [(name, quote(bytes(document[name]).decode())) for name in columns if name in document]
     return ", ".join(f"{name} {value}" for name, value in named) or "no value"
 
 
-def null_problem(column: str, document: Mapping[str, Raw]) -> str:
-    """Return what is wrong with a record that leaves a NOT NULL column without a value."""
-    if column in document:
-        return "must not be null: the column is NOT NULL"
-    return "is missing: the column is NOT NULL and has no default"
+def null_problem(column: str, document: Mapping[str, Raw], *, is_text: bool) -> str:
+    """Return what is wrong with a record that leaves a NOT NULL column without a value.
+
+    Args:
+        column: the column.
+        document: the record's fields.
+        is_text: the source is CSV, where null and an empty text are written alike.
+    """
+    if column not in document:
+        hint = f"; {EMPTY_IN_CSV}" if is_text else ""
+        return f"is missing: the column is NOT NULL and has no default{hint}"
+    hint = f"; {EMPTY_IN_CSV}, and drop_null leaves it to the column's default" if is_text else ""
+    return f"must not be null: the column is NOT NULL{hint}"
 
 
 def find_constraints(connection: Connection, table: str) -> list[Constraint]:

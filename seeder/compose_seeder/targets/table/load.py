@@ -17,6 +17,7 @@ from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import FieldSet
 from compose_seeder.targets.table.bisect import error_of, find_failing
 from compose_seeder.targets.table.expressions import Expressions
+from compose_seeder.targets.table.whole_numbers import integer_columns, with_whole_numbers
 from compose_seeder.targets.table.write_errors import dataset_fault, explain_error
 
 
@@ -42,7 +43,7 @@ class Loader:
         unstorable: list[Fault] = []
         for some in desired:
             self._find_unknown(some, unknown)
-            read, wrong = self._with_json(some)
+            read, wrong = self._with_json(self._with_integers(some))
             unstorable += wrong
             if not unknown and not wrong:
                 unstorable += self._copy(read)
@@ -75,6 +76,16 @@ class Loader:
         record, number = found
         problem = self._why_not(field) + _also(number)
         return Fault(record.where, self.expressions.format_key(record), field, problem)
+
+    def _with_integers(self, records: list[Desired]) -> list[Desired]:
+        if not (names := integer_columns(self.expressions.columns)):
+            return records
+        return [
+            record
+            if (document := with_whole_numbers(record.document, names)) is record.document
+            else replace(record, document=document)
+            for record in records
+        ]
 
     def _with_json(self, records: list[Desired]) -> tuple[list[Desired], list[Fault]]:
         """Return the records with JSON in place of its text, as COPY reads it, and the faults of invalid JSON."""

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 import msgspec
 import psycopg
+from msgspec import Raw
 from psycopg import sql
 
 from compose_seeder.documents.batch import Documents
@@ -25,6 +26,7 @@ from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.targets.table.bisect import find_failing
 from compose_seeder.targets.table.columns import columns, table_name, why_no_table
 from compose_seeder.targets.table.csv_encoder import Ids, NotPlainError, check_field_names
+from compose_seeder.targets.table.whole_numbers import INTEGERS, as_integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,10 @@ def query_ids(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Sc
     )
 
     def rows(some: Sequence[int]) -> list[tuple[int, str | None]]:
-        texts = encode([values[n] for n in some]).decode()
+        parts = [encode(values[n]) for n in some]
+        if known[ref.match].base in INTEGERS:
+            parts = list(map(as_integers, parts))
+        texts = encode(list(map(Raw, parts))).decode()
         return connection.execute(query, {"values": texts}).fetchall()
 
     places: list[int] = list(range(len(values)))

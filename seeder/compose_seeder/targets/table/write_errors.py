@@ -93,7 +93,7 @@ class WriteErrors:
         constraint = known.get(error.diag.constraint_name or "")
         field = error.diag.column_name or ""
         if error.sqlstate == NOT_NULL and field:
-            problem = null_problem(field, record.document)
+            problem = null_problem(field, record.document, is_text=self.expressions.dataset.is_text)
         elif constraint:
             field = ", ".join(constraint.columns)
             problem = constraint.problem(record.document, self.expressions.dataset.secrets) + holder
