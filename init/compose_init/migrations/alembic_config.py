@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from configparser import Error, MissingSectionHeaderError
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import coerce_resource_to_filename
 
+from compose_init.errors import SettingsError
 from compose_init.migrations.fingerprint import script_folder, toml_of
 
 DEFAULT_ENV = Path(__file__).parent / "default_env"
+
+OTHER_SECTIONS = re.compile(r"(?:logger|handler|formatter)(?:s|_.*)|post_write_hooks")
+"""Names of the sections of an `alembic.ini` that are not about a history."""
 
 
 def build_config(path: Path, url: str) -> Config:
@@ -21,6 +27,9 @@ def build_config(path: Path, url: str) -> Config:
     Args:
         path: `alembic.ini`, or a folder of revisions.
         url: for `sqlalchemy.url`.
+
+    Raises:
+        SettingsError: the `alembic.ini` does not say where the revisions are.
     """
     config = _from_ini(path) if path.is_file() else _from_folder(path)
     config.set_main_option("sqlalchemy.url", _escape(url))
@@ -39,9 +48,44 @@ def _from_ini(path: Path) -> Config:
     knows_toml = hasattr(Config, "toml_file_name")
     options: dict[str, Any] = {"toml_file": toml} if toml and knows_toml else {}
     config = Config(str(path), **options)
+    _check_section(config, path, has_toml=bool(options))
     if not script_folder(path):  # Flask-Migrate gives it on the command line
+        if not (path.parent / "env.py").exists():
+            raise SettingsError(
+                f"{path}: section [{config.config_ini_section}] has no script_location, and there is no env.py beside"
+                " the file; add script_location = the folder of env.py"
+            )
         config.set_main_option("script_location", _escape(path.parent))
     return config
+
+
+def _check_section(config: Config, path: Path, *, has_toml: bool) -> None:
+    """Raise `SettingsError` where the section is missing: setting an option would make it, without revisions."""
+    wanted = config.config_ini_section
+    try:
+        found = config.file_config.sections()
+    except MissingSectionHeaderError as error:
+        raise SettingsError(
+            f"{path}: line {error.lineno} comes before any section; the file must begin with [{wanted}]"
+        ) from None
+    except (Error, UnicodeDecodeError) as error:
+        # Without the text of the error: it quotes lines, which may hold a password.
+        raise SettingsError(f"{path} is no valid ini file: {_describe(error)}") from None
+    if wanted in found or has_toml:
+        return
+    others = [f"[{name}]" for name in found if not OTHER_SECTIONS.fullmatch(name)]
+    has = f"; it has {', '.join(others)}" if others else ""
+    raise SettingsError(
+        f"{path} has no section [{wanted}]{has}; add [{wanted}], with script_location and version_locations of the"
+        " history that is to be migrated"
+    )
+
+
+def _describe(error: Error | UnicodeDecodeError) -> str:
+    lines = [number for number, *_ in getattr(error, "errors", [])]
+    lines += [getattr(error, "lineno", None)] if getattr(error, "lineno", None) else []
+    where = f" in line {lines[0]}" if lines else ""
+    return f"{type(error).__name__}{where}"
 
 
 def _from_folder(path: Path) -> Config:

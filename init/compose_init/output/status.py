@@ -18,9 +18,7 @@ def status_to_text(status: Mapping[str, Any]) -> str:
     heads = ", ".join(database["heads"]) or "none"
     lines = [f"schema    {database['state']}: at {at}; this image's head is {heads}"]
     if not database["heads"]:
-        lines = [
-            "schema    there is nothing to migrate: no ALEMBIC_CONFIG, and no alembic.ini here"
-        ]
+        lines = ["schema    there is nothing to migrate: no revisions are configured or found"]
     if "problem" in database:
         lines.append(f"          {database['problem']}")
     lines += _lineage_lines(database["lineage"])
