@@ -322,3 +322,50 @@ def test_passwords_in_the_query_are_secrets() -> None:
 def test_a_port_is_a_number_in_ascii() -> None:
     """Python calls a superscript a digit, and cannot read it as a number."""
     assert "DATABASE_URL: the port must be" in faults({"DATABASE_URL": "postgresql://h:²/n"})
+
+
+PARTS = {"POSTGRES_HOST": "db", "POSTGRES_USER": "app"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POSTGRES_PORT", '"5432"'),
+        ("POSTGRES_HOST", "'db'"),
+        ("POSTGRES_DB", '"app"'),
+        ("INIT_API_TIMEOUT", '"60"'),
+        ("LOG_JSON", "'true'"),
+        ("API_BASE_URL", '"http://api:8000"'),
+        ("API_COMMAND", '"python -m api"'),
+        ("ALEMBIC_CONFIG", '"/app/alembic.ini"'),
+    ],
+)
+def test_quotes_that_are_part_of_a_value(name: str, value: str) -> None:
+    """As `docker run --env-file` passes them on; the value is shown."""
+    said = faults({**PARTS, name: value})
+    assert f"{name}: " in said
+    assert "the value is in quotes, and they are a part of it: remove them" in said
+
+
+def test_quotes_around_an_address_show_no_password() -> None:
+    """Where the address is wrong for its quotes."""
+    said = faults({"DATABASE_URL": '"postgresql://app:hunter22@db/shop"'})
+    assert "DATABASE_URL: must look like" in said
+    assert "the value is in quotes" in said
+    assert "hunter22" not in said
+
+
+def test_quotes_that_are_meant() -> None:
+    """A password, the words of a command, free text; and what does not count beside DATABASE_URL."""
+    found = read(
+        {
+            **PARTS,
+            "POSTGRES_PASSWORD": '"secret"',
+            "API_COMMAND": "'/my app/run' \"a b\"",
+            "LOG_SERVICE_NAME": '"init"',
+        }
+    )
+    assert found.need_database().parameters["password"] == '"secret"'
+    assert found.api is not None
+    assert found.api.command == ("/my app/run", "a b")
+    assert read({**ADDRESS, "POSTGRES_PORT": '"5432"'}).database is not None

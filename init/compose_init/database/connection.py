@@ -114,9 +114,14 @@ def _translate_refusal(
 ) -> InitError | NotYetError:
     text = _one_line(error).removeprefix("connection failed: ")
     if REFUSED_CREDENTIALS.search(text):
+        password = database.parameters.get("password", "")
+        quoted = len(password) > 1 and password[0] == password[-1] and password[0] in "\"'"
+        quotes = (
+            "; the password begins and ends with a quote, which is a part of it" if quoted else ""
+        )
         return CredentialsRefused(
             f"PostgreSQL at {database.place} refused the credentials: {text}; check user and password (a password"
-            " given to the postgres image counts only when its volume is new)"
+            f" given to the postgres image counts only when its volume is new){quotes}"
         )
     if WRONG_SETTINGS.search(text):
         return SettingsError(

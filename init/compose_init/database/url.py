@@ -123,6 +123,12 @@ def port(text: str) -> str:
     return text
 
 
+def is_in_quotes(text: str) -> bool:
+    """Tell if the text begins and ends with the same quote, as `docker run --env-file` passes values on."""
+    text = text.strip()
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+
+
 def password_of(url: str) -> str:
     """Return the password in a URL, even if the rest of the URL is invalid; empty if there is none."""
     match = URL.fullmatch(url)

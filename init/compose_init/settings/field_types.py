@@ -81,7 +81,10 @@ def _address(secret: SecretStr) -> SecretStr:
 
 
 def _port(text: str) -> str:
-    return _worded(url.port, text)
+    try:
+        return url.port(text)
+    except ValueError as error:
+        raise _fault(f"{error}; found {text!r}") from None
 
 
 def _worded(parse: Callable[[Any], T], text: Any) -> T:

@@ -12,6 +12,7 @@ from compose_init.database.url import Database, from_variables, password_of
 from compose_init.errors import SettingsError
 from compose_init.settings.combinations import faults_between
 from compose_init.settings.field_types import OWN_FAULT
+from compose_init.settings.quotes import with_quote_faults
 from compose_init.settings.source import Fault, Texts, read_texts
 from compose_init.settings.values import Api, OAuth, Settings
 from compose_init.settings.variables import (
@@ -47,6 +48,7 @@ def read(environ: Mapping[str, str], *, offline: bool = False) -> Settings:
     except ValidationError as error:
         faults += _worded(error)
     faults += faults_between(texts.values, unread, offline=offline)
+    faults = list(with_quote_faults(faults, texts.values, SECRET))
     if faults or variables is None:
         raise SettingsError("\n".join(["settings are wrong:", *(f"  {each}" for each in faults)]))
     return _settings(variables, texts, environ)

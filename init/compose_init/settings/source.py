@@ -61,7 +61,7 @@ class VariableSource(PydanticBaseSettingsSource):
     def __init__(self, settings_cls: type[BaseSettings], texts: Texts) -> None:
         super().__init__(settings_cls)
         self._values = {
-            name: text for name, text in texts.values.items() if _counts(name, texts.values)
+            name: text for name, text in texts.values.items() if counts(name, texts.values)
         }
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -82,7 +82,8 @@ class VariableSource(PydanticBaseSettingsSource):
         return {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
 
 
-def _counts(name: str, values: Mapping[str, str]) -> bool:
+def counts(name: str, values: Mapping[str, str]) -> bool:
+    """Tell if a variable has a meaning beside the others that are set."""
     if name.startswith("POSTGRES_"):
         return "DATABASE_URL" not in values
     if name in {"API_TOKEN", "API_HEALTH_PATH"}:
