@@ -153,9 +153,12 @@ SELECT DISTINCT field_set FROM pg_temp.source_records WHERE position = ANY (%(po
 SELECT count(t::jsonb) FROM unnest(%(texts)s::text[]) AS u (t);
 
 -- name: sequence
--- The column's own, or the one that its default takes numbers from.
-SELECT coalesce(pg_get_serial_sequence(%(table)s, %(column)s), (
-  SELECT s.oid::regclass::text
+-- The column's own, or the one that its default takes numbers from; and the ids after which it has a next number.
+SELECT q.seqrelid::regclass::text, q.seqincrement > 0, has_sequence_privilege(q.seqrelid, 'SELECT'),
+       least(q.seqmin - least(q.seqincrement::numeric, 0), q.seqmax)::bigint,
+       greatest(q.seqmax - greatest(q.seqincrement::numeric, 0), q.seqmin)::bigint
+FROM pg_sequence q WHERE q.seqrelid = coalesce(pg_get_serial_sequence(%(table)s, %(column)s)::regclass::oid, (
+  SELECT s.oid
   FROM pg_attribute a
   JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
   JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
@@ -163,7 +166,21 @@ SELECT coalesce(pg_get_serial_sequence(%(table)s, %(column)s), (
   WHERE a.attrelid = to_regclass(%(table)s) AND a.attname = %(column)s LIMIT 1
 ));
 
+-- name: furthest_id
+SELECT {furthest}({column})::bigint FROM {table} WHERE {column} BETWEEN %(lowest)s AND %(highest)s;
+
+-- name: sequence_state
+SELECT last_value, is_called FROM {sequence}
+
+-- name: visible_sequence_state
+-- What a role with USAGE alone is told.
+SELECT coalesce(pg_sequence_last_value(q.seqrelid), q.seqstart), pg_sequence_last_value(q.seqrelid) IS NOT NULL
+
 -- name: advance_sequence
-SELECT setval(%(sequence)s::regclass, m.highest)
-FROM (SELECT max({column})::bigint AS highest FROM {table}) m
-WHERE m.highest > coalesce(pg_sequence_last_value(%(sequence)s::regclass), 0);
+-- To the last of its own numbers up to the id, so that its numbers stay the same ones; never against its direction.
+SELECT setval(q.seqrelid, (s.last_value + n.steps * q.seqincrement)::bigint)
+FROM pg_sequence q
+CROSS JOIN LATERAL ({state}) AS s (last_value, is_called)
+CROSS JOIN LATERAL (SELECT div(%(id)s::numeric - s.last_value, q.seqincrement) AS steps) AS n
+WHERE q.seqrelid = %(sequence)s::regclass AND n.steps >= s.is_called::int
+  AND CASE WHEN q.seqincrement > 0 THEN %(id)s >= s.last_value ELSE %(id)s <= s.last_value END;

@@ -256,6 +256,42 @@ def test_a_sequence_that_is_nobodys_own_follows_too(seeds: Seeds) -> None:
     assert found == {"a": 50, "b": 42, "c": 51}
 
 
+@pytest.mark.parametrize(
+    ("options", "id_", "following"),
+    [
+        ("INCREMENT -1", -100, [-101, -102]),
+        ("INCREMENT -1", 7, [-1, -2]),
+        ("START 1000", 41, [1000, 1001]),
+        ("INCREMENT 10 START 5", 41, [45, 55]),
+        ("INCREMENT 2", 2, [3, 5]),
+        ("MAXVALUE 100", 500, [1, 2]),
+        ("MAXVALUE 100", 100, [1, 2]),
+        ("MINVALUE -9223372036854775808 START -5", 9, [10, 11]),
+    ],
+)
+def test_a_sequence_moves_in_its_direction_within_its_bounds(
+    seeds: Seeds, options: str, id_: int, following: list[int]
+) -> None:
+    """Ids that it never gives do not move it; its numbers stay those that it would have given."""
+    seeds.do(
+        f"CREATE SEQUENCE numbers {options}; CREATE TABLE creatures (id int DEFAULT nextval('numbers'), slug text)"
+    )
+    seeds.write(table(), creatures=[{"slug": "a", "id": id_}]).run()
+    found = [seeds.rows("SELECT nextval('numbers')")[0][0] for _ in following]
+    assert found == following
+
+
+def test_a_sequence_in_a_text_default_is_left_alone(seeds: Seeds) -> None:
+    """Its numbers are only a part of the text."""
+    seeds.do(
+        "CREATE SEQUENCE numbers START 5;"
+        "CREATE TABLE creatures (slug text DEFAULT 'C-' || nextval('numbers') PRIMARY KEY, hp int)"
+    )
+    seeds.write(table(), creatures=[{"slug": "C-1", "hp": 1}]).run()
+    seeds.do("INSERT INTO creatures (hp) VALUES (2)")
+    assert dict(seeds.rows("SELECT slug, hp FROM creatures")) == {"C-1": 1, "C-5": 2}
+
+
 def test_fields_that_are_not_named_get_their_default(seeds: Seeds) -> None:
     """Records of several shapes: absent is the column's default, null is null."""
     seeds.do("CREATE TABLE creatures (slug text, hp int DEFAULT 10)")
