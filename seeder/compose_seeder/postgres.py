@@ -29,7 +29,7 @@ class Name(sql.Identifier):
     """A name from the catalog, in a statement that takes values: psycopg reads a single `%` as a placeholder."""
 
     def as_bytes(self, context: AdaptContext | None = None) -> bytes:
-        """Quoted, with each `%` twice."""
+        """Return the text quoted, with each `%` twice."""
         return super().as_bytes(context).replace(b"%", b"%%")
 
 
@@ -37,7 +37,7 @@ class Text(sql.Literal):
     """The same for a text."""
 
     def as_bytes(self, context: AdaptContext | None = None) -> bytes:
-        """Quoted, with each `%` twice."""
+        """Return the text quoted, with each `%` twice."""
         return super().as_bytes(context).replace(b"%", b"%%")
 
 

@@ -101,7 +101,7 @@ def _fill_applied(run: DatasetRun, applied: Applied | None, changed: ChangedReco
 
 
 def begin_applying(run: DatasetRun, applied: Applied | None, fields: list[str]) -> int:
-    """Write to the ledger that the dataset is about to change, and return its dataset_id there.
+    """Write to the ledger that the dataset is about to change, and return its id there.
 
     From here on, the target is not what the ledger's fingerprint says, should the run fail.
     """

@@ -29,11 +29,11 @@ class DesiredRecords:
 
     Attributes:
         batches: its records, or only the records to compare.
-        document: which they are of.
+        document: the document that holds them.
         lookup: finds what they refer to.
         count: how many there are; known after the first pass.
-        waiting: how many more there are whose key deferred for an id that a plan's earlier dataset makes. They can be
-            compared with nothing, and only be new.
+        waiting: how many more there are whose key holds an id that an earlier dataset of the plan creates. They are
+            new, and there is nothing to compare them with.
     """
 
     dataset: Dataset
@@ -90,5 +90,5 @@ class DesiredRecords:
             for batch in self.batches():
                 yield raw_records(self.document, pointer, batch)
         except RecordError:
-            self.document.array(pointer)  # names all that is wrong, and not the first
+            self.document.array(pointer)  # raises with all faults instead of the first
             raise

@@ -97,7 +97,7 @@ def check_unchanged_keys(
 
 def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
     """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
-    # A quotient is the dataset_id that a person writes: 29 / 100 is 0.29, and 0.29 * 100 is less than 29.
+    # Divided, not multiplied: 29 / 100 is the float 0.29 of the manifest, while 0.29 * 100 is less than 29.
     if plan.counts.deleted / records > dataset.max_prune:
         raise RecordError(
             f"dataset {dataset.name}: {plan.counts.deleted} of {records} records have left the file, and prune would"
@@ -115,9 +115,9 @@ def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
         )
 
 
-def _share(some: int, of: int) -> float:
-    """Return a share, rounded up, so that it allows what it is the share of."""
-    return -(-some * 100 // of) / 100
+def _share(some: int, total: int) -> float:
+    """Return a share, rounded up to hundredths, so that it allows `some` of `total`."""
+    return -(-some * 100 // total) / 100
 
 
 def _changes(

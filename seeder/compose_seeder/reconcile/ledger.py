@@ -26,7 +26,7 @@ class Applied:
         fingerprint: of its inputs; empty where the last run did not come to its end.
         records: how many the file had.
         fields: in the order of the records' hashes.
-        dataset_id: by which the records know the dataset.
+        dataset_id: the dataset's id in the ledger.
     """
 
     target: str
@@ -86,14 +86,14 @@ class Ledger:
         Taken before the transaction's snapshot, which then has what that run wrote.
 
         Raises:
-            psycopg.errors.LockNotAvailable: its session goes on and on.
+            psycopg.errors.LockNotAvailable: its session does not end in time.
         """
         row = self.connection.execute("SHOW lock_timeout").fetchone()  # a SELECT takes the snapshot
         query = sql.SQL(statements("ledger")["wait_for_others"])
         self.connection.execute(query.format(before=sql.Literal(row[0] if row else "0")))
 
     def begin_dataset(self, name: str, target: str, fields: list[str]) -> int:
-        """Write that a dataset is about to change; its dataset_id."""
+        """Write that a dataset is about to change, and return its id."""
         values = {"name": name, "target": target, "fields": fields}
         row = self.connection.execute(statements("ledger")["begin_dataset"], values).fetchone()
         return int(row[0]) if row else 0
@@ -164,7 +164,7 @@ class Ledger:
         self.connection.execute(texts["record_dataset"], values)
 
     def sources(self, dataset_id: int) -> Iterator[tuple[bytes, array[int]]]:
-        """Digests and ids of the last run's records, in the file's order, some thousand at a time."""
+        """Yield digests and ids of the last run's records, in the file's order, some thousand at a time."""
         with self.connection.cursor(binary=True) as cursor:
             cursor.execute(statements("ledger")["source"], {"dataset": dataset_id})
             for digests, ids in cursor:
@@ -189,7 +189,7 @@ class Ledger:
 
 
 def pack(ids: array[int]) -> bytes:
-    """Ids as PostgreSQL's `int8send` writes them."""
+    """Return ids as PostgreSQL's `int8send` writes them."""
     copy = array("q", ids)
     if sys.byteorder == "little":
         copy.byteswap()
@@ -197,7 +197,7 @@ def pack(ids: array[int]) -> bytes:
 
 
 def unpack_ids(data: bytes) -> array[int]:
-    """Ids from what `int8send` wrote."""
+    """Return the ids in what `int8send` wrote."""
     ids = array("q", bytes(data))
     if sys.byteorder == "little":
         ids.byteswap()

@@ -1,4 +1,4 @@
-"""Raw records to desired ones: what the seed file says, in the shape of the target.
+"""Raw records to desired ones: what the seed file says, with the target's fields.
 
 raw records ─▶ drop ─▶ resolve references ─▶ check keys ─▶ desired
 """
@@ -114,10 +114,10 @@ def _resolve(
 ) -> set[int]:
     """Write the id that the target has for the natural key of `ref.from_`, in `name`.
 
-    What the dataset's own table does not have yet may be in the file: `deferred` gets it, and the target
-    knows when all of the file is there.
+    A key that the dataset's own table does not have yet may be in the file: `deferred` gets the reference,
+    and the target resolves it when it has the whole file.
 
-    Returns the positions of records whose key deferred for an id that a plan's earlier dataset makes.
+    Returns the positions of records whose key holds an id that an earlier dataset of the plan creates.
     """
     pending: set[int] = set()
     all_given = [one.get(ref.from_) for one in natural]

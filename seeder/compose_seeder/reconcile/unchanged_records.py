@@ -1,4 +1,4 @@
-"""Which records of a file are, word for word, what was last applied: they need no look.
+"""The records of a file whose text is what was last applied: they are not compared.
 
 The ledger keeps, in the file's order, a digest of each record's text and the record's id. A record
 that is found there again, and whose row the target shows unchanged, is neither parsed nor compared.
@@ -87,7 +87,7 @@ class DigestMatcher:
         return array("q", compress(self._old_ids, self._found.translate(INVERTED)))
 
     def match(self, batch: Batch) -> list[int]:
-        """Which records of a batch are not found again; batches come in the file's order."""
+        """Return which records of a batch are not found again; batches come in the file's order."""
         new = array("Q", digests(self._salt, batch.texts))
         ids = self._match_in_place(new)
         if ids is None:
@@ -182,7 +182,7 @@ class ChangedRecords:
         """Set the ids of the compared records, and clear the digests of those that are not fully applied.
 
         Args:
-            ids: of the records at `places`.
+            ids: of the records at `positions`.
             applied: a byte for each of them, 1 where all that it says was applied.
         """
         for place, id_, is_applied in zip(self.positions, ids, applied, strict=True):

@@ -29,7 +29,7 @@ def project(live: Json, desired: Json) -> Json:
 
 
 def differences(path: str, desired: Json, observed: Json) -> Iterator[str]:
-    """Paths of `desired` that the API does not show as they were written."""
+    """Yield the paths of `desired` that the API does not show as they were written."""
     if isinstance(desired, dict) and isinstance(observed, dict):
         for name, value in desired.items():
             yield from differences(f"{path}.{name}", value, observed.get(name))

@@ -45,7 +45,7 @@ class Reader:
         self._limit = limit
 
     def all(self, desired: Sequence[Desired]) -> list[Live]:
-        """Every record that the API holds, or those that are desired where each is asked for.
+        """Return every record that the API holds, or only the desired ones where each is asked for by key.
 
         Raises:
             RefusedError: the API does not answer with records.

@@ -78,7 +78,7 @@ class PlanSender:
         return plan.with_unconfirmed(sorted(tally.not_kept))
 
     def _delete_record(self, key: Key) -> str:
-        """Delete the live record of a key; why the API does not, or "".
+        """Delete the live record of a key, and return why the API does not, or "".
 
         Raises:
             CredentialsError, InterruptedTargetError: as the API answers.
@@ -215,7 +215,7 @@ def _merged(plan: Plan, second: Plan, places: list[int], *, adopted: set[int], t
         second: of the second comparison.
         places: the positions in the file, by position in the second comparison.
         adopted: the positions in the second comparison of records that were there already.
-        taken: the dataset_id of records that were created by the first requests after all.
+        taken: the number of records that were created by the first requests after all.
     """
     found = {places[position] for position in adopted}
     changes = [

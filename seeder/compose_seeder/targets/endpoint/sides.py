@@ -129,8 +129,8 @@ class EndpointSides:
             cursor.copy(statements("endpoint")["copy_source_records"]) as copy,
         ):
             for record in desired:
-                shapes = {name: structure_of(part) for name, part in fields_of(record).items()}
-                text = encode({name: part for name, part in shapes.items() if part}).decode()
+                structures = {name: structure_of(part) for name, part in fields_of(record).items()}
+                text = encode({name: part for name, part in structures.items() if part}).decode()
                 key, document = encode(record.key).decode(), encode(record.document).decode()
                 copy.write_row((record.position, key, document, text))
 
@@ -142,13 +142,13 @@ class EndpointSides:
     def _find_removed(self, others: list[Key]) -> dict[Key, dict[str, Json]]:
         """Return the owned live records that the file does not name, with their JSON structure."""
         statement = statements("endpoint")
-        shapes = dict(self._connection.execute(statement["removed_records"]).fetchall())
-        if not shapes or not others:
+        structures = dict(self._connection.execute(statement["removed_records"]).fetchall())
+        if not structures or not others:
             return {}
         keys = {"keys": [encode(key).decode() for key in others]}
         ids = [row[0] for row in self._connection.execute(statement["hash_keys"], keys)]
         self.keys = dict(zip(ids, others, strict=True))
-        return {key: shapes[id_] or {} for id_, key in self.keys.items() if id_ in shapes}
+        return {key: structures[id_] or {} for id_, key in self.keys.items() if id_ in structures}
 
     def _named(
         self, wanted: Desired | None, structure: dict[str, Json] | None, record: Mapping[str, Json]

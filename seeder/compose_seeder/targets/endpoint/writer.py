@@ -196,7 +196,7 @@ class Writer:
         return body
 
     def _not_written(self, change: Change) -> set[str]:
-        """Fields that stay as they are: what the API shows of them afterwards is not what we wrote."""
+        """Return the fields that stay as they are: what the API shows of them afterwards is not what we wrote."""
         names = {name for name, detail in change.fields.items() if "write" not in detail}
         if change.action == "update":
             names |= {name for name, rule in self._dataset.fields.items() if rule.once}

@@ -76,7 +76,7 @@ def _load(
     references: FileReferences,
     fingerprint: str,
 ) -> tuple[int, list[list[Scalar]]]:
-    """Copy, and write the ledger; the dataset_id of records, and the keys of the first of them."""
+    """Copy, and write the ledger; return the number of records, and the keys of the first ones."""
     fields, ids, keys = copy_records(
         run.connection,
         expressions,

@@ -74,7 +74,7 @@ def table_name(name: str) -> sql.SQL:
 
 
 def identifiers(alias: str | None, names: Sequence[str]) -> sql.Composed:
-    """Names of columns, each after the alias where there is one."""
+    """Return names of columns, each after the alias where there is one."""
     parts = ((alias, name) if alias else (name,) for name in names)
     return sql.SQL(", ").join(Name(*part) for part in parts)
 

@@ -42,7 +42,7 @@ class _CsvColumn:
 
 
 class CsvEncoder:
-    """Records' texts to CSV, column by column, by the shape of the first one."""
+    """Records' texts to CSV, column by column, by the field set of the first one."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class CsvEncoder:
         """Return the records as CSV, and a column of values for each field of the key.
 
         Raises:
-            NotPlainError: a record has another shape, or no key.
+            NotPlainError: a record has another field set, or no key.
         """
         text = b"[" + b",".join(batch.texts) + b"]"
         try:

@@ -57,7 +57,7 @@ class Expressions:
         return identifiers(alias, self.dataset.key)
 
     def typed(self, fields: Sequence[str]) -> sql.Composed:
-        """`AS p(…)` for jsonb_to_record: columns and types, with their length or precision."""
+        """Return `AS p(…)` for jsonb_to_record: columns and types, with their length or precision."""
         return sql.SQL(", ").join(
             sql.SQL("{} {}").format(Name(field), as_is(self.columns[field].type))
             for field in fields

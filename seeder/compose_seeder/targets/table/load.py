@@ -55,7 +55,7 @@ class Loader:
     def _find_unknown(
         self, records: list[Desired], unknown: dict[str, tuple[Desired, int]]
     ) -> None:
-        """Fields that the table cannot take: of each the first record that has it, and how many have."""
+        """Find the fields that the table cannot accept: of each, the first record that has it, and how many have it."""
         by_field_set = {tuple(record.document) for record in records}
         wrong = {
             field_set: [
@@ -131,7 +131,7 @@ class Loader:
         return f"table {self.expressions.dataset.table} has no such column{near}: correct it, or put it in ignore"
 
     def _copy(self, records: list[Desired]) -> list[Fault]:
-        """Copy some of the desired records; what is wrong with them, and then none of them is copied."""
+        """Copy some of the desired records; return their faults, and copy none of them where there are any."""
         cursor = self.connection.cursor()
         try:
             with (

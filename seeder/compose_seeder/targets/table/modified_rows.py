@@ -93,9 +93,9 @@ def _recorded(connection: Connection) -> int:
 def find_modified_rows(
     connection: Connection, expressions: Expressions, applied: Applied
 ) -> set[int]:
-    """Ids of applied records that the table does not show as they were applied.
+    """Return the ids of applied records that the table does not show as they were applied.
 
-    Of a large table, groups of records are compared first, and then those of groups that differ.
+    In a large table, groups of records are compared first, and then the records of groups that differ.
     """
     shown = [field for field in applied.fields if field in expressions.columns]
     texts = expressions.texts(shown)

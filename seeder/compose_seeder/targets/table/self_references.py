@@ -18,6 +18,9 @@ from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
 from compose_seeder.targets.table.columns import Column, regclass
 
+MAX_LEVELS = 50
+"""How many levels are inserted one by one; PostgreSQL checks references at the end of a statement."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnresolvedReference:
@@ -76,7 +79,7 @@ class SelfReferences:
         """Put ids into parents and children, before they are written.
 
         Args:
-            widen: the numbers of the shapes, and of those with a field more.
+            widen: returns the number of each field set, with the number of the field set that has one field more.
 
         Raises:
             ManifestError: the ids of new rows cannot be known before they are created.
@@ -100,7 +103,7 @@ class SelfReferences:
     def levels(self) -> list[list[int]]:
         """Return the positions of records that are created, parents first; none where nothing is deferred.
 
-        Of a ring, whose members refer to each other, all are of the last level.
+        Records that refer to each other in a ring are all in the last level.
         """
         refs = self.refs()
         if not refs:
@@ -115,7 +118,7 @@ class SelfReferences:
         return list(self.fields).index(name) + 1
 
     def _allocate_ids(self, ref: Ref, widen: Callable[[str], Mapping[int, int]]) -> None:
-        """Ids for records that the file gives none."""
+        """Allocate ids for the records to which the file gives no id."""
         query, asked = (
             statements("self_references")["records_without_id"],
             {"match": ref.match, "take": ref.take},
@@ -136,14 +139,14 @@ class SelfReferences:
         allocate = sql.SQL(statements("self_references")["allocate_ids"]).format(
             take=Text(ref.take), default=as_is(row[0])
         )
-        shapes = widen(ref.take)
-        narrow, wide = list(shapes), list(shapes.values())
+        wider = widen(ref.take)
+        narrow, wide = list(wider), list(wider.values())
         values = {"positions": positions, "narrow": narrow, "wide": wide}
         self.connection.execute(allocate, values)
 
 
 def _levels(positions: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Positions by how far they are from one that deferred for none; `edges` lead from a child to its parent."""
+    """Return the positions by level: parents before children; `edges` lead from a child to its parent."""
     there = set(positions)
     children: dict[int, list[int]] = {}
     waiting: dict[int, int] = {}
@@ -167,7 +170,3 @@ def _levels(positions: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[
                     following.append(child)
         level = sorted(following)
     return [*found, sorted(waiting)] if waiting else found
-
-
-MAX_LEVELS = 50
-"""How many levels are inserted one by one: PostgreSQL looks at references at the end of a statement."""

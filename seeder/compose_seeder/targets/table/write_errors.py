@@ -102,7 +102,7 @@ class WriteErrors:
         return Fault(record.where, self.expressions.format_key(record), field, problem)
 
     def _holders(self, refused: list[tuple[Constraint, Desired]]) -> dict[int, str]:
-        """By position: who has a record's unique values already, a row of the table or a record before it."""
+        """Return, by position, which row or earlier record has a record's unique values already."""
         found: dict[int, str] = {}
         earlier: dict[int, int] = {}
         for constraint, record in refused:

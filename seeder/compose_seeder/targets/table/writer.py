@@ -128,7 +128,7 @@ class TableWriter:
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def _create(self) -> int:
-        """Insert all that is new: where records wait for others, those first."""
+        """Insert all new records, parents before the records that refer to them."""
         self._sides.self_references.insert_ids(self._rows.wider_field_sets)
         levels: Sequence[list[int] | None] = self._sides.self_references.levels() or [None]
         return sum(
@@ -138,7 +138,7 @@ class TableWriter:
         )
 
     def _check_written_rows(self, plan: Plan) -> list[str]:
-        """See what triggers made of the rows just written; which fields they changed, by record.
+        """Return which fields triggers changed in the rows just written, by record.
 
         Raises:
             RefusedError: the table does not show records under their keys: they would be created again.
