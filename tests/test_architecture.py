@@ -37,6 +37,7 @@ LAYERS = {
         {"api_health", "ledger"},
         {"api_process"},
         {"migrations"},
+        {"phases.options"},
         {"up_to_date"},
         {"variables_record"},
         {"output", "phases", "server", "status"},

@@ -239,10 +239,9 @@ class Run:
         )
 
     def _record_variables(self, connection: Connection) -> None:
-        """Let the next run take the fast path, where this one was a whole one."""
-        flags = self.options.flags
-        if flags is not None and not self.report.ahead:
-            variables_record.record(connection, self.settings, flags)
+        """Let the next run with this command line take the fast path."""
+        if not self.options.verify and not self.report.ahead:
+            variables_record.record(connection, self.settings, self.options.flags)
 
     @cached_property
     def _migrations(self) -> Migrations:

@@ -18,6 +18,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from compose_init import __version__
 from compose_init.database.connection import LIBPQ_MIN_TIMEOUT_SECONDS, connect
@@ -27,12 +28,17 @@ from compose_init.flags import FLAGS
 from compose_init.last_run import NOTHING, State, ask
 from compose_init.logs import Redactor, configure, event
 from compose_init.migrations.fingerprint import of_migrations
+from compose_init.phases.options import RunOptions
 from compose_seeder.sources.environment_variable import PREFIX as VARIABLE
 from compose_seeder.sources.location import Sources
 from compose_seeder.sources.variables import FILE_SUFFIX, read_variable
 
-CALLS = ((), ("--migrate-only",), ("--seed-only",))
-"""The command lines that are answered here."""
+OPTIONS_BY_FLAGS = {
+    (): RunOptions(),
+    ("--migrate-only",): RunOptions(seed=False),
+    ("--seed-only",): RunOptions(migrate=False),
+}
+"""The command lines that are answered here; `--dataset NAME` may be added where seeding is a part of them."""
 
 PREFIXES = (
     *("DATABASE_URL", "POSTGRES_", "PG", "INIT_", "ALEMBIC_", "API_", "SEED_", "LOG_"),
@@ -48,11 +54,11 @@ class LookCloserError(Exception):
     """Something differs, or is in doubt."""
 
 
-def answer(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
+def answer(words: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Log "nothing to do" if that is certain.
 
     Args:
-        arguments: of the command line.
+        words: of the command line.
         environ: all variables.
 
     Returns:
@@ -60,32 +66,55 @@ def answer(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
     """
     started = time.monotonic()
     try:
-        _check(tuple(arguments), environ)
+        _check(words, environ)
         _say(environ, time.monotonic() - started)
     except Exception:  # noqa: BLE001 - the whole program meets the error again, and words it
         return False
     return True
 
 
-def _check(arguments: tuple[str, ...], environ: Mapping[str, str]) -> None:
+def _check(words: Sequence[str], environ: Mapping[str, str]) -> None:
     """Compare everything with what the last complete run left.
 
     Raises:
         LookCloserError: something differs.
         Exception: anything else that goes wrong.
     """
-    _expect(arguments in CALLS)
+    options = _read_options(words)
     _expect(not sys.stdout.isatty())  # a person gets another line
     _expect(is_answerable(environ))
     state = _ask(environ)
-    last = state.inputs[phase_of(arguments)]
-    _expect(last["digest"] == digest(arguments, environ, last["files"], last["salt"]))
-    if arguments != ("--seed-only",):
-        _check_migrations(environ, state, needed=bool(arguments))
-    if arguments != ("--migrate-only",):
-        _check_seeds(environ, state, needed=bool(arguments))
+    last = state.inputs[phase_of(options.flags)]
+    _expect(last["digest"] == digest(options.flags, environ, last["files"], last["salt"]))
+    if options.migrate:
+        _check_migrations(environ, state, needed=not options.seed)
+    if options.seed:
+        inputs = state.inputs.get(options.seed_name, {})
+        _check_seeds(environ, inputs, needed=not options.migrate or bool(options.datasets))
     if role := value_of(environ, "INIT_APPLICATION_ROLE"):
         _expect(state.inputs["roles"]["role"] == role)
+
+
+def _read_options(words: Sequence[str]) -> RunOptions:
+    """Return the options that the words set.
+
+    Raises:
+        LookCloserError: the words are not answered here, or wrong.
+    """
+    flags, datasets = [], []
+    rest = iter(words)
+    for word in rest:
+        if word == "--dataset":
+            datasets.append(next(rest, ""))
+        else:
+            flags.append(word)
+    options = OPTIONS_BY_FLAGS.get(tuple(flags))
+    if options is None:
+        raise LookCloserError
+    _expect(options.seed or not datasets)
+    # argparse takes a word with a hyphen for a flag, and refuses it.
+    _expect(all(name and not name.startswith("-") for name in datasets))
+    return replace(options, datasets=tuple(datasets))
 
 
 def _check_migrations(environ: Mapping[str, str], state: State, *, needed: bool) -> None:
@@ -99,12 +128,11 @@ def _check_migrations(environ: Mapping[str, str], state: State, *, needed: bool)
     _expect(sorted(last["revisions"]) == sorted(state.revisions))
 
 
-def _check_seeds(environ: Mapping[str, str], state: State, *, needed: bool) -> None:
+def _check_seeds(environ: Mapping[str, str], last: Mapping[str, str], *, needed: bool) -> None:
     manifest = find_manifest(value_of(environ, "SEED_MANIFEST") or None)
     if manifest is None:
         _expect(not needed)
         return
-    last = state.inputs["seed"]
     _expect(manifest in last)
     sources = Sources(variables=environ)
     for location, fingerprint in last.items():

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psycopg
@@ -34,7 +34,10 @@ HEAVY = {
     *("alembic", "sqlalchemy", "httpx", "pydantic", "pydantic_settings", "msgspec", "rich"),
     *("tenacity", "obstore", "jsonschema_rs"),
 }
-TABLES = "op.execute('CREATE TABLE texts (slug text, value text)')"
+TABLES = (
+    "op.execute('CREATE TABLE texts (slug text, value text)'); "
+    "op.execute('CREATE TABLE others (slug text)')"
+)
 MANIFEST = """
 [[dataset]]
 name = "texts"
@@ -42,6 +45,13 @@ source = "texts/*.json"
 table = "texts"
 key = ["slug"]
 env = ["OWNER"]
+"""
+OTHER = """
+[[dataset]]
+name = "others"
+source = "others.json"
+table = "others"
+key = ["slug"]
 """
 RECORD = '[{"slug": "%s", "value": "${env:OWNER}"}]'
 
@@ -83,13 +93,13 @@ class Place:
         with psycopg.connect(self.server.url(database), autocommit=True) as connection:
             connection.execute(statement)
 
-    def answer(self) -> bool:
+    def answer(self, *words: str) -> bool:
         """Ask the fast path."""
-        return up_to_date.answer([], self.environ)
+        return up_to_date.answer(words, self.environ)
 
-    def whole(self) -> str:
+    def whole(self, options: RunOptions | None = None) -> str:
         """Run the whole program; its outcome."""
-        run = Run(read(self.environ), RunOptions(), LogProgress(), lambda: None)
+        run = Run(read(self.environ), options or RunOptions(), LogProgress(), lambda: None)
         outcome = run.execute().outcome
         return "ahead" if run.report.ahead else outcome
 
@@ -238,6 +248,61 @@ def test_a_changed_setting_is_seen_once(place: Place) -> None:
         assert place.answer()
 
 
+TEXTS = ("--dataset", "texts")
+OTHERS = ("--dataset", "others")
+
+
+@pytest.mark.parametrize("flags", [(), ("--seed-only",)])
+def test_a_selection_of_datasets_is_answered(place: Place, flags: tuple[str, ...]) -> None:
+    """As in the first of two steps: by what the last complete run of the same datasets has left."""
+    again(place)
+    place.write("seeds/seeds.toml", MANIFEST + OTHER)
+    place.write("seeds/others.json", '[{"slug": "a"}]')
+    texts, both = ((*flags, *words) for words in (TEXTS, (*TEXTS, *OTHERS)))
+    options = RunOptions(migrate=not flags, datasets=("texts",))
+    assert not place.answer(*texts)
+    place.whole(options)
+    assert place.answer(*texts)
+    assert place.answer(*TEXTS, *flags, *TEXTS)
+    assert not place.answer()
+    assert not place.answer(*both)
+    place.whole(replace(options, datasets=("texts", "others")))
+    assert place.answer(*both)
+    assert place.answer(*flags, *OTHERS, *TEXTS)
+
+
+@pytest.mark.parametrize("flags", [(), ("--seed-only",)])
+def test_a_selection_is_looked_at_again_where_its_datasets_may_have_changed(
+    place: Place, flags: tuple[str, ...]
+) -> None:
+    """By a file, by a variable of records, or by the beginning of another run."""
+    for change in (
+        edit("seeds/texts/a.json", RECORD % "changed"),
+        edit("seeds/seeds.toml", MANIFEST + 'on_drift = "overwrite"\n'),
+        remove("seeds/seeds.toml"),
+        set_variable("OWNER", "bob"),
+        by_hand("DELETE FROM compose_init.phase WHERE name = 'seed:texts'"),
+    ):
+        again(place)
+        place.whole(RunOptions(migrate=not flags, datasets=("texts",)))
+        assert place.answer(*flags, *TEXTS)
+        change(place)
+        assert not place.answer(*flags, *TEXTS)
+
+
+def test_a_selection_migrates_too(place: Place) -> None:
+    """Without `--seed-only`, a new revision is something to do."""
+    again(place)
+    place.whole(RunOptions(datasets=("texts",)))
+    place.whole(RunOptions(migrate=False, datasets=("texts",)))
+    place.write(
+        "migrations/versions/three.py",
+        'revision = "three"\ndown_revision = "two"\ndef upgrade(): pass\n',
+    )
+    assert not place.answer(*TEXTS)
+    assert place.answer("--seed-only", *TEXTS)
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables"),
     [
@@ -245,6 +310,12 @@ def test_a_changed_setting_is_seen_once(place: Place) -> None:
         (["--plan"], {}),
         (["--migrate-only"], {}),  # no run with this command line has been complete
         (["--output", "json"], {}),
+        (["--dataset"], {}),
+        (["--dataset", ""], {}),
+        (["--dataset", "--seed-only"], {}),
+        (["--dataset", "texts"], {}),  # nor with this one
+        (["--migrate-only", "--dataset", "texts"], {}),
+        (["--seed-only", "--migrate-only"], {}),
         ([], {"INIT_REPORT": "/tmp/report.json"}),  # noqa: S108
         ([], {"LOG_LEVEL": "debug"}),
         ([], {"POSTGRES_HOST_FILE": "/dev/zero"}),

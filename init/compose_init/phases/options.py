@@ -35,10 +35,9 @@ class RunOptions:
         return ":".join(["seed", *sorted(set(self.datasets))])
 
     @property
-    def flags(self) -> tuple[str, ...] | None:
-        """The command line, as far as it says which phases to run; None where it says more than that."""
-        if self.verify or self.datasets:
-            return None
+    def flags(self) -> tuple[str, ...]:
+        """The command line that chooses these phases and datasets, in one spelling."""
+        datasets = [word for name in sorted(set(self.datasets)) for word in ("--dataset", name)]
         if self.migrate and self.seed:
-            return ()
-        return ("--migrate-only",) if self.migrate else ("--seed-only",)
+            return tuple(datasets)
+        return ("--migrate-only" if self.migrate else "--seed-only", *datasets)
