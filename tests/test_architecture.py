@@ -17,7 +17,16 @@ PACKAGES = (PACKAGE, Path(__file__).parents[1] / "init" / "compose_init")
 
 LAYERS = {
     "compose_seeder": (
-        {"errors", "exact_json", "hashing", "header", "json_pointer", "masking", "safe_url"},
+        {
+            "errors",
+            "exact_json",
+            "hashing",
+            "header",
+            "json_pointer",
+            "masking",
+            "proxy",
+            "safe_url",
+        },
         {"postgres", "sources"},
         {"manifest"},
         {"documents", "http_client"},

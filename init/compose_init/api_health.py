@@ -8,6 +8,8 @@ import httpx
 
 from compose_init.errors import CredentialsRefused, NotYetError
 from compose_init.wait import poll_until
+from compose_seeder.http_client.redact import describe_redirect
+from compose_seeder.proxy import describe_route
 
 HEALTH_TIMEOUT_SECONDS = 5
 """Time that the API has to answer one health check."""
@@ -57,7 +59,8 @@ def _check_health(client: httpx.Client, path: str) -> None:
     try:
         answer = client.get(path, timeout=HEALTH_TIMEOUT_SECONDS)
     except httpx.TransportError as error:
-        raise NotYetError(f"{type(error).__name__}: {error}") from None
+        way = describe_route(client.base_url)
+        raise NotYetError(f"{type(error).__name__}: {error}{way}") from None
     if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise CredentialsRefused(
             f"the API refused its health check {path} with {answer.status_code}; check API_TOKEN,"
@@ -65,4 +68,7 @@ def _check_health(client: httpx.Client, path: str) -> None:
         )
     if not answer.is_success:
         said = " ".join(answer.text.split())[:QUOTED_ANSWER]
-        raise NotYetError(f"{path} answered {answer.status_code} {said}")
+        if redirect := describe_redirect(answer):
+            said = f"and {redirect}; name the path that it leads to in API_HEALTH_PATH"
+        way = describe_route(client.base_url)
+        raise NotYetError(f"{path} answered {answer.status_code} {said}{way}")

@@ -21,6 +21,7 @@ from compose_init.errors import NotReadyError, SettingsError
 from compose_init.logs import event
 from compose_init.settings import Api
 from compose_seeder.http_client.auth import BearerToken, ClientCredentials, OAuthClient
+from compose_seeder.proxy import direct_to_loopback
 
 GRACE_SECONDS = 5.0
 """Time that a temporary API has to end after SIGTERM, before SIGKILL; Docker gives us ten seconds in all."""
@@ -68,6 +69,7 @@ def open_api(api: Api, file_values: Mapping[str, str], timeout: float) -> Iterat
         auth=_auth(api),
         timeout=REQUEST_TIMEOUT_SECONDS,
         trust_env=not api.command,
+        mounts=direct_to_loopback(api.base_url),
         limits=httpx.Limits(
             max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
         ),

@@ -11,6 +11,8 @@ import httpx
 from compose_init.errors import NotYetError, SettingsError
 from compose_init.settings.field_types import is_web_address
 from compose_init.wait import poll_until
+from compose_seeder.http_client.redact import describe_redirect
+from compose_seeder.proxy import describe_route, direct_to_loopback
 
 SHOWN = 200
 """Characters of an answer that a message may have."""
@@ -35,16 +37,20 @@ def probe(url: str, timeout: float, version: str | None = None) -> str:
     # Without user and query: either may hold a secret.
     place = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
     began = time.monotonic()
-    with httpx.Client(timeout=5) as client:
+    with httpx.Client(timeout=5, mounts=direct_to_loopback(url)) as client:
 
         def ask() -> str:
             try:
                 answer = client.get(url)
             except (httpx.TransportError, httpx.InvalidURL) as error:
-                raise NotYetError(f"{type(error).__name__}: {error}") from None
+                raise NotYetError(f"{type(error).__name__}: {error}{describe_route(url)}") from None
             if not answer.is_success:
                 said = " ".join(answer.text.split())[:SHOWN]
-                raise NotYetError(f"it answers {answer.status_code} {said}".rstrip())
+                if redirect := describe_redirect(answer):
+                    said = f"and {redirect}; name that address"
+                raise NotYetError(
+                    f"it answers {answer.status_code} {said}".rstrip() + describe_route(url)
+                )
             return "" if version is None else _version(answer, version)
 
         found = poll_until(

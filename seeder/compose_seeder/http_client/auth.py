@@ -23,6 +23,7 @@ from compose_seeder.exact_json import decode
 from compose_seeder.header import fits_header
 from compose_seeder.http_client.redact import ANSWER_CHARACTERS, secrets_in_headers
 from compose_seeder.masking import SecretMask
+from compose_seeder.proxy import describe_proxy
 from compose_seeder.safe_url import SafeUrl
 from compose_seeder.sources.variables import VariableFileError, read_value_file
 
@@ -134,6 +135,7 @@ class ClientCredentials(httpx.Auth):
         except httpx.RequestError as error:
             raise httpx.ConnectError(
                 f"no token from {self._server}: {error or type(error).__name__}"
+                f"{describe_proxy(self._client.token_url)}"
             ) from None
         if answer.status_code in REFUSED_STATUSES:
             raise CredentialsError(

@@ -26,9 +26,13 @@ from compose_seeder.http_client.retry import (
     failure_from_error,
 )
 from compose_seeder.masking import SecretMask
+from compose_seeder.proxy import describe_route
 
 IDEMPOTENT_METHODS = {"GET", "PUT", "DELETE"}
 """Methods with the same effect when they are done twice (RFC 9110, 9.2.2)."""
+
+PROXY_STATUSES = {407, 502, 503, 504}
+"""Statuses by which a proxy answers for an API that it does not reach."""
 
 
 class AnswerError(Exception):
@@ -179,7 +183,9 @@ class Requests:
         except httpx.InvalidURL as error:
             raise AnswerError(f"{quote(self._describe(call))}: cannot be sent: {error}") from None
         except REQUEST_ERRORS as error:
-            outcome = failure_from_error(error, self._describe(call))
+            outcome = failure_from_error(
+                error, self._describe(call), describe_route(self._client.base_url)
+            )
         finally:
             busy = isinstance(outcome, Failure) and outcome.busy
             after = (outcome.retry_after or 0.0) if isinstance(outcome, Failure) else 0.0
@@ -208,7 +214,9 @@ class Requests:
     def _describe_answer(self, answer: httpx.Response, call: Call) -> str:
         words = quote_answer(answer, self._field_secrets(call))
         url = self._mask(call, answer)(call.url)
-        return f"{call.method} {url}: the API answered {answer.status_code}: {words}"
+        by_proxy = answer.status_code in PROXY_STATUSES
+        way = describe_route(self._client.base_url) if by_proxy else ""
+        return f"{call.method} {url}: the API answered {answer.status_code}: {words}{way}"
 
     def _mask(self, call: Call, answer: httpx.Response) -> SecretMask:
         return SecretMask(self._field_secrets(call) | {*secrets_in_headers(answer.request)})

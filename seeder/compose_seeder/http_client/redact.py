@@ -14,6 +14,7 @@ import httpx
 
 from compose_seeder.errors import quote
 from compose_seeder.masking import MIN_SECRET_CHARACTERS, SecretMask
+from compose_seeder.safe_url import SafeUrl
 
 ANSWER_CHARACTERS = 400
 """Length up to which an API's answer is quoted."""
@@ -70,6 +71,13 @@ def quote_answer(answer: httpx.Response, field_secrets: set[str]) -> str:
         return "(not shown: the record has a secret that is too short to mask)"
     mask = SecretMask(field_secrets | {*secrets_in_headers(answer.request)})
     return quote(mask(answer.text), ANSWER_CHARACTERS)
+
+
+def describe_redirect(answer: httpx.Response) -> str:
+    """Return where an answer redirects to, for a message, without the query; "" where it does not."""
+    if answer.next_request is None:
+        return ""
+    return f"redirects to {SafeUrl(str(answer.next_request.url))}"
 
 
 def _password(credentials: str) -> str:

@@ -77,14 +77,15 @@ def delay_before_retry(
     return backoff if attempt < MAX_ATTEMPTS else None
 
 
-def failure_from_error(error: Exception, request: str) -> Failure:
+def failure_from_error(error: Exception, request: str, way: str = "") -> Failure:
     """Return the failure that one of `REQUEST_ERRORS` stands for.
 
     Args:
         error: httpx's.
         request: method and address, for people.
+        way: the proxy that was asked, for people; "" for none.
     """
-    problem = f"{request}: no answer from the API ({error or type(error).__name__})"
+    problem = f"{request}: no answer from the API ({error or type(error).__name__}){way}"
     return Failure(may_have_arrived=not isinstance(error, NOT_SENT_ERRORS), problem=problem)
 
 

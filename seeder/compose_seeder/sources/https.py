@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from compose_seeder.errors import SourceError
 from compose_seeder.header import VALUE_FAULTS, fits_header
+from compose_seeder.proxy import describe_proxy
 from compose_seeder.safe_url import SafeUrl
 from compose_seeder.sources.content import Content, Opened, hash_pieces, keep_download
 
@@ -99,7 +100,8 @@ class WebFile:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             # OSError: of SSL_CERT_FILE; UnicodeError: a redirect to an impossible host name.
             reason = str(error) or type(error).__name__
-            raise SourceError(f"{self} cannot be read: {reason}") from None
+            way = describe_proxy(self.url.full)
+            raise SourceError(f"{self} cannot be read: {reason}{way}") from None
 
     def _headers(self) -> dict[str, str]:
         # An encoding on the way would give other bytes, and another ETag.

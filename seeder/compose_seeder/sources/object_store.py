@@ -5,6 +5,7 @@ obstore's exceptions ─▶ SourceError, by `_explain`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from compose_seeder.errors import SourceError, quote
+from compose_seeder.proxy import describe_proxy
+from compose_seeder.safe_url import SafeUrl
 from compose_seeder.sources.content import Content, Opened, keep_download
 
 if TYPE_CHECKING:
@@ -36,6 +39,15 @@ AZURE = {
 
 REASON_CHARACTERS = 300
 """Length up to which a store's own words are quoted."""
+
+REQUEST_URL = re.compile(r"performing \w+ (\S+) in ")
+"""The address in obstore's message."""
+
+REASON = re.compile(r'"([^"\n]* error)"|(?:message|error): "([^"\n]+)"')
+"""A cause of a failed connection among obstore's last lines."""
+
+CERTIFICATE_FAULT = re.compile(r"\b[A-Z][A-Za-z]+\b")
+"""The name of what is wrong with a certificate, such as UnknownIssuer."""
 
 
 @dataclass(frozen=True)
@@ -215,4 +227,24 @@ def _explain(error: BaseException, scheme: str) -> str:
     refused = {"PermissionDeniedError", "UnauthenticatedError"}
     if type(error).__name__ in refused or "403" in text:
         return f"the store refused the credentials; check {CREDENTIALS[scheme]}"
-    return quote(text, REASON_CHARACTERS) or type(error).__name__
+    return _explain_connection(text) or quote(text, REASON_CHARACTERS) or type(error).__name__
+
+
+def _explain_connection(text: str) -> str:
+    """Return why a store was not reached; "" where it was. obstore has it in its last lines only."""
+    summary, _, details = text.partition("Debug source:")
+    if "error sending request" not in summary and "Connect" not in details:
+        return ""
+    found = REQUEST_URL.search(summary)
+    way = describe_proxy(found[1]) if found else ""
+    address = SafeUrl(found[1]) if found else "the store"
+    if "InvalidCertificate" in details:
+        names = CERTIFICATE_FAULT.findall(details.partition("InvalidCertificate")[2])
+        faults = ", ".join(name for name in names if not name.startswith("Other"))
+        return (
+            f"{address} has a certificate that is not trusted ({faults or 'unknown reason'});"
+            f" SSL_CERT_FILE can name a file with the certificate of your own CA{way}"
+        )
+    parts = (kind or cause for kind, cause in REASON.findall(details))
+    causes = ", ".join(dict.fromkeys(parts))
+    return f"no connection to {address}: {quote(causes, REASON_CHARACTERS)}{way}" if causes else ""

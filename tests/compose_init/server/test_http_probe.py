@@ -60,3 +60,22 @@ def test_the_server_of_these_tests_listens() -> None:
         probe(server.url, 5)
     assert isinstance(server, Answering)
     assert server.paths == ["/hook"]
+
+
+def test_loopback_is_asked_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker gives every container the proxies of its own configuration, and none of them reaches loopback."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with answering(lambda _: (200, {})) as server, answering(lambda _: (503, {})) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert " answers 200" in probe(server.url, 5)
+        with pytest.raises(NotReadyError, match=r"503.*through the proxy .*NO_PROXY"):
+            probe("http://somewhere.invalid/health", 0.3)
+
+
+def test_a_redirect_says_where_it_leads() -> None:
+    """Since a redirect is no success."""
+    with answering(lambda _: (302, {})) as server:
+        found = r"answers 302 and redirects to http://127\.0\.0\.1:\d+/elsewhere; name that"
+        with pytest.raises(NotReadyError, match=found):
+            probe(server.url, 0.3)

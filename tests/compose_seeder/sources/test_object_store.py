@@ -42,4 +42,39 @@ def test_the_exceptions_of_obstore_are_translated(
         source.fingerprint()
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        ("http://who:hunter2@127.0.0.1:9", r"to http://127\.0\.0\.1:9/.*: .*Connection refused"),
+        ("http://nowhere.invalid", r"to http://nowhere\.invalid/.*failed to lookup address"),
+    ],
+)
+def test_the_cause_of_a_failed_connection(endpoint: str, said: str) -> None:
+    """Of obstore's last lines, and without a password in the endpoint."""
+    settings = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+    }
+    with pytest.raises(SourceError, match=f"cannot be read: no connection {said}") as raised:
+        Sources(settings).file("s3://bucket/a.json").open()
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_certificate_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fault and the remedy; obstore has the fault in its last lines."""
+    text = (
+        "Generic S3 error: Error performing GET https://store:9/b/a in 1ms - HTTP error: error sending"
+        " request\n\nDebug source:\nHttpError { kind: Connect, source: Custom { error:"
+        " InvalidCertificate(\n Other(\n OtherError(\n CaUsedAsEndEntity,\n ),\n ),\n ) } }"
+    )
+
+    def fail(*_: object) -> None:
+        raise exceptions.GenericError(text)
+
+    monkeypatch.setattr(obstore, "head", fail)
+    with pytest.raises(SourceError, match=r"not trusted \(CaUsedAsEndEntity\); SSL_CERT_FILE"):
+        Sources({}).file("s3://bucket/a.json").fingerprint()
+
+
 GOOGLE_KEY = '{"disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}'
