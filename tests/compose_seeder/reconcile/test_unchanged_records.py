@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from compose_seeder.documents.batch import Batch
 from compose_seeder.documents.open_document import open_document
 from compose_seeder.errors import RecordError
-from compose_seeder.reconcile import desired_records, staging, unchanged_records
-from compose_seeder.reconcile.unchanged_records import MOVE_WINDOW_RECORDS, DigestMatcher, digests
+from compose_seeder.reconcile import desired_records, digest_matcher, staging
+from compose_seeder.reconcile.digest_matcher import MOVE_WINDOW_RECORDS, DigestMatcher, digests
 from compose_seeder.sources.local_file import LocalFile
 from tests.support.seed_folder import Seeds, counts, table
 
@@ -226,11 +226,11 @@ LINES = st.lists(st.integers(0, 60), unique=True, max_size=50)
 
 @settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=LINES, now=LINES, size=st.integers(1, 12), data=st.data())
-def test_the_sieve_finds_only_what_was_there(
+def test_the_matcher_finds_only_records_of_the_last_run(
     monkeypatch: pytest.MonkeyPatch, before: list[int], now: list[int], size: int, data: Any
 ) -> None:
     """Whatever was added, removed, edited or moved: each record once, by its own id; the rest is open."""
-    monkeypatch.setattr(unchanged_records, "MOVE_WINDOW_RECORDS", data.draw(st.integers(0, 20)))
+    monkeypatch.setattr(digest_matcher, "MOVE_WINDOW_RECORDS", data.draw(st.integers(0, 20)))
     if data.draw(st.booleans()):  # mostly as they stood
         now = list(before)
         for place in data.draw(st.lists(st.integers(0, max(len(now) - 1, 0)), max_size=4)):

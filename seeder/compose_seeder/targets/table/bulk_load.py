@@ -8,7 +8,7 @@ Nothing may be there before, and no trigger may change rows. Whatever does not f
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -17,13 +17,13 @@ from psycopg import sql
 from compose_seeder.documents.batch import Documents
 from compose_seeder.documents.record_values import Scalar
 from compose_seeder.postgres import Connection, kind_of, statements
+from compose_seeder.reconcile.digest_matcher import digests_of
 from compose_seeder.reconcile.plan import Change, Counts, Plan
 from compose_seeder.reconcile.target import DatasetRun
-from compose_seeder.reconcile.unchanged_records import digests_of
+from compose_seeder.targets.table.bulk_ledger import hash_keys, record_rows
 from compose_seeder.targets.table.csv_encoder import Columns, CsvEncoder, Ids, NotPlainError
 from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.load import read_as_json
-from compose_seeder.targets.table.modified_rows import can_bulk_load, hash_keys, record_rows
 from compose_seeder.targets.table.references import FileReferences
 
 
@@ -51,7 +51,7 @@ def bulk_load(
     """
     if run.dataset.drop_null or read_as_json(expressions):
         return None
-    if not can_bulk_load(run.connection, expressions):
+    if not _can_bulk_load(run.connection, expressions):
         return None
     try:
         with run.connection.transaction():
@@ -69,6 +69,13 @@ def bulk_load(
     return Plan(run.dataset.name, run.dataset.target, Counts(created=count), created)
 
 
+def _can_bulk_load(connection: Connection, expressions: Expressions) -> bool:
+    """Return whether the table is empty, and rows stay in it as they are put there."""
+    query = statements("bulk_load")["can_bulk_load"]
+    row = connection.execute(query, {"table": expressions.table}).fetchone()
+    return bool(row and row[0])
+
+
 def _load(
     run: DatasetRun,
     expressions: Expressions,
@@ -77,7 +84,7 @@ def _load(
     fingerprint: str,
 ) -> tuple[int, list[list[Scalar]]]:
     """Copy, and write the ledger; return the number of records, and the keys of the first ones."""
-    fields, ids, keys = copy_records(
+    fields, ids, keys = _copy_records(
         run.connection,
         expressions,
         document,
@@ -95,7 +102,7 @@ def _load(
     return len(ids), keys
 
 
-def copy_records(
+def _copy_records(
     connection: Connection,
     expressions: Expressions,
     document: Documents,
@@ -120,42 +127,36 @@ def copy_records(
         NotPlainError: not all of them fit.
         psycopg.Error: the table does not take them.
     """
-    encoder: CsvEncoder | None = None
+    columns: list[str] = []
     ids = array("q")
     keys: list[list[Scalar]] = []
-    dataset = expressions.dataset
-    batches = document.batches(dataset.records)
+    encoded = _encode_all(expressions, document, references)
     with ThreadPoolExecutor(1, "encode") as thread:
-
-        def encode() -> tuple[str, Columns] | None:
-            nonlocal encoder
-            batch = next(batches, None)
-            while batch is not None and not batch.texts:
-                batch = next(batches, None)
-            if batch is None:
-                return None
-            if encoder is None:
-                encoder = CsvEncoder(dataset, expressions.columns, batch, references)
-            return encoder.encode(batch)
-
-        coming = thread.submit(encode)
+        coming = thread.submit(next, encoded, None)
         while (ready := coming.result()) is not None:
-            coming = thread.submit(encode)
-            text, key = ready
-            _copy(
-                connection,
-                expressions.identifier,
-                encoder.columns if encoder else [],
-                text,
-                len(key[0]),
-            )
+            coming = thread.submit(next, encoded, None)
+            columns, text, key = ready
+            _copy(connection, expressions.identifier, columns, text, len(key[0]))
             ids.extend(hash_keys(connection, expressions, key))
-            room = None if limit is None else limit - len(keys)
-            keys += [list(one) for one in zip(*(column[:room] for column in key), strict=True)]
+            wanted = None if limit is None else limit - len(keys)
+            keys += [list(one) for one in zip(*(column[:wanted] for column in key), strict=True)]
             progress(len(ids))
-    if encoder is None:
+    if not columns:
         raise NotPlainError
-    return encoder.columns, ids, keys
+    return columns, ids, keys
+
+
+def _encode_all(
+    expressions: Expressions, document: Documents, references: Mapping[str, Ids]
+) -> Iterator[tuple[list[str], str, Columns]]:
+    """Yield, batch by batch, the columns, the records as CSV, and the values of the key's fields."""
+    encoder: CsvEncoder | None = None
+    for batch in document.batches(expressions.dataset.records):
+        if batch.texts:
+            encoder = encoder or CsvEncoder(
+                expressions.dataset, expressions.columns, batch, references
+            )
+            yield encoder.columns, *encoder.encode(batch)
 
 
 def _copy(

@@ -23,12 +23,12 @@ from compose_seeder.reconcile.comparison import (
     remember_pending,
 )
 from compose_seeder.reconcile.desired_records import DesiredRecords
+from compose_seeder.reconcile.digest_matcher import DigestMatcher
 from compose_seeder.reconcile.ledger import Applied, unpack_ids
 from compose_seeder.reconcile.plan import Counts, Plan
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.reconcile.unchanged_records import (
     ChangedRecords,
-    DigestMatcher,
     all_changed,
     find_changed_records,
 )
