@@ -16,7 +16,7 @@ from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.application import Migrations, migrations_of
 from compose_init.migrations.database_position import DatabasePosition, DatabaseState, locate
-from compose_init.migrations.fingerprint import of_migrations
+from compose_init.migrations.fingerprint import fingerprint_migrations
 from compose_init.migrations.revision_graph import RevisionGraph
 from compose_init.migrations.revision_graph_file import read_graph_file, write_graph_file
 from compose_init.settings import Settings
@@ -110,7 +110,7 @@ def record_revision_graph(
             reason=f"{type(cause).__name__}: {cause}",
         )
         return None
-    fingerprint = of_migrations(migrations.config).whole
+    fingerprint = fingerprint_migrations(migrations.config).combined
     try:
         return str(write_graph_file(migrations.config, graph, fingerprint)), graph
     except OSError as error:
@@ -129,8 +129,8 @@ def wait_for_revision(
         MigrationError: this image has no such revision.
     """
     migrations = migrations_of(settings, reset_logging)
-    found = of_migrations(migrations.config)
-    graph = read_graph_file(migrations.config, found.whole) or migrations.graph()
+    found = fingerprint_migrations(migrations.config)
+    graph = read_graph_file(migrations.config, found.combined) or migrations.graph()
     wanted = _resolve_revision(graph, revision, migrations.config)
     started = time.monotonic()
     connection = wait_for_database(

@@ -27,7 +27,7 @@ from compose_init.files import find_alembic_config, find_manifest
 from compose_init.flags import FLAGS
 from compose_init.last_run import NOTHING, State, ask
 from compose_init.logs import Redactor, configure, event
-from compose_init.migrations.fingerprint import of_migrations
+from compose_init.migrations.fingerprint import fingerprint_migrations
 from compose_init.phases.options import RunOptions
 from compose_seeder.sources.environment_variable import PREFIX as VARIABLE
 from compose_seeder.sources.location import Sources
@@ -122,7 +122,7 @@ def _check_migrations(environ: Mapping[str, str], state: State, *, needed: bool)
     if config is None:
         _expect(not needed)
         return
-    last, found = state.inputs["migrate"], of_migrations(config)
+    last, found = state.inputs["migrate"], fingerprint_migrations(config)
     _expect(last["environment"] == found.environment)
     _expect(last["files"] == found.revisions)
     _expect(sorted(last["revisions"]) == sorted(state.revisions))

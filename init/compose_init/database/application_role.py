@@ -2,8 +2,8 @@
 
     the catalog ─▶ Role, schemas, relations, memberships ─▶ faults, each with the SQL that fixes it
 
-The role is made by an administrator (`deploy/roles.sh`); init looks at it after migrating, since a
-revision makes tables, and what is granted on them shows only then.
+An administrator creates the role (`deploy/roles.sh`). init checks it after migrating, because the privileges on a
+table can be seen only when a revision has created the table.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from compose_seeder.postgres import statements
 
 
 def check(connection: Connection, role: str) -> None:
-    """Make sure that the role is as it should be; fix what a run can fix.
+    """Check that the role has the privileges that it needs, and no others; fix what a run can fix.
 
     Raises:
         CredentialsRefused: with every fault, and the SQL that fixes it.
     """
     for fault in (found := faults(connection, role)):
-        if fault.ours:
-            with suppress(psycopg.errors.InsufficientPrivilege):  # it stays a fault, and is said
+        if fault.fixed_by_run:
+            with suppress(psycopg.errors.InsufficientPrivilege):  # then the fault is reported
                 connection.execute(fault.fix.encode())
-    if any(fault.ours for fault in found):
+    if any(fault.fixed_by_run for fault in found):
         found = faults(connection, role)
     if found:
         head = (
-            f"the application's role {role} (INIT_APPLICATION_ROLE) is not as it should be in database"
-            f" {connection.info.dbname}; run roles.sh, or this SQL, as the owner; then run again:"
+            f"the application's role {role} (INIT_APPLICATION_ROLE) has missing or excessive rights in database"
+            f" {connection.info.dbname}; run roles.sh or this SQL as the owner, then run again:"
         )
         raise CredentialsRefused("\n".join([head, *(f"  it {fault}" for fault in found)]))
 
 
 def faults(connection: Connection, role: str) -> tuple[Fault, ...]:
-    """Return all that is wrong with a role; changes nothing."""
+    """Return all faults of a role; change nothing."""
     row = next(_read(connection, "role", role), None)
     if row is None:
         return (_missing(connection, role),)
@@ -76,4 +76,6 @@ def _read(connection: Connection, query: str, role: str) -> Iterator[tuple[Any, 
 
 def _missing(connection: Connection, role: str) -> Fault:
     name = sql.Identifier(role).as_string(connection)
-    return Fault("does not exist", f"CREATE ROLE {name} LOGIN PASSWORD '…'; and what it may do")
+    return Fault(
+        "does not exist", f"CREATE ROLE {name} LOGIN PASSWORD '…'; and the rights it needs"
+    )

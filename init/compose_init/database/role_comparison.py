@@ -1,4 +1,4 @@
-"""The application's role, compared with what it must be able to do, and what it must not: a decision on values.
+"""The application's role, compared with the privileges that it needs: a decision on values.
 
 Role, schemas, relations, memberships ─▶ faults, each with the SQL that fixes it
 """
@@ -19,7 +19,7 @@ NEEDED = {
     "f": ("SELECT",),
     "S": ("USAGE",),
 }
-"""By pg_class.relkind. `nextval` wants USAGE; a view is made to be read, and may not be writable at all."""
+"""The privileges needed on a relation, by pg_class.relkind: `nextval` needs USAGE; a view may be read-only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +73,31 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What the role is a member of, and whose rights it has by that."""
+    """A group that the role is a member of.
+
+    Attributes:
+        group: its name, quoted.
+        rights_of: the roles whose rights it gives: the owner, or a role that may write everything.
+    """
 
     group: str
-    of: str
+    rights_of: str
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with the role.
+    """A privilege or attribute that the role lacks, or must not have.
 
     Attributes:
         problem: what it can or cannot do.
         fix: SQL.
-        ours: a run fixes it by itself: Alembic makes its version table when the role has been given its
-            rights on all tables that are to come.
+        fixed_by_run: whether a run fixes it by itself: default privileges, which cover all later tables,
+            also cover the version table that Alembic creates.
     """
 
     problem: str
     fix: str
-    ours: bool = False
+    fixed_by_run: bool = False
 
     def __str__(self) -> str:
         return f"{self.problem}: {self.fix}"
@@ -104,32 +109,32 @@ def compare(
     relations: Sequence[Relation],
     memberships: Sequence[Membership],
 ) -> Iterator[Fault]:
-    """Compare what is with what should be.
+    """Yield the faults of the role.
 
-    A superuser, and a member of the owner, may do everything: then nothing of the rest can be seen.
+    A superuser and a member of the owner have all privileges, so no other fault can be seen.
     """
-    yield from _of_role(role)
+    yield from _find_role_faults(role)
     for each in memberships if not role.superuser else ():
         yield Fault(
-            f"is a member of {each.group}, and with it has the rights of {each.of}",
+            f"is a member of {each.group}, and with it has the rights of {each.rights_of}",
             f"REVOKE {each.group} FROM {role.name};",
         )
     if role.superuser or memberships:
         return
-    yield from _of_database(role)
+    yield from _find_database_faults(role)
     ledger = [each for each in relations if each.schema == LEDGER]
-    theirs = [each for each in relations if each.schema != LEDGER]
+    application_relations = [each for each in relations if each.schema != LEDGER]
     for schema in schemas:
         if schema.name == LEDGER:
-            yield from _of_ledger(role, schema, ledger)
+            yield from _find_ledger_faults(role, schema, ledger)
         else:
-            used = any(each.schema == schema.name for each in theirs)
-            yield from _of_schema(role, schema, used=used)
-    for relation in theirs:
-        yield from _of_relation(role, relation)
+            used = any(each.schema == schema.name for each in application_relations)
+            yield from _find_schema_faults(role, schema, used=used)
+    for relation in application_relations:
+        yield from _find_relation_faults(role, relation)
 
 
-def _of_role(role: Role) -> Iterator[Fault]:
+def _find_role_faults(role: Role) -> Iterator[Fault]:
     if not role.logs_in:
         yield Fault("cannot log in", f"ALTER ROLE {role.name} LOGIN;")
     if role.superuser:
@@ -145,7 +150,7 @@ def _of_role(role: Role) -> Iterator[Fault]:
         )
 
 
-def _of_database(role: Role) -> Iterator[Fault]:
+def _find_database_faults(role: Role) -> Iterator[Fault]:
     if role.owns_database:
         yield Fault(
             f"owns database {role.database}",
@@ -158,7 +163,7 @@ def _of_database(role: Role) -> Iterator[Fault]:
         )
 
 
-def _of_schema(role: Role, schema: Schema, *, used: bool) -> Iterator[Fault]:
+def _find_schema_faults(role: Role, schema: Schema, *, used: bool) -> Iterator[Fault]:
     if schema.owned:
         yield Fault(
             f"owns schema {schema.name}", f"ALTER SCHEMA {schema.name} OWNER TO {role.owner};"
@@ -175,8 +180,8 @@ def _of_schema(role: Role, schema: Schema, *, used: bool) -> Iterator[Fault]:
         )
 
 
-def _of_ledger(role: Role, schema: Schema, tables: Sequence[Relation]) -> Iterator[Fault]:
-    """Without the schema nobody gets at its tables, whatever is granted on them."""
+def _find_ledger_faults(role: Role, schema: Schema, tables: Sequence[Relation]) -> Iterator[Fault]:
+    """Find out if the role can write the ledger; without USAGE on the schema, grants on its tables have no effect."""
     writes = any(set(each.held) & {*WRITING, "USAGE"} for each in tables)
     if schema.create or schema.owned or (schema.usage and writes):
         yield Fault(
@@ -186,20 +191,20 @@ def _of_ledger(role: Role, schema: Schema, tables: Sequence[Relation]) -> Iterat
         )
 
 
-def _of_relation(role: Role, relation: Relation) -> Iterator[Fault]:
+def _find_relation_faults(role: Role, relation: Relation) -> Iterator[Fault]:
     needed = ("SELECT",) if relation.version else NEEDED[relation.kind]
     missing = [each for each in needed if each not in relation.held]
     if relation.owned:
         yield Fault(
             f"owns {relation.name}",
-            # What was granted to it has become the owner's own.
+            # ALTER TABLE … OWNER TO turns the old owner's privileges into the new owner's.
             f"ALTER TABLE {relation.name} OWNER TO {role.owner}; {_grant(role, relation, needed)}",
         )
     elif relation.version and set(relation.held) & set(WRITING):
         yield Fault(
             f"can write Alembic's version table {relation.name}",
             f"REVOKE {', '.join(WRITING)} ON {relation.name} FROM PUBLIC, {role.name};",
-            ours=True,
+            fixed_by_run=True,
         )
     elif missing and not relation.version:
         yield Fault(

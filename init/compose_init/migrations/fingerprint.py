@@ -1,7 +1,7 @@
 """The fingerprint of the migrations: from the files alone, without Alembic.
 
-The commonest run compares it and ends, so that this module imports nothing heavy, and reads 500 files
-in a few milliseconds.
+An unchanged run compares it and ends, so this module imports nothing heavy, and reads 500 files in a few
+milliseconds.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ SOURCE = (".py", ".pyc", ".pyo")
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Equal where every file is.
+    """Digests of the files; two fingerprints are equal if all files are.
 
     Attributes:
-        environment: of the configuration and what belongs to `env.py`: it decides which version table.
-        revisions: of the files of revisions: they decide the revision graph.
+        environment: the digest of the configuration and of `env.py`, which choose the version table.
+        revisions: the digest of the files of revisions, which make the revision graph.
     """
 
     environment: str
     revisions: str
 
     @property
-    def whole(self) -> str:
-        """Of both."""
+    def combined(self) -> str:
+        """One digest of both."""
         return hashlib.sha256(f"{self.environment}{self.revisions}".encode()).hexdigest()
 
 
-def of_migrations(config: Path) -> Fingerprint:
+def fingerprint_migrations(config: Path) -> Fingerprint:
     """Return the fingerprint of the migrations.
 
     Args:
@@ -46,9 +46,8 @@ def of_migrations(config: Path) -> Fingerprint:
         home, environment, revisions = _parts(config)
         return Fingerprint(_digest(home, environment), _digest(home, revisions))
     except (_NotFoundError, PermissionError):  # Alembic names it
-        unequal = os.urandom(
-            16
-        ).hex()  # to every other one: what cannot be read is never up to date
+        # Equal to no other fingerprint: files that cannot be read are never up to date.
+        unequal = os.urandom(16).hex()
         return Fingerprint(unequal, unequal)
 
 
@@ -62,7 +61,7 @@ def files(config: Path) -> set[str]:
 
 
 def script_folder(config: Path) -> str:
-    """Return `script_location` of an `alembic.ini`, or of the `pyproject.toml` beside it; "" for none."""
+    """Return `script_location` of an `alembic.ini` or of the `pyproject.toml` beside it; "" if it is missing."""
     return _Options(config).one("script_location")
 
 
@@ -127,7 +126,7 @@ class _Options:
     def __init__(self, config: Path) -> None:
         from configparser import ConfigParser, Error  # noqa: PLC0415 - for the fast path
 
-        # Interpolation would stumble over a password with % that an application keeps in its ini.
+        # Interpolation fails on a password with % that an application keeps in its ini.
         self._ini = ConfigParser(interpolation=None, strict=False)
         self._here = str(config.parent)
         try:

@@ -13,7 +13,7 @@ from compose_init.migrations import revision_ledger
 from compose_init.migrations.application import Migrations
 from compose_init.migrations.concurrent_indexes import invalid_indexes
 from compose_init.migrations.database_position import DatabasePosition, DatabaseState
-from compose_init.migrations.fingerprint import of_migrations
+from compose_init.migrations.fingerprint import fingerprint_migrations
 from compose_init.migrations.revision_graph import Revision
 from compose_init.migrations.revision_graph_file import read_graph_file
 from compose_init.settings import Settings
@@ -40,7 +40,7 @@ def migrate(
         MigrationError, LockError, UnknownRevisionError: see `Migrations.upgrade`.
     """
     # Before: a file that changes meanwhile is looked at again by the next run.
-    found = of_migrations(migrations.config)
+    found = fingerprint_migrations(migrations.config)
     position = migrations.upgrade(connection, observer, applied)
     if position.state == DatabaseState.AT_HEAD:
         last = ledger.read(connection)
@@ -81,13 +81,13 @@ def locate_by_ledger(
     config = settings.alembic_config
     if config is None:
         return DatabasePosition(DatabaseState.AT_HEAD)  # of no revisions at all
-    done, found = last.inputs.get("migrate", {}), of_migrations(config)
+    done, found = last.inputs.get("migrate", {}), fingerprint_migrations(config)
     if done.get("environment") != found.environment:
         return None  # another env.py may keep its revision in another table
     at_head = sorted(done.get("revisions", [])) == sorted(last.revisions)
     if at_head and done.get("files") == found.revisions:
         return DatabasePosition(DatabaseState.AT_HEAD)
-    graph = read_graph_file(config, found.whole)
+    graph = read_graph_file(config, found.combined)
     if graph is None:
         return None
     return revision_ledger.locate_or_refuse(connection, graph, last.revisions)

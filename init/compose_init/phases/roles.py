@@ -25,4 +25,6 @@ def find_role_faults(connection: Connection, role: str | None) -> tuple[Fault, .
     """Return the faults that a run does not fix by itself, as they are now; none without a role."""
     if role is None:
         return ()
-    return tuple(fault for fault in application_role.faults(connection, role) if not fault.ours)
+    return tuple(
+        fault for fault in application_role.faults(connection, role) if not fault.fixed_by_run
+    )

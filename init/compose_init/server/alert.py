@@ -1,7 +1,7 @@
-"""Tells people what became of a deploy, through a webhook and Telegram: for deploy/stack.
+"""Alerts about a deploy, sent to a webhook and to Telegram, for deploy/stack.
 
-What is to be told and to whom comes on stdin, since an address and a token here are secrets, and a
-command line can be seen by everybody on the machine.
+The alert comes on stdin, with its channels: their address and token are secrets, and every user of the machine
+can see a command line.
 """
 
 from __future__ import annotations
@@ -23,14 +23,23 @@ EVENTS = {
     "rollback": "rolled back",
     "recovery": "recovered",
 }
-NEEDED = ("event", "project", "host", "text")
-LONGEST = 4000
-"""Characters; Telegram takes 4096."""
-ATTEMPTS = 3
+"""The events, each with its words for people."""
+
+REQUIRED_FIELDS = ("event", "project", "host", "text")
+REQUIRED_TELEGRAM_FIELDS = ("api", "token", "chat")
+
+MAX_TEXT_CHARACTERS = 4000
+"""Telegram takes 4096."""
+
+MAX_ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 1.0
+"""The pause before the second attempt; each further pause is twice as long."""
+
+REQUEST_TIMEOUT_SECONDS = 10
 
 
 def send(text: str) -> list[str]:
-    """Send an alert; the names of the ways it went.
+    """Send an alert; return the channels that it was sent to.
 
     Args:
         text: a JSON object: `event` (failure, rollback or recovery), `project`, `host` and `text`, and
@@ -38,27 +47,27 @@ def send(text: str) -> list[str]:
             `webhook` (an address) and `telegram` (`api`, `token`, `chat`).
 
     Raises:
-        SettingsError: it is no such object.
-        NotReadyError: not everybody could be told; the message names no address's path and no token.
+        SettingsError: the text is not such an object.
+        NotReadyError: a channel failed; the message shows no path of an address and no token.
     """
     alert = _read(text)
     failed, sent = [], []
-    with httpx.Client(timeout=10) as client:
-        for way, (url, body) in _ways(alert).items():
+    with httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS) as client:
+        for channel, (url, body) in _channels(alert).items():
             try:
-                wrong = _post(client, url, body)
+                fault = _post(client, url, body)
             except httpx.InvalidURL:
-                wrong = "its address is none"
+                fault = "its address is invalid"
             except httpx.TransportError as error:
-                # It may well have arrived: a line in the log is better than to be told for ever.
-                sent.append(f"{way}, which has not answered ({type(error).__name__})")
+                # The alert may have arrived, and deploy/stack sends a failed alert again with every run.
+                sent.append(f"{channel}, which has not answered ({type(error).__name__})")
                 continue
-            if wrong:
-                failed.append(f"{way}: {wrong}")
+            if fault:
+                failed.append(f"{channel}: {fault}")
             else:
-                sent.append(way)
+                sent.append(channel)
     if failed:
-        raise NotReadyError("the alert did not reach everybody: " + "; ".join(failed))
+        raise NotReadyError("the alert was not sent to every channel: " + "; ".join(failed))
     return sent
 
 
@@ -66,10 +75,12 @@ def _read(text: str) -> Mapping[str, Any]:
     try:
         alert = json.loads(text)
     except ValueError as error:
-        raise SettingsError(f"the alert on stdin is no JSON: {error}") from None
+        raise SettingsError(f"the alert on stdin is not valid JSON: {error}") from None
     if not isinstance(alert, dict):
         raise SettingsError("the alert on stdin must be a JSON object")
-    faults = [f"{name} is missing" for name in NEEDED if not isinstance(alert.get(name), str)]
+    faults = [
+        f"{name} is missing" for name in REQUIRED_FIELDS if not isinstance(alert.get(name), str)
+    ]
     if alert.get("event") not in EVENTS:
         faults.append(f"event must be one of {', '.join(EVENTS)}")
     telegram = alert.get("telegram")
@@ -80,7 +91,7 @@ def _read(text: str) -> Mapping[str, Any]:
     elif telegram:
         faults += [
             f"telegram.{name} is missing"
-            for name in ("api", "token", "chat")
+            for name in REQUIRED_TELEGRAM_FIELDS
             if not telegram.get(name)
         ]
     if faults:
@@ -88,33 +99,32 @@ def _read(text: str) -> Mapping[str, Any]:
     return alert
 
 
-def _ways(alert: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
-    ways: dict[str, tuple[str, dict[str, Any]]] = {}
+def _channels(alert: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the URL and the JSON body for each channel, by the channel's name for people."""
+    channels: dict[str, tuple[str, dict[str, Any]]] = {}
     if webhook := alert.get("webhook"):
-        told = {name: alert[name] for name in NEEDED}
-        time = alert.get("time") or datetime.now(UTC).isoformat(timespec="seconds")
-        ways[f"webhook at {_place(webhook)}"] = (
-            webhook,
-            {**told, "time": time, "summary": _summary(alert)},
-        )
+        body = {
+            **{name: alert[name] for name in REQUIRED_FIELDS},
+            "time": alert.get("time") or datetime.now(UTC).isoformat(timespec="seconds"),
+            "summary": _summary(alert),
+        }
+        channels[f"webhook at {_origin(webhook)}"] = (webhook, body)
     if telegram := alert.get("telegram"):
         url = f"{telegram['api'].rstrip('/')}/bot{telegram['token']}/sendMessage"
-        ways[f"Telegram at {_place(telegram['api'])}"] = (
-            url,
-            {"chat_id": telegram["chat"], "text": in_words(alert)},
-        )
-    return ways
+        body = {"chat_id": telegram["chat"], "text": alert_to_text(alert)}
+        channels[f"Telegram at {_origin(telegram['api'])}"] = (url, body)
+    return channels
 
 
-def in_words(alert: Mapping[str, Any]) -> str:
-    """For people: what, where, why, and the last that init has said."""
+def alert_to_text(alert: Mapping[str, Any]) -> str:
+    """Return the alert for people: project, host, event, text, and init's last log line."""
     lines = [f"{alert['project']} on {alert['host']}: {EVENTS[alert['event']]}", "", alert["text"]]
     summary = _summary(alert)
     said = summary.get("event") if isinstance(summary, dict) else summary
     if isinstance(said, str):
         lines += ["", f"init: {said}"]
     text = "\n".join(lines)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text if len(text) <= MAX_TEXT_CHARACTERS else f"{text[: MAX_TEXT_CHARACTERS - 1]}…"
 
 
 def _summary(alert: Mapping[str, Any]) -> object:
@@ -130,29 +140,31 @@ def _post(client: httpx.Client, url: str, body: Mapping[str, Any]) -> str:
     """Post a body, with retries; return the reason of a failure, or an empty text.
 
     Raises:
-        httpx.TransportError: the connection was there, and then no answer came.
+        httpx.TransportError: the connection was established, and no answer came.
     """
-    wrong = ""
-    for attempt in range(ATTEMPTS):
+    fault = ""
+    for attempt in range(MAX_ATTEMPTS):
         if attempt:
-            time.sleep(0.5 * 2**attempt)
+            time.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
         try:
             answer = client.post(url, json=body)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
-            wrong = f"no connection ({error})"
+            fault = f"no connection ({error})"
         else:
             if answer.is_success:
                 return ""
-            wrong = f"answers {answer.status_code}"
-            if answer.status_code < 500:  # noqa: PLR2004 - what is wrong stays wrong
+            fault = f"answers {answer.status_code}"
+            if (
+                answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR
+            ):  # a repeated request would fail too
                 break
-    return wrong
+    return fault
 
 
-def _place(url: str) -> str:
-    """Scheme and host: the rest may be a secret."""
+def _origin(url: str) -> str:
+    """Return scheme and host: the rest may be a secret."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"
     return f"{parts.scheme}://{parts.hostname}"

@@ -432,7 +432,7 @@ def test_an_unchanged_run_does_not_look(site: Site) -> None:
     other = watched.with_(INIT_APPLICATION_ROLE="nobody").run()
     assert "roles: True" in other.err
     assert faults(other) == [
-        "it does not exist: CREATE ROLE \"nobody\" LOGIN PASSWORD '…'; and what it may do"
+        "it does not exist: CREATE ROLE \"nobody\" LOGIN PASSWORD '…'; and the rights it needs"
     ]
     assert len(faults(watched.run())) == 1
 
@@ -505,5 +505,5 @@ def test_a_superuser_hides_everything_else() -> None:
 def test_the_version_table_is_for_a_run_to_fix() -> None:
     """As far as it can."""
     [found] = compare(ROLE, [], [Relation("public", "public.v", version=True)], [])
-    assert found.ours
+    assert found.fixed_by_run
     assert re.match(r"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON public\.v FROM", found.fix)

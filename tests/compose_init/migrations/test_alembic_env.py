@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from compose_init.migrations.fingerprint import of_migrations
+from compose_init.migrations.fingerprint import fingerprint_migrations
 from tests.compose_init.migrations.test_upgrade import ASYNC, SYNC
 from tests.support.postgres import every_version
 from tests.support.programs import Finished, Program, write_history
@@ -132,18 +132,18 @@ def test_fingerprints_tell_files_apart(tmp_path: Path) -> None:
         (tmp_path / place).mkdir()
         write_history(tmp_path / place, {"a": "pass"}, env=SYNC)
     ini, other = tmp_path / "x" / "alembic.ini", tmp_path / "y" / "alembic.ini"
-    first = of_migrations(ini)
-    assert first == of_migrations(other)
+    first = fingerprint_migrations(ini)
+    assert first == fingerprint_migrations(other)
     env = tmp_path / "x" / "migrations" / "env.py"
     env.write_text(f"{SYNC}\n")
-    changed = of_migrations(ini)
+    changed = fingerprint_migrations(ini)
     assert changed.environment != first.environment
     assert changed.revisions == first.revisions
     revision = tmp_path / "x" / "migrations" / "versions" / "a.py"
     revision.write_text(revision.read_text() + "\n")
-    assert of_migrations(ini).revisions != changed.revisions
+    assert fingerprint_migrations(ini).revisions != changed.revisions
     ini.write_text("[alembic]\nscript_location = package_that_is_not_there:migrations\n")
-    assert of_migrations(ini) != of_migrations(ini)
+    assert fingerprint_migrations(ini) != fingerprint_migrations(ini)
 
 
 def test_a_version_table_that_moves(program: Program) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from compose_init.errors import NotReadyError, SettingsError
-from compose_init.server.alert import LONGEST, in_words, send
+from compose_init.server.alert import MAX_TEXT_CHARACTERS, alert_to_text, send
 from tests.support.http_answers import answering
 
 TOLD = {"event": "failure", "project": "dnd", "host": "cellar", "text": "init has failed"}
@@ -39,12 +39,12 @@ def test_both_ways() -> None:
         assert words in chat["text"]
 
 
-def test_nobody_is_to_be_told() -> None:
-    """That is no fault."""
+def test_no_channel_is_configured() -> None:
+    """It is not an error."""
     assert send(alert()) == []
 
 
-def test_a_server_that_stumbles_is_asked_again() -> None:
+def test_a_server_error_is_retried() -> None:
     """5xx, twice at most."""
     steps = iter([500, 200])
     with answering(lambda _: (next(steps), {})) as server:
@@ -66,15 +66,15 @@ def test_a_refusal_is_said_without_the_address() -> None:
     "webhook",
     ["http://u:secret@127.0.0.1:9/secret?secret", "http://[secret", "secret", "x:\x7fsecret"],
 )
-def test_an_address_that_nobody_is_at(webhook: str) -> None:
-    """Or that is none: named by its host alone."""
+def test_an_address_that_cannot_be_reached(webhook: str) -> None:
+    """An unreachable or invalid address is named by its host alone."""
     with pytest.raises(NotReadyError) as caught:
         send(alert(webhook=webhook))
     assert "secret" not in str(caught.value).replace("://secret", "")
 
 
-def test_who_takes_it_and_does_not_answer_is_told_once() -> None:
-    """It may have arrived: that counts as told, and is said."""
+def test_a_channel_that_does_not_answer_counts_as_told() -> None:
+    """The alert may have arrived; the output says that there was no answer."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def hang_up() -> None:
@@ -102,18 +102,18 @@ def test_the_last_line_of_a_log_as_summary(line: str, summary: object, words: st
         send(alert(summary=line, time="2026-11-24T02:15:00Z", webhook=server.url))
     assert server.bodies[0]["summary"] == summary
     assert server.bodies[0]["time"] == "2026-11-24T02:15:00Z"
-    assert words in in_words({**TOLD, "summary": line})
+    assert words in alert_to_text({**TOLD, "summary": line})
 
 
 def test_a_long_text_is_cut() -> None:
     """Telegram takes no more."""
-    assert len(in_words({**TOLD, "text": "x" * 9999})) == LONGEST
+    assert len(alert_to_text({**TOLD, "text": "x" * 9999})) == MAX_TEXT_CHARACTERS
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "no JSON"),
+        ("{", "not valid JSON"),
         ("[]", "must be a JSON object"),
         ('{"event": "x"}', "project is missing; host is missing; text is missing; event must be"),
         (json.dumps({**TOLD, "telegram": {"api": "x"}}), "telegram.token is missing"),
@@ -121,8 +121,8 @@ def test_a_long_text_is_cut() -> None:
         (json.dumps({**TOLD, "webhook": ["x"]}), "webhook must be an address"),
     ],
 )
-def test_what_is_no_alert(text: str, words: str) -> None:
-    """All of it at once."""
+def test_an_invalid_alert(text: str, words: str) -> None:
+    """All faults are listed at once."""
     with pytest.raises(SettingsError, match=words):
         send(text)
 
