@@ -6,7 +6,6 @@ manifest ─▶ each source ─▶ its JSON Schema ─▶ stage ─▶ names tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -23,14 +22,12 @@ from compose_seeder.errors import (
     did_you_mean,
     quote,
 )
+from compose_seeder.http_client.path_template import record_fields
 from compose_seeder.inputs import resolve_inputs
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.manifest.parse import load
 from compose_seeder.reconcile.staging import PENDING, Desired, stage
 from compose_seeder.sources.location import Sources
-
-PLACEHOLDER = re.compile(r"\{(?!live\.)([^{}]+)\}")
-"""A field of the record, in a request's path."""
 
 Warn = Callable[[str], None]
 """Called with each warning: what looks wrong, and is right where the database holds more than the files."""
@@ -124,7 +121,7 @@ def _check_templates(checked: _Checked) -> None:
     named = [(name, request) for name, request in templates.items() if request]
     named += [("confirm", confirm.request) for confirm in http.confirm]
     for name, request in named:
-        for field_name in PLACEHOLDER.findall(request):
+        for field_name in record_fields(request):
             if field_name not in has:
                 problem = f"http.{name} names {{{field_name}}}, but no record has that field"
                 checked.errors.append(

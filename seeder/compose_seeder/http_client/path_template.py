@@ -15,8 +15,17 @@ PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 """`{field}` of the record, `{live.field}` of the API's own record."""
 
 
+LIVE = "live."
+"""The beginning of a placeholder for a field of the API's own record."""
+
+
 class PathError(Exception):
     """A path needs a field that the record does not have, or that fits no path."""
+
+
+def record_fields(template: str) -> list[str]:
+    """Return the fields of the record that a path names; not those of the API's own record."""
+    return [name for name in PLACEHOLDER.findall(template) if not name.startswith(LIVE)]
 
 
 def expand_path(template: str, record: Record, live: Record) -> str:
@@ -28,8 +37,8 @@ def expand_path(template: str, record: Record, live: Record) -> str:
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
-        fields = live if name.startswith("live.") else record
-        field_name = name.removeprefix("live.")
+        fields = live if name.startswith(LIVE) else record
+        field_name = name.removeprefix(LIVE)
         found = fields.get(field_name)
         if found is None or isinstance(found, dict | list) or str(found) in {"", ".", ".."}:
             whose = "the API's record" if fields is live else "the record"

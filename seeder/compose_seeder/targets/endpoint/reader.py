@@ -30,10 +30,18 @@ from compose_seeder.targets.endpoint.pagination import (
 
 Json = Any
 Key = tuple[Any, ...]
+"""The values of a record's key fields."""
+
 Live = tuple[Key, dict[str, Json]]
+"""A record of the API, with its key."""
 
 GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 """Answers that mean: is not there, or not any more."""
+
+
+def decode_fields(wanted: Desired) -> dict[str, Json]:
+    """Return the values of a desired record, by field."""
+    return {name: decode(value) for name, value in wanted.document.items()}
 
 
 class Reader:
@@ -100,18 +108,18 @@ class Reader:
 
     def _by_key(self, wanted: Desired) -> Outcome[Live]:
         request = self._dataset.http.get or ""
-        named = {name: decode(value) for name, value in wanted.document.items()}
+        named = decode_fields(wanted)
         try:
             answer = self._requests.send(request, named, {})
-            found = self._these(answer, wanted.key)
+            found = self._with_key(answer, wanted.key)
         except AnswerError as error:
             if error.status in GONE:
                 return Outcome([])
             raise self._unreadable(wanted.key, wanted, error) from None
         return Outcome([(wanted.key, record) for record in found])
 
-    def _these(self, answer: Json, key: Key) -> list[dict[str, Json]]:
-        """Return the records in an answer that have the key: of an array, or the one that it is."""
+    def _with_key(self, answer: Json, key: Key) -> list[dict[str, Json]]:
+        """Return the records with the key in an answer, which is an array or one record."""
         pointer = self._dataset.http.items
         if answer is None or leads_to_null(answer, pointer):
             return []

@@ -29,8 +29,7 @@ from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
 from compose_seeder.targets.endpoint.json_values import project, structure_of
-from compose_seeder.targets.endpoint.reader import Key, Live, Reader
-from compose_seeder.targets.endpoint.writer import fields_of
+from compose_seeder.targets.endpoint.reader import Key, Live, Reader, decode_fields
 
 Json = Any
 
@@ -129,7 +128,9 @@ class EndpointSides:
             cursor.copy(statements("endpoint")["copy_source_records"]) as copy,
         ):
             for record in desired:
-                structures = {name: structure_of(part) for name, part in fields_of(record).items()}
+                structures = {
+                    name: structure_of(part) for name, part in decode_fields(record).items()
+                }
                 text = encode({name: part for name, part in structures.items() if part}).decode()
                 key, document = encode(record.key).decode(), encode(record.document).decode()
                 copy.write_row((record.position, key, document, text))
@@ -155,7 +156,7 @@ class EndpointSides:
     ) -> dict[str, Json]:
         """Return the fields to compare, with their structure: the file's, or the ledger's of a record that left it."""
         if wanted:
-            return fields_of(wanted)
+            return decode_fields(wanted)
         if structure is None:
             return {}
         return {name: structure.get(name) for name in self.fields if name in record}
@@ -171,7 +172,7 @@ class EndpointSides:
         for key, record in self.live.items():
             wanted = by_key.get(key)
             if self._is_hidden(record, wanted, detailed, owned=key in removed):
-                named = fields_of(wanted) if wanted else record
+                named = decode_fields(wanted) if wanted else record
                 hidden.append(partial(self.reader.complete, (key, record), named, wanted))
             else:
                 yield key, record

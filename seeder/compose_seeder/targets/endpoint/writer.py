@@ -2,8 +2,8 @@
 
     POST, PUT or PATCH ─▶ answer ─▶ GET confirm… ─▶ what the API shows of it, and what it did not keep
 
-An answer of 4xx is the record's own. Where the API refuses many at once, or says that a record is
-there already, the record's fate is open: the target looks again.
+An answer of 4xx concerns the record alone. Where the API refuses many records at once, or says that a record
+exists already, the record's fate is open: it is compared again (`sender.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from compose_seeder.documents.record_values import format_key
-from compose_seeder.exact_json import decode, encode
+from compose_seeder.exact_json import encode
 from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.worker_pool import Outcome
 from compose_seeder.json_pointer import follow_pointer
@@ -23,12 +23,18 @@ from compose_seeder.manifest.http_options import Bulk
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.plan import Change
 from compose_seeder.reconcile.staging import Desired
+from compose_seeder.targets.endpoint.bulk_answer import match_answers
 from compose_seeder.targets.endpoint.json_values import differences, project
-from compose_seeder.targets.endpoint.reader import GONE, Reader
+from compose_seeder.targets.endpoint.reader import GONE, Key, Reader, decode_fields
 
 Json = Any
-Key = tuple[Any, ...]
 Fate = Literal["written", "renamed", "refused", "unread", "doubtful", "unseen"]
+"""What became of a record.
+
+written: accepted, and read back where that is asked for. renamed: accepted under another key. refused: not accepted.
+unread: accepted, and cannot be read back. unseen: accepted, and the answer does not show it. doubtful: not accepted by
+this request, and perhaps there already.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +43,9 @@ class Written:
 
     Attributes:
         change: what was to be done.
-        fate: renamed: written, and there under another key; refused: it is not there, or not changed;
-            unread: taken, and not to be read back; unseen: taken, and not shown; doubtful: not taken now,
-            and there already for all one can tell.
+        fate: what became of it.
         observed: what the API shows of it.
-        missing: paths of what it does not show as it was written.
+        missing: the paths of values that the API does not show as they were written.
         problem: the API's words.
     """
 
@@ -55,11 +59,6 @@ class Written:
     def position(self) -> int:
         """The position of the record in the file."""
         return self.change.position or 0
-
-
-def fields_of(wanted: Desired) -> dict[str, Json]:
-    """Return the record's values."""
-    return {name: decode(value) for name, value in wanted.document.items()}
 
 
 class Writer:
@@ -97,7 +96,7 @@ class Writer:
     def write(self, change: Change) -> Outcome[Written]:
         """Create or update one record."""
         wanted = self._desired[change.position or 0]
-        fields = fields_of(wanted)
+        fields = decode_fields(wanted)
         live = self._live.get(wanted.key, {})
         try:
             if change.action == "create":
@@ -116,7 +115,7 @@ class Writer:
         The API may have taken some of them where it answers with an error, or not with the records.
         """
         wanted = [self._desired[change.position or 0] for change in changes]
-        fields = [fields_of(one) for one in wanted]
+        fields = [decode_fields(one) for one in wanted]
         array = encode([one.document for one in wanted])
         body = encode({bulk.into: fields}) if bulk.into else array
         idempotency_key = self._idempotency_key("", array, bulk.request)
@@ -125,7 +124,9 @@ class Writer:
         except AnswerError as error:
             fate: Fate = "unseen" if error.accepted else "doubtful"
             return Outcome([Written(one, fate, problem=error.problem) for one in changes])
-        answers = self._in_order(follow_pointer(answer, bulk.items), wanted)
+        answers = match_answers(
+            follow_pointer(answer, bulk.items), [one.key for one in wanted], self._dataset.key
+        )
         if answers is None:
             problem = "the answer to http.bulk is not an array of the same records"
             return Outcome([Written(one, "unseen", problem=problem) for one in changes])
@@ -139,7 +140,7 @@ class Writer:
         """Delete one of the API's own records.
 
         Returns:
-            Why the API does not; "" where it did, or had none any more.
+            Why the API does not delete it; "" where it did, or where the record was gone.
 
         Raises:
             CredentialsError, InterruptedTargetError: as the API answers.
@@ -182,7 +183,7 @@ class Writer:
     ) -> dict[str, Any]:
         """Return the record for an API that replaces what it has: with the live values of what is not written.
 
-        Those of fields that only other records name as well, where they are plain: the API takes them.
+        Live values of fields that only other records name are sent too, where they are plain: the API accepts them.
         """
         body: dict[str, Any] = dict(wanted.document)
         kept = self._not_written(change)
@@ -243,22 +244,6 @@ class Writer:
         key = format_key(other, [seen[name] for name in other])
         return f"it was created, and the API has given it another key: {key}; give it that key in the file"
 
-    def _in_order(self, answers: Json, wanted: list[Desired]) -> list[Json] | None:
-        """Return the answers in the order of the records: by their keys where they show them."""
-        if not isinstance(answers, list) or len(answers) != len(wanted):
-            return None
-        if not all(isinstance(answer, dict) for answer in answers):
-            return None
-        names = self._dataset.key
-        shown = [name in answer for answer in answers for name in names]
-        if not any(shown):
-            return answers
-        if not all(shown):  # among records, something else: errors of those that were not taken
-            return None
-        by_key = {_hashable(answer, names): answer for answer in answers}
-        found = [by_key.get(tuple(map(str, one.key))) for one in wanted]
-        return None if None in found else found
-
 
 def _missing(
     fields: Mapping[str, Json], observed: Mapping[str, Json], kept: set[str]
@@ -269,11 +254,7 @@ def _missing(
 
 
 def _is_plain(value: Json) -> bool:
-    """Return whether it is a value, or a list of some; null says nothing that leaving it out does not."""
+    """Return whether it is a scalar or a list of scalars; null adds nothing to a body that leaves it out."""
     if isinstance(value, list):
         return not any(isinstance(part, dict | list) for part in value)
     return value is not None and not isinstance(value, dict)
-
-
-def _hashable(answer: Mapping[str, Json], names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(str(answer[name]) for name in names)
