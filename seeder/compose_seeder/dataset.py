@@ -40,7 +40,7 @@ class Seeding:
         """Bring the target to what the source says, or plan it.
 
         Args:
-            inputs: of the dataset.
+            inputs: the dataset's source, JSON Schema and variables.
 
         Returns:
             The plan as it came out, and the source's fingerprint.

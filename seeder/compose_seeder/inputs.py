@@ -101,7 +101,7 @@ def resolve_inputs(location: str, manifest: Manifest, sources: Sources) -> dict[
     """Resolve the inputs of each dataset, by dataset.
 
     Args:
-        location: the manifest's.
+        location: the manifest's path or URL.
         manifest: the datasets.
         sources: the settings for sources.
 
@@ -111,7 +111,7 @@ def resolve_inputs(location: str, manifest: Manifest, sources: Sources) -> dict[
     found: dict[str, Inputs] = {}
     faults: list[str] = []
 
-    def beside(dataset: Dataset, key: str, named: str) -> Source | None:
+    def resolve(dataset: Dataset, key: str, named: str) -> Source | None:
         try:
             return sources.beside(location, named)
         except ManifestError as error:
@@ -119,8 +119,8 @@ def resolve_inputs(location: str, manifest: Manifest, sources: Sources) -> dict[
             return None
 
     for dataset in manifest.datasets:
-        source = beside(dataset, "source", dataset.source)
-        schema = beside(dataset, "schema", dataset.schema_) if dataset.schema_ else None
+        source = resolve(dataset, "source", dataset.source)
+        schema = resolve(dataset, "schema", dataset.schema_) if dataset.schema_ else None
         if source:
             variables = tuple(map(sources.variable, dataset.env))
             found[dataset.name] = Inputs(dataset, source, schema, variables)

@@ -1,4 +1,4 @@
-"""How to seed, and whom to tell."""
+"""The options of a seeding, and its callbacks."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from compose_seeder.documents.json_schema import schema_of
 from compose_seeder.documents.record_values import Scalar
 from compose_seeder.errors import InterruptedTargetError, ManifestError, SourceError, did_you_mean
 from compose_seeder.inputs import Inputs, resolve_inputs
-from compose_seeder.manifest.models import Manifest
+from compose_seeder.manifest.models import Dataset, Manifest
 from compose_seeder.manifest.parse import load
 from compose_seeder.options import Options, no_api
 from compose_seeder.postgres import Connection
@@ -21,8 +21,7 @@ from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.sources.location import Sources
 
 EVERYTHING = Options()
-"""Every dataset, where something has changed."""
-
+"""Every dataset that has changed."""
 
 SESSION = """
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1;
@@ -30,9 +29,9 @@ SET bytea_output = 'hex'; SET jit = off; SET work_mem = '96MB'; SET random_page_
 SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), false)
 WHERE current_setting('search_path') !~ 'pg_temp';
 """
-"""One way to write each value, so that it has one text, and with it one hash, in every run.
+"""The settings of the session: each value is written in one way, so that it has the same hash in every run.
 
-What an index finds has just been read completely, and is in memory: hence the cost of a random page.
+The rows that an index finds have just been read, and are in memory: hence the cost of a random page.
 
 Temporary tables are searched last: by default they come before an application's `plan` or `live`.
 """
@@ -41,13 +40,13 @@ Temporary tables are searched last: by default they come before an application's
 def examine(
     location: str, sources: Sources, *, only: tuple[str, ...] = (), api: bool = True
 ) -> None:
-    """Find what is wrong before anything is begun: in the manifest, or with what it names.
+    """Check the manifest, and whether what it names can be read, before anything is begun.
 
     Args:
         location: the manifest's path or URL.
         sources: how to read.
-        only: names of datasets that shall be seeded; all where it is empty.
-        api: whether there is one, for datasets with an endpoint.
+        only: names of the datasets to seed; all where it is empty.
+        api: an API is configured, for datasets with an endpoint.
 
     Raises:
         ManifestError: the manifest is wrong, or has no such dataset, or there is no API.
@@ -56,19 +55,11 @@ def examine(
     manifest, _ = load(location, sources)
     inputs = resolve_inputs(location, manifest, sources)
     _check_names(manifest, only)
-    chosen = [d for d in manifest.datasets if not only or d.name in only]
+    chosen = _chosen(manifest, only)
     if not api and any(dataset.endpoint for dataset in chosen):
         no_api()
     _check_variables([inputs[dataset.name] for dataset in chosen])
-    unreadable = []
-    for dataset in chosen:
-        for each in inputs[dataset.name]:
-            try:
-                each.fingerprint()
-            except SourceError as error:
-                unreadable.append(f"dataset {dataset.name}: {error}")
-    if unreadable:
-        raise SourceError("\n".join(unreadable))
+    _check_readable([inputs[dataset.name] for dataset in chosen])
 
 
 def seed(
@@ -109,42 +100,65 @@ def _seed_in_order(
 ) -> list[Plan]:
     """Seed the datasets in the manifest's order, and add the fingerprint of each input that is read."""
     pending: set[Scalar] = set()
-    chosen = [d for d in manifest.datasets if not options.only or d.name in options.only]
+    chosen = _chosen(manifest, options.only)
     plans: dict[str, Plan] = {}
     postponed: list[Seeding] = []
     for number, dataset in enumerate(chosen):
-        its = inputs[dataset.name]
-        schema = schema_of(dataset, its.schema)
-        if its.schema and schema:
-            fingerprints[its.schema.location] = schema.fingerprint
+        own = inputs[dataset.name]
+        schema = schema_of(dataset, own.schema)
+        if own.schema and schema:
+            fingerprints[own.schema.location] = schema.fingerprint
         # A later dataset of the same target may have the record now.
-        later = not options.plan and any(
+        deletes_later = not options.plan and any(
             other.prune or other.target == dataset.target for other in chosen[number + 1 :]
         )
-        siblings = tuple(
-            other.name
-            for other in manifest.datasets
-            if other.target == dataset.target and other is not dataset
-        )
         run = DatasetRun(
-            ledger.connection, ledger, dataset, options, pending, siblings, deletes_now=not later
+            ledger.connection,
+            ledger,
+            dataset,
+            options,
+            pending,
+            _siblings(manifest, dataset),
+            deletes_now=not deletes_later,
         )
-        plan, fingerprint = Seeding(run, schema).seed(its)
-        fingerprints[its.source.location] = fingerprint
-        fingerprints |= {each.location: each.fingerprint() for each in its.variables}
+        plan, fingerprint = Seeding(run, schema).seed(own)
+        fingerprints[own.source.location] = fingerprint
+        fingerprints |= {each.location: each.fingerprint() for each in own.variables}
         plans[dataset.name] = plan
-        if later and plan.counts.deleted:
+        if deletes_later and plan.counts.deleted:
             postponed.append(Seeding(replace(run, deletes_now=True), schema))
         else:
             options.finished(plan)
-    # Records are deleted before the records that they refer to, whose datasets come first in the manifest.
+    _delete_postponed(postponed, inputs, plans)
+    return list(plans.values())
+
+
+def _delete_postponed(
+    postponed: Sequence[Seeding], inputs: Mapping[str, Inputs], plans: dict[str, Plan]
+) -> None:
+    """Delete what earlier datasets left, and put the counts into their `plans`.
+
+    In reverse: records are deleted before the records that they refer to, whose datasets come first in the manifest.
+    """
     for seeding in reversed(postponed):
         name = seeding.run.dataset.name
         done, _ = seeding.seed(inputs[name])
         released = plans[name].counts.released + done.counts.released
         plans[name] = plans[name].with_counts(deleted=done.counts.deleted, released=released)
-        options.finished(plans[name])
-    return list(plans.values())
+        seeding.run.options.finished(plans[name])
+
+
+def _chosen(manifest: Manifest, only: tuple[str, ...]) -> list[Dataset]:
+    return [dataset for dataset in manifest.datasets if not only or dataset.name in only]
+
+
+def _siblings(manifest: Manifest, dataset: Dataset) -> tuple[str, ...]:
+    """Return the names of the manifest's other datasets that have the same target."""
+    return tuple(
+        other.name
+        for other in manifest.datasets
+        if other.target == dataset.target and other is not dataset
+    )
 
 
 def _prepare(connection: Connection, *, create: bool) -> AbstractContextManager[Ledger]:
@@ -178,3 +192,15 @@ def _check_variables(inputs: list[Inputs]) -> None:
             faults.append(str(error))
     if faults:
         raise ManifestError("\n".join(faults))
+
+
+def _check_readable(inputs: list[Inputs]) -> None:
+    unreadable = []
+    for own in inputs:
+        for each in own:
+            try:
+                each.fingerprint()
+            except SourceError as error:
+                unreadable.append(f"dataset {own.dataset.name}: {error}")
+    if unreadable:
+        raise SourceError("\n".join(unreadable))

@@ -30,7 +30,7 @@ from compose_seeder.reconcile.staging import PENDING, Desired, stage
 from compose_seeder.sources.location import Sources
 
 Warn = Callable[[str], None]
-"""Called with each warning: what looks wrong, and is right where the database holds more than the files."""
+"""Called with each warning: what may be wrong, and is right where the database holds more than the files."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ def _check_records(checked: _Checked, document: Documents, schema: RecordSchema 
     dataset = checked.dataset
 
     def lookup(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:
-        name = next(name for name, one in dataset.refs.items() if one is ref)
+        name = next(name for name, own in dataset.refs.items() if own is ref)
         checked.wanted[name] = values
         return {value: [PENDING] for value in values}
 
@@ -149,22 +149,22 @@ def _warn_of_names(checked: _Checked, warn: Warn) -> None:
 
 def _check_references(found: list[_Checked], warn: Warn) -> None:
     """Check that an earlier dataset creates what a reference needs; a later one is a fault."""
-    for place, checked in enumerate(found):
+    for position, checked in enumerate(found):
         for name, ref in checked.dataset.refs.items():
-            earlier = list(_creating(found[: place + 1], ref))
-            later = list(_creating(found[place + 1 :], ref))
+            earlier = list(_creators(found[: position + 1], ref))
+            later = list(_creators(found[position + 1 :], ref))
             missing = _without(checked.wanted.get(name, []), earlier, ref)
             late = [value for value in missing if value not in _without(missing, later, ref)]
             if late:
                 checked.faults += _order_faults(checked, ref, late, later)
-            elif missing and earlier and all(one.is_known for one in earlier):
+            elif missing and earlier and all(creator.is_known for creator in earlier):
                 warn(_missing_rows_warning(checked, ref, missing, earlier))
 
 
-def _creating(some: list[_Checked], ref: Ref) -> Iterator[_Checked]:
-    for one in some:
-        if one.dataset.is_referred_to(ref):
-            yield one
+def _creators(datasets: list[_Checked], ref: Ref) -> Iterator[_Checked]:
+    for checked in datasets:
+        if checked.dataset.is_referred_to(ref):
+            yield checked
 
 
 def _without(values: list[Scalar], creators: list[_Checked], ref: Ref) -> list[Scalar]:
