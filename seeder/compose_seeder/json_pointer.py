@@ -18,8 +18,11 @@ def follow_pointer(document: Any, pointer: str) -> Any:
 
 
 def leads_to_null(document: Any, pointer: str) -> bool:
-    """Tell if a pointer leads to a null that is written there."""
-    parent, _, last = pointer.rpartition("/")
-    container = follow_pointer(document, parent)
-    (name,) = split_pointer(f"/{last}")
-    return isinstance(container, dict) and container.get(name, 0) is None
+    """Tell if a pointer leads to a null that is written there, or through one."""
+    for name in split_pointer(pointer):
+        if not isinstance(document, dict) or name not in document:
+            return False
+        document = document[name]
+        if document is None:
+            return True
+    return False

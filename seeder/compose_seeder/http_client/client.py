@@ -7,7 +7,7 @@ other 3xx, 4xx ─▶ AnswerError      429, 5xx, no answer ─▶ again (`retry`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 import httpx
@@ -79,11 +79,22 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list, its own URL, and the URL of the next page from its `Link` header."""
+    """A page of a list.
+
+    Attributes:
+        url: its own.
+        link: the URL of the next page, from the `Link` header.
+        status: of the answer.
+        headers: of the answer.
+        is_blank: the answer has no body; a body of `null` is none.
+    """
 
     document: Json
     url: httpx.URL
     link: str | None
+    status: int = HTTPStatus.OK
+    headers: httpx.Headers = field(default_factory=httpx.Headers)
+    is_blank: bool = False
 
 
 class Requests:
@@ -148,8 +159,12 @@ class Requests:
         """
         call = Call("GET", url)
         answer = self._ask(call)
-        link = answer.links.get("next", {}).get("url")
-        return Page(self._document(answer, call), answer.request.url, link)
+        links = answer.links.values()
+        following = (each for each in links if "next" in each.get("rel", "").lower().split())
+        link = next(following, {}).get("url")
+        document = self._document(answer, call)
+        blank = not answer.content
+        return Page(document, answer.request.url, link, answer.status_code, answer.headers, blank)
 
     @property
     def base(self) -> httpx.URL:

@@ -80,6 +80,7 @@ class Http(Model):
     Attributes:
         list_: answers with all records; or
         get: answers with the record of a key, by its fields in the path.
+        empty: status by which `list` says that there are no records.
         exists: status by which `create` says that the record is there already.
     """
 
@@ -91,6 +92,7 @@ class Http(Model):
     get: Read | None = None
     items: Pointer = ""
     pages: Pages | None = None
+    empty: Annotated[int, Field(ge=400, le=499)] | None = None
     exists: Annotated[int, Field(ge=400, le=499)] | None = None
     idempotency_key: bool = False
     confirm: tuple[Confirm, ...] = ()
@@ -122,6 +124,8 @@ class Http(Model):
             yield "http.list and http.get exclude each other; remove one of them"
         if not any(f"{{{field}}}" in self.get for field in key):
             yield f"http.get must name a field of the key to find a record, as in {EXAMPLES['get']}"
+        if self.empty:
+            yield "http.empty needs http.list, and http.get is set; remove one of them"
         if self.pages:
             yield "http.pages needs http.list, and http.get is set; remove one of them"
         if prune:

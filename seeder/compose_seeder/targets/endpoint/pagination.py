@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -18,43 +19,9 @@ from compose_seeder.errors import quote
 from compose_seeder.http_client.client import AnswerError, Page, Requests
 from compose_seeder.json_pointer import follow_pointer, leads_to_null
 from compose_seeder.manifest.http_options import Http, Pages
+from compose_seeder.targets.endpoint.completeness import check_last_page, check_whole
 
 Json = Any
-
-NEXT_PAGE = (
-    "next",
-    "next_page",
-    "nextPage",
-    "next_cursor",
-    "nextCursor",
-    "next_page_token",
-    "nextPageToken",
-    "next_url",
-    "nextLink",
-    "@odata.nextLink",
-    "has_more",
-    "hasMore",
-    "has_next",
-    "hasNext",
-)
-"""Fields by which an answer says that it is not all."""
-
-TOTAL = (
-    "total",
-    "count",
-    "total_count",
-    "totalCount",
-    "total_items",
-    "totalItems",
-    "total_results",
-    "totalResults",
-    "total_elements",
-    "totalElements",
-)
-"""Fields by which it says how many records there are."""
-
-ENVELOPES = ("", "/links", "/_links", "/meta", "/pagination", "/paging")
-"""The places of these fields in an answer."""
 
 MAX_PAGES = 100_000
 """How many pages a list may have."""
@@ -84,22 +51,23 @@ def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
     seen: set[str] = set()
     before, offset = None, 0
     for _ in range(MAX_PAGES):
-        page = requests.page(url)
-        records = records_of(page.document, http.items)
+        page = _page(requests, url, http, is_first=not seen)
+        if page is None:
+            return
+        records = _records_in(page, http.items)
         seen.add(str(page.url))
         if records and records == before:
             how = pages.offset or pages.cursor if pages else None
             raise AnswerError(f"the list does not follow {how or 'its pages'}: a page came again")
         yield records
         if pages is None:
-            check_complete(page.document, page.link)
-            _all_there(page.document, len(records))
+            check_whole(page, http.items, len(records))
             return
         before, offset = records, offset + len(records)
         following = _next(pages, page, offset if records else None)
         if following is None:
             if not pages.offset:  # else the last page is the one that is empty, whatever it says
-                check_complete(page.document, page.link)
+                check_last_page(page, http.items)
             return
         if origin(following) != origin(requests.base):
             raise AnswerError(f"the next page is at another server, {following.host}: not asked")
@@ -107,6 +75,33 @@ def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
         if url in seen:
             raise AnswerError(f"the list leads back to a page that it has shown: {quote(url)}")
     raise AnswerError(f"the list has more than {MAX_PAGES:,} pages")
+
+
+def _page(requests: Requests, url: str, http: Http, *, is_first: bool) -> Page | None:
+    """Return a page; None where the API answers as it does when there are no records.
+
+    Raises:
+        AnswerError: as `Requests.page`; for 404 and 410, with what can be declared.
+    """
+    try:
+        return requests.page(url)
+    except AnswerError as error:
+        if not is_first and not (http.pages and http.pages.offset):
+            raise  # a page that another one names has to be there
+        if error.status == http.empty:
+            return None
+        if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+            hint = f"; if that is its answer as long as there are no records, say empty = {error.status} in http"
+            raise AnswerError(error.problem + hint, error.status) from None
+        raise
+
+
+def _records_in(page: Page, pointer: str) -> list[Json]:
+    """Return the records on a page; none where it has no content or a null."""
+    null = page.document is None and not page.is_blank
+    if page.status in {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT} or null:
+        return []
+    return records_of(page.document, pointer)
 
 
 def _next(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
@@ -146,29 +141,6 @@ def origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 def _with(url: str, parameters: dict[str, str]) -> str:
     return str(httpx.URL(url).copy_merge_params(parameters))
-
-
-def check_complete(answer: Json, link: str | None) -> None:
-    """Raise `AnswerError` where an answer says of itself that it is not all."""
-    places = [follow_pointer(answer, pointer) for pointer in ENVELOPES]
-    said = any(place.get(name) for place in places if isinstance(place, dict) for name in NEXT_PAGE)
-    if said or link:
-        raise AnswerError(
-            "it answers in pages; say in http.pages how to follow them, or name a request that answers with"
-            " all records at once"
-        )
-
-
-def _all_there(answer: Json, shown: int) -> None:
-    """Raise `AnswerError` where a list that is no page says that there are more records than it shows."""
-    places = [follow_pointer(answer, pointer) for pointer in ENVELOPES]
-    found = [place.get(name) for place in places if isinstance(place, dict) for name in TOTAL]
-    most = max((n for n in found if isinstance(n, int) and not isinstance(n, bool)), default=0)
-    if most > shown:
-        raise AnswerError(
-            f"it says that there are {most} records, and shows {shown}: say in http.pages how to follow its pages,"
-            " or name a request that answers with all records at once"
-        )
 
 
 def records_of(answer: Json, pointer: str) -> list[Json]:

@@ -20,9 +20,9 @@ from compose_seeder.http_client.worker_pool import Job, Outcome, run_jobs
 from compose_seeder.json_pointer import follow_pointer, leads_to_null
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.staging import Desired
+from compose_seeder.targets.endpoint.completeness import check_answer
 from compose_seeder.targets.endpoint.json_values import merge_confirmed
 from compose_seeder.targets.endpoint.pagination import (
-    check_complete,
     key_problem,
     list_records,
     records_of,
@@ -133,7 +133,7 @@ class Reader:
             other = format_key(self._dataset.key, self._key(found))
             raise AnswerError(f"{self._dataset.http.get}: answered with another record: {other}")
         if not same:
-            check_complete(answer, None)
+            check_answer(answer, pointer)
         return same
 
     def _key(self, record: Mapping[str, Json]) -> Key:

@@ -62,6 +62,7 @@ def test_an_answer_that_is_not_the_record(through: Through, api: Api) -> None:
         ('get = "GET /e/all"', "http.get must name a field of the key"),
         ('get = "GET /e/{slug}/{live.id}"', "http.get names {live"),
         ('get = "GET /e/{slug}"\npages = { link = true }', "http.pages needs http.list"),
+        ('get = "GET /e/{slug}"\nempty = 404', "http.empty needs http.list"),
         ('list = "GET /e"\nbulk = "POST /e/{slug}"', "http.bulk creates many records"),
         ('list = "GET /e"\nbulk = { request = "POST /e", sise = 3 }', "did you mean size"),
         ("", "http.list or http.get is missing"),
