@@ -164,7 +164,7 @@ class Run:
                 self._migrations.graph()
 
     def _hold_lock(self) -> AbstractContextManager[advisory_lock.Lock]:
-        return advisory_lock.held(
+        return advisory_lock.hold(
             self.settings.need_database(),
             database_timeout=self.settings.database_timeout,
             timeout=self.settings.lock_timeout,

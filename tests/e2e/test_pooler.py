@@ -171,7 +171,7 @@ def test_a_pooler_with_more_sessions_than_it_is_asked_for(start: Start) -> None:
     """Nobody else may get ours for long; then we get another one ourselves."""
     pooler = start("transaction", server_round_robin="1", default_pool_size="40")
     fill(pooler, TEST_ROUNDS + 5)
-    holding = advisory_lock.held(pooler.place, database_timeout=60, timeout=1)
+    holding = advisory_lock.hold(pooler.place, database_timeout=60, timeout=1)
     with pytest.raises(SettingsError, match="is the address of a pooler"), holding:
         pass
     assert pooler.locks() == 0
@@ -196,11 +196,11 @@ def test_a_pooler_that_leaves_a_session_to_its_client_will_do(
 def test_the_lock_through_a_pooler_keeps_others_out(start: Start) -> None:
     """It is one lock, whichever way a run comes."""
     pooler = start("session")
-    with advisory_lock.held(pooler.place, database_timeout=60, timeout=1) as taken:
+    with advisory_lock.hold(pooler.place, database_timeout=60, timeout=1) as taken:
         for way in (pooler.url, pooler.direct):
             with (
                 pytest.raises(LockError, match="held by compose-init, process "),
-                advisory_lock.held(from_url(way), database_timeout=60, timeout=0.1),
+                advisory_lock.hold(from_url(way), database_timeout=60, timeout=0.1),
             ):
                 pass
         taken.check()
@@ -210,7 +210,7 @@ def test_a_pool_that_is_too_small(start: Start, monkeypatch: pytest.MonkeyPatch)
     """It is said, and not waited for as long as the pooler would."""
     monkeypatch.setattr(advisory_lock, "SERVER_SESSION", 0.5)
     pooler = start("session", default_pool_size="1")
-    holding = advisory_lock.held(pooler.place, database_timeout=60, timeout=1)
+    holding = advisory_lock.hold(pooler.place, database_timeout=60, timeout=1)
     with (
         pytest.raises(NotReadyError, match="its pool is too small, or all of it is in use"),
         holding,
@@ -224,7 +224,7 @@ def test_a_pooler_that_is_not_recognized(start: Start, monkeypatch: pytest.Monke
     monkeypatch.setattr(advisory_lock, "_refuse_shared_sessions", lambda *_: None)
     pooler = start("transaction", server_round_robin="1")
     fill(pooler, 5)
-    holding = advisory_lock.held(pooler.place, database_timeout=60, timeout=1)
+    holding = advisory_lock.hold(pooler.place, database_timeout=60, timeout=1)
     with pytest.raises(SettingsError, match="is the address of a pooler"), holding:
         pass
     assert pooler.locks() == 0

@@ -1,9 +1,9 @@
 """The advisory lock: one run at a time, on a connection of its own.
 
-Taken by polling `pg_try_advisory_lock`: a session that waits in `pg_advisory_lock` holds a snapshot,
-and `CREATE INDEX CONCURRENTLY` in the other run would wait for that one in turn.
+`pg_try_advisory_lock` is polled: a session that waits in `pg_advisory_lock` holds a snapshot, and `CREATE INDEX
+CONCURRENTLY` in the other run would wait for that session.
 
-The lock belongs to a session of the server, which a pooler may share: that is found out first (`pooler`).
+The lock belongs to a session of the server. A pooler may share sessions, so `pooler` refuses such poolers first.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from compose_init.database.answer_deadline import within
 from compose_init.database.availability import wait_for_database
@@ -28,41 +29,27 @@ from compose_init.errors import (
 )
 from compose_init.logs import event
 from compose_init.wait import poll_until
+from compose_seeder.postgres import statements
 
 KEY = int.from_bytes(b"compinit", "big")
-"""The bytes of "compinit"; one lock a database."""
+"""The key of the lock, the same in each database: the bytes of "compinit"."""
 
-ALIVE: dict[str, Any] = {
+KEEPALIVE_OPTIONS: dict[str, Any] = {
     "keepalives_idle": "15",
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-"""For libpq: a peer that vanished is noticed within half a minute, while nothing is asked and while
-something is."""
+"""Options of libpq that notice a vanished peer within half a minute, on an idle connection and during a query."""
 
 ANSWER_TIMEOUT_SECONDS = 30.0
-"""In which the lock's session must answer; the server may stand still with its network in order."""
+"""Time for the lock's session to answer: a server may stop answering while its network works."""
 
-UNLOCK_ROUNDS = 25
-"""How often the lock is released where a pooler may have changed the session."""
+UNLOCK_ATTEMPTS = 25
+"""How often the lock is released, because a pooler may have changed the session."""
 
-THE_LOCK = """l.locktype = 'advisory' AND l.granted AND l.classid::bigint = %(high)s
-  AND l.objid::bigint = %(low)s AND l.objsubid = 1
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-
-HOLDER = f"""
-SELECT coalesce(a.pid::text, '?'),
-       coalesce(nullif(a.application_name, ''), 'an unnamed program'),
-       coalesce(host(a.client_addr), 'a socket'),
-       to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
-FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
-WHERE {THE_LOCK}
-"""
-
-HELD_HERE = f"SELECT FROM pg_locks l WHERE {THE_LOCK} AND l.pid = pg_backend_pid()"
-
-PARTS = {"high": KEY >> 32, "low": KEY & 0xFFFF_FFFF}
+VALUES = {"key": KEY, "high": KEY >> 32, "low": KEY & 0xFFFF_FFFF}
+"""The key as functions take it, and its halves as `pg_locks` shows them."""
 
 
 @dataclass(frozen=True)
@@ -72,19 +59,18 @@ class Lock:
     connection: Connection
 
     def check(self) -> None:
-        """Make sure that it is held still; for every step that no other run may do as well.
+        """Check that the lock is still held, before each step that no other run may do at the same time.
 
-        Answers within `ANSWER_TIMEOUT_SECONDS` seconds, whatever became of the server or the network.
+        Takes at most `ANSWER_TIMEOUT_SECONDS`, whatever happens to the server or the network.
 
         Raises:
-            ConnectionLostError: the lock's connection is lost, or its session does not hold the lock
-                any more: another run may hold it by now.
+            ConnectionLostError: the lock's connection is lost, or its session no longer holds the lock.
         """
         try:
             with within(ANSWER_TIMEOUT_SECONDS, self.connection):
-                if _held_here(self.connection):
+                if _is_held(self.connection):
                     return
-            reason = "its session goes on, and does not hold it any more"
+            reason = "its session continues, and no longer holds it"
         except TimeoutError:
             reason = (
                 f"its connection to PostgreSQL did not answer within {ANSWER_TIMEOUT_SECONDS:g} s"
@@ -92,45 +78,44 @@ class Lock:
         except psycopg.OperationalError as error:
             reason = f"its connection to PostgreSQL is gone: {_one_line(error)}"
         raise ConnectionLostError(
-            f"the lock is lost: {reason}; another run may hold it by now, so this one stops before its next step,"
-            " and has begun nothing of that; run again"
+            f"the lock is lost: {reason}; another run may hold it now, so this run stops before its next step;"
+            " run again"
         )
 
 
 @contextmanager
-def held(database: Database, *, database_timeout: float, timeout: float) -> Iterator[Lock]:
-    """Hold the lock; it is released on every way out, and by the server where the process dies.
+def hold(database: Database, *, database_timeout: float, timeout: float) -> Iterator[Lock]:
+    """Hold the lock; release it in every case, by the server if the process is killed.
 
     Raises:
         LockError: another run held it for `timeout` seconds; the message names it.
         SettingsError: the connection goes through a pooler that cannot hold a session's lock.
         NotReadyError: PostgreSQL, or a pooler in front of it, had no session for this run in time.
     """
-    with wait_for_database(database, database_timeout, **ALIVE) as connection:
-        refuse_shared_sessions(database, connection, database_timeout, ALIVE)
-        # The lock's session is idle by nature; a server that ends idle ones must not end this one.
+    with wait_for_database(database, database_timeout, **KEEPALIVE_OPTIONS) as connection:
+        refuse_shared_sessions(database, connection, database_timeout, KEEPALIVE_OPTIONS)
+        # The lock's session is idle most of the time; a server that ends idle sessions must keep it.
         connection.execute("SET idle_session_timeout = 0")
-        _take(connection, timeout)
+        _acquire(connection, timeout)
         try:
-            if not _held_here(connection):
+            if not _is_held(connection):
                 raise shared_session_error(connection)
             yield Lock(connection)
         finally:
             _release(connection)
 
 
-def _take(connection: Connection, timeout: float) -> None:
-    told = False
+def _acquire(connection: Connection, timeout: float) -> None:
+    is_reported = False
 
     def ask() -> None:
-        nonlocal told
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [KEY]).fetchone()
-        if row and row[0]:
+        nonlocal is_reported
+        if _fetch(connection, "try_to_lock") == (True,):
             return
-        holder = _holder(connection)
-        if not told:
+        holder = describe_holder(connection) or "its holder has just released it"
+        if not is_reported:
             event("another run holds the lock, waiting for it", holder=holder)
-            told = True
+            is_reported = True
         raise NotYetError(holder)
 
     try:
@@ -138,34 +123,41 @@ def _take(connection: Connection, timeout: float) -> None:
     except NotReadyError as error:
         reason = str(error).partition(": ")[2].removesuffix("; ")
         raise LockError(
-            f"the lock was not free within {timeout:g} s: {reason}; another run is under way: let it finish and"
+            f"the lock was not free within {timeout:g} s: {reason}; another run is in progress: let it finish and"
             " run again, or set INIT_LOCK_TIMEOUT"
         ) from None
 
 
 def _release(connection: Connection) -> None:
-    """Let go at once: a session pooler may keep the session, and the server needs a moment to end one.
+    """Release the lock without closing the session: a session pooler may keep the session open.
 
-    Where the session has changed after all, the one that has the lock may come back in the next rounds.
+    If a pooler has changed the session, a later attempt may get the session that has the lock.
     """
-    unlock = "SELECT pg_advisory_unlock(%s)"
     with (
         suppress(psycopg.OperationalError, TimeoutError),
         within(ANSWER_TIMEOUT_SECONDS, connection),
     ):
-        any(connection.execute(unlock, [KEY]).fetchone() == (True,) for _ in range(UNLOCK_ROUNDS))
+        any(_fetch(connection, "unlock") == (True,) for _ in range(UNLOCK_ATTEMPTS))
 
 
-def _held_here(connection: Connection) -> bool:
-    return connection.execute(HELD_HERE, PARTS).fetchone() is not None
-
-
-def _holder(connection: Connection) -> str:
-    row = connection.execute(HOLDER, PARTS).fetchone()
+def describe_holder(connection: Connection) -> str:
+    """Return program, process, address and start of the session that holds the lock; "" if it is free."""
+    row = _fetch(connection, "holder")
     if row is None:
-        return "its holder just let go"
+        return ""
     pid, application, address, since = row
     return f"held by {application}, process {pid}, from {address}, since {since}"
+
+
+def _is_held(connection: Connection) -> bool:
+    return _fetch(connection, "held_by_this_session") is not None
+
+
+def _fetch(connection: Connection, statement: str) -> tuple[Any, ...] | None:
+    """Return the first row of a statement of `advisory_lock.sql`."""
+    texts = statements("advisory_lock", "compose_init")
+    query = sql.SQL(texts[statement]).format(lock=sql.SQL(texts["lock"]))
+    return connection.execute(query, VALUES).fetchone()
 
 
 def _one_line(error: psycopg.OperationalError) -> str:

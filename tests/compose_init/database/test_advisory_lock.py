@@ -32,23 +32,23 @@ def place(database: str) -> Database:
 
 def held(place: Database) -> bool:
     with psycopg.connect(**dict(place.parameters)) as connection:  # type: ignore[arg-type]
-        return connection.execute(advisory_lock.HOLDER, advisory_lock.PARTS).fetchone() is not None
+        return bool(advisory_lock.describe_holder(connection))
 
 
 def test_released_on_every_way_out(place: Database) -> None:
     """Held inside, free afterwards, also after an error."""
-    with advisory_lock.held(place, database_timeout=5, timeout=1):
+    with advisory_lock.hold(place, database_timeout=5, timeout=1):
         assert held(place)
     assert not held(place)
-    with pytest.raises(ZeroDivisionError), advisory_lock.held(place, database_timeout=5, timeout=1):
+    with pytest.raises(ZeroDivisionError), advisory_lock.hold(place, database_timeout=5, timeout=1):
         raise ZeroDivisionError
     assert not held(place)
 
 
 def test_the_holder_is_named(place: Database) -> None:
     """Who, which process, from where, since when, and what to do."""
-    holding = advisory_lock.held(place, database_timeout=5, timeout=1)
-    waiting = advisory_lock.held(place, database_timeout=5, timeout=0.3)
+    holding = advisory_lock.hold(place, database_timeout=5, timeout=1)
+    waiting = advisory_lock.hold(place, database_timeout=5, timeout=0.3)
     with holding, pytest.raises(LockError) as raised, waiting:
         pass
     said = str(raised.value)
@@ -60,7 +60,7 @@ def test_the_holder_is_named(place: Database) -> None:
 @pytest.fixture
 def taken(place: Database) -> Iterator[advisory_lock.Lock]:
     """Yield the lock, held until the test has ended, whatever the test does to it."""
-    with advisory_lock.held(place, database_timeout=5, timeout=1) as taken:
+    with advisory_lock.hold(place, database_timeout=5, timeout=1) as taken:
         yield taken
 
 
@@ -71,7 +71,7 @@ def lost(taken: advisory_lock.Lock) -> str:
     assert raised.value.exit_code == 75
     said = str(raised.value)
     assert said.startswith("the lock is lost: ")
-    assert "stops before its next step, and has begun nothing of that; run again" in said
+    assert "stops before its next step; run again" in said
     return said
 
 
@@ -89,14 +89,14 @@ def test_a_lock_whose_session_was_ended(
     connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
     assert "its connection to PostgreSQL is gone: " in lost(taken)
     assert "its connection to PostgreSQL is gone: " in lost(taken)
-    with advisory_lock.held(place, database_timeout=5, timeout=1) as next_one:
+    with advisory_lock.hold(place, database_timeout=5, timeout=1) as next_one:
         next_one.check()
 
 
 def test_a_lock_that_its_session_lost(taken: advisory_lock.Lock) -> None:
     """A session that goes on is not enough."""
     taken.connection.execute("SELECT pg_advisory_unlock_all()")
-    assert "does not hold it any more" in lost(taken)
+    assert "no longer holds it" in lost(taken)
 
 
 def test_another_lock_of_the_session_is_not_the_lock(taken: advisory_lock.Lock) -> None:
@@ -112,7 +112,7 @@ def test_a_lock_that_another_session_holds_by_now(
 ) -> None:
     """It is not this run's, though somebody holds it; and it stays theirs when this run ends."""
     taken.connection.execute("SELECT pg_advisory_unlock_all()")
-    with advisory_lock.held(place, database_timeout=5, timeout=1) as theirs:
+    with advisory_lock.hold(place, database_timeout=5, timeout=1) as theirs:
         lost(taken)
         advisory_lock._release(taken.connection)
         theirs.check()
@@ -137,7 +137,7 @@ def test_a_server_that_stands_still(
 def test_a_network_that_vanishes(taken: advisory_lock.Lock) -> None:
     """TCP itself gives up, with an answer outstanding or not."""
     given = taken.connection.info.get_parameters()
-    assert given.items() >= advisory_lock.ALIVE.items()
+    assert given.items() >= advisory_lock.KEEPALIVE_OPTIONS.items()
 
 
 def test_a_server_that_ends_idle_sessions(
@@ -146,7 +146,7 @@ def test_a_server_that_ends_idle_sessions(
     """The lock's session is idle while others work, and is kept."""
     name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
     connection.execute(f"ALTER DATABASE {name} SET idle_session_timeout = '300ms'")
-    with advisory_lock.held(place, database_timeout=5, timeout=1) as taken:
+    with advisory_lock.hold(place, database_timeout=5, timeout=1) as taken:
         time.sleep(1)
         taken.check()
 
@@ -161,8 +161,8 @@ def test_no_pooler_is_looked_for_where_there_is_none(
         made.append(given)
         return connect(*given, **options)
 
-    monkeypatch.setattr("compose_init.wait.connect", counted)
-    with advisory_lock.held(place, database_timeout=5, timeout=1):
+    monkeypatch.setattr("compose_init.database.availability.connect", counted)
+    with advisory_lock.hold(place, database_timeout=5, timeout=1):
         assert len(made) == 1
 
 
