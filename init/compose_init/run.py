@@ -1,8 +1,8 @@
 """A run, as a table of contents.
 
-up to date? ─ yes ─▶ done
-    │ no
-wait ─▶ lock ─▶ migrate ─▶ roles ─▶ seed ─▶ unlock ─▶ summary
+wait ─▶ up to date? ─ yes ─▶ done
+            │ no
+          lock ─▶ migrate ─▶ roles ─▶ seed ─▶ unlock ─▶ summary
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Run:
             with connection:
                 if self._find_due(connection):
                     with self._hold_lock() as self._lock:
-                        # Again: another run may have done it while this one waited for the lock.
+                        # Again: another run may have done the work while this run waited for the lock.
                         self._run_due(connection, self._find_due(connection))
                 else:
                     self.report.outcome = NOTHING
@@ -121,10 +121,10 @@ class Run:
                 self._seed(connection)
 
     def _prepare(self, connection: Connection, due: frozenset[PhaseName]) -> DatabasePosition:
-        """Find what is wrong before anything is changed; then prepare the ledger.
+        """Check manifest, sources and ledger before anything is changed; then prepare the ledger.
 
         Returns:
-            Where the database is; "behind" where migrating will tell.
+            The position of the database; "behind" if the phase migrate has to find it.
         """
         try:
             if "seed" in due:
@@ -132,14 +132,16 @@ class Run:
             if due:
                 ledger_schema.read_format(connection)
         except Exception:
-            # Seeds or a ledger that are newer than the image are no reason to stop a rollback.
+            # Seeds or a ledger newer than the image must not stop a rollback.
             position = self._locate(connection)
             if position.state != DatabaseState.AHEAD:
                 raise
             return position
         if due:
             ledger_schema.prepare(connection)
-            ledger.forget_phase(connection, "roles")  # a check that fails is made again
+            ledger.forget_phase(
+                connection, "roles"
+            )  # a check that fails is repeated by the next run
         if due and "migrate" not in due:
             return self._locate(connection)
         return DatabasePosition(DatabaseState.BEHIND)
@@ -157,9 +159,9 @@ class Run:
             return wait_for_database(database, timeout, started=started)
 
     def _load_migrations(self) -> None:
-        """Import Alembic and the revisions, while PostgreSQL comes up."""
+        """Import Alembic and the revisions while PostgreSQL starts."""
         if self.options.migrate and self.settings.alembic_config is not None:
-            # An error is raised again when the revisions are needed: perhaps they are not, in a rollback.
+            # An error is raised again when the revisions are needed; a rollback may not need them.
             with suppress(InitError):
                 self._migrations.graph()
 
@@ -192,7 +194,7 @@ class Run:
 
     def _before_dataset(self, connection: Connection, dataset: str) -> None:
         self._lock.check()
-        # A run that fails from here on has changed what the last complete run left.
+        # If the run fails from here on, the dataset is no longer as the last complete run left it.
         ledger.forget_seed(connection, dataset)
 
     def _during_dataset(self, dataset: str, done: int, total: int) -> None:
@@ -203,7 +205,7 @@ class Run:
         self.report.datasets.append(plan)
         self.progress.end_dataset(plan)
 
-    # where the database is
+    # the position of the database
 
     def _find_due(self, connection: Connection) -> frozenset[PhaseName]:
         due = find_due_phases(connection, self.settings, self.options, self._seeds)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from compose_init.migrations.inspection import Inspection
 
 SHOWN_RUNS = 10
-"""How many of the last runs the status has."""
+"""How many of the last runs the status shows."""
 
 
 def read_status(settings: Settings, reset_logging: Callable[[], object]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _read_schema(
         {**entry, "state": "adopted" if entry.pop("adopted") else "applied"} for entry in known
     ]
     if settings.alembic_config is None:
-        # At the head of no revisions at all.
+        # There are no revisions, so every database has them all.
         return {"revisions": [], "heads": [], "state": DatabaseState.AT_HEAD, "lineage": applied}
     inspection = migrations_of(settings, reset_logging).inspect()
     position = locate(inspection.graph, inspection.current, revision_ledger.read(connection))
@@ -87,11 +87,11 @@ def _pending_entries(inspection: Inspection, position: DatabasePosition) -> list
 def record_revision_graph(
     settings: Settings, reset_logging: Callable[[], object]
 ) -> tuple[str, RevisionGraph] | None:
-    """Record the revision graph beside the configuration, so that a run need not import Alembic to know it.
+    """Record the revision graph beside the configuration, so that a run need not import Alembic.
 
     Returns:
-        The file's path, and the graph; None where the revisions cannot be imported here: they may
-        want variables that only the server has. A run then imports Alembic, and does the same.
+        The file's path, and the graph; None if the revisions cannot be imported here, because they need
+        variables that only the server has. A run then imports Alembic.
 
     Raises:
         MigrationError: the revisions are broken, or the file cannot be written.
@@ -122,7 +122,7 @@ def record_revision_graph(
 def wait_for_revision(
     settings: Settings, revision: str, reset_logging: Callable[[], object]
 ) -> None:
-    """Wait until the database is at a revision, or beyond it; `head` is this image's.
+    """Wait until the database is at a revision or beyond; `head` means the heads of this image.
 
     Raises:
         NotReadyError: not by the deadline.

@@ -1,4 +1,4 @@
-"""A deadline for the answers of PostgreSQL: libpq itself waits for an answer without end."""
+"""A deadline for the answers of PostgreSQL, because libpq waits for an answer without limit."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from compose_init.database.connection import Connection
 
 @contextmanager
 def within(seconds: float, *connections: Connection) -> Iterator[None]:
-    """Hang up where PostgreSQL takes longer to answer.
+    """Close the sockets of the connections if PostgreSQL takes longer to answer.
 
     Raises:
-        TimeoutError: it took longer; the connections are of no use any more.
+        TimeoutError: it took longer; the connections are closed.
     """
     late = Event()
 

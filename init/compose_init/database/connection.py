@@ -1,9 +1,9 @@
 """One attempt to connect to PostgreSQL, and its errors translated into this program's.
 
 psycopg ─▶ NotYetError           refused, starting up, no such name yet: another attempt may succeed
-─▶ CredentialsRefused    waiting does not help
-─▶ SettingsError         waiting does not help
-─▶ ConnectionLostError   a session that was there has ended
+        ─▶ CredentialsRefused    waiting does not help
+        ─▶ SettingsError         waiting does not help
+        ─▶ ConnectionLostError   an open session has ended
 """
 
 from __future__ import annotations

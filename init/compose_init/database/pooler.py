@@ -1,7 +1,7 @@
-"""Poolers that cannot hold a session's lock: found before the lock is asked for.
+"""Poolers that cannot hold a session's lock, found before the lock is requested.
 
-A pooler that hands the server's sessions from client to client can hold no lock for us: taken there, it would
-stay behind on a session that somebody else gets next.
+If a pooler gives a session of the server to one client after the other, a lock stays with a session that another
+client gets next.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from compose_init.database.url import Database
 from compose_init.errors import NotReadyError, SettingsError
 
 SERVER_SESSION_SECONDS = 10.0
-"""In which a pooler must have a server session for a client."""
+"""Time for a pooler to find a session of the server for a client."""
 
 TEST_ROUNDS = 25
-"""How often a pooler is put to the test; one of two sessions that others keep busy passes half of them."""
+"""How often a pooler is tested: with two sessions that other clients keep busy, a single test fails to notice half
+of the time."""
 
 REMEDY = "give the direct address of PostgreSQL in DATABASE_URL or POSTGRES_HOST"
 
@@ -30,8 +31,8 @@ def refuse_shared_sessions(
 ) -> None:
     """Refuse a pooler that lends a session of the server to one client after the other.
 
-    A pooler shows in the process id that the client was told for cancelling: it is made up. One that keeps
-    a session for each client is as good as none. Which of them it is shows when another client comes.
+    A pooler invents the process id that it reports at login, so the id differs from `pg_backend_pid()`. A pooler
+    that keeps a session for each client is accepted; a second client shows whether it does.
 
     Args:
         database: its address.
@@ -64,15 +65,15 @@ def refuse_shared_sessions(
 
 
 def _is_shared(connection: Connection, ours: int, other: Connection) -> bool:
-    """Tell whether another client gets our session, or we get one of theirs while it has ours.
+    """Tell whether another client gets our session, or we get another session while it is in a transaction.
 
-    The other one is asked first: in its transaction it may have the only session there is.
+    The other client is asked first: its transaction may keep the only session.
     """
     try:
         with other.transaction():
             return _process(other) == ours or _process(connection) != ours
     except psycopg.errors.ProtocolViolation as error:
-        if "not allowed" in str(error):  # in statement mode no transaction is
+        if "not allowed" in str(error):  # statement mode allows no transaction
             return True
         raise
 

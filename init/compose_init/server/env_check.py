@@ -116,7 +116,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        raise SettingsError(f"{path} is not there") from None
+        raise SettingsError(f"{path} does not exist") from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -168,18 +168,18 @@ def _secrets(lines: Iterable[Line], wanted: Mapping[str, bool]) -> Iterator[str]
 
 def _release(values: Mapping[str, str]) -> Iterator[str]:
     if values.get("COMPOSE_PATH_SEPARATOR", ":") != ":":
-        yield "COMPOSE_PATH_SEPARATOR: must be left away, so that COMPOSE_FILE is read alike by all"
+        yield "COMPOSE_PATH_SEPARATOR: must be removed, so that every program reads COMPOSE_FILE in the same way"
     elif values.get("COMPOSE_FILE", "").split(":")[-1] != RELEASE:
         yield (
             f"COMPOSE_FILE: must end with :{RELEASE}, as in COMPOSE_FILE=compose.yml:{RELEASE}, so that"
-            " what is done by hand uses the images that were deployed"
+            " a command typed by hand uses the deployed images"
         )
 
 
 def _alerts(values: Mapping[str, str], secrets: Path) -> Iterator[str]:
     """Find an alert channel that would fail when it is needed."""
     webhook = secrets / "alert_webhook"
-    with suppress(OSError):  # not there; or not to be read, which is said by another rule
+    with suppress(OSError):  # missing; or not readable, which another rule reports
         if wrong := _url(webhook.read_text("utf-8", "replace").strip()):
             yield f"secrets/alert_webhook: {wrong}"
     if (secrets / "alert_telegram_token").is_file() and not values.get("STACK_TELEGRAM_CHAT"):
@@ -188,10 +188,10 @@ def _alerts(values: Mapping[str, str], secrets: Path) -> Iterator[str]:
 
 def _modes(path: Path) -> Iterator[str]:
     if path.stat().st_mode & FOR_OTHERS:
-        yield f"everybody on this machine can read it; chmod 600 {path.name}"
+        yield f"every user of this machine can read it; chmod 600 {path.name}"
     secrets = path.parent / "secrets"
     if secrets.is_dir() and secrets.stat().st_mode & FOR_OTHERS_AND_GROUP:
-        yield "secrets/ can be entered by others; chmod 700 secrets"
+        yield "other users can enter secrets/; chmod 700 secrets"
 
 
 def _secret_files(folder: Path, named: Iterable[str]) -> Iterator[str]:

@@ -29,7 +29,9 @@ def read_lines(text: str, faults: list[str]) -> Iterator[Line]:
     if text.startswith("\ufeff"):
         faults.append("line 1: begins with a byte order mark; save it as UTF-8 without one")
     if "\r" in text:
-        faults.append("has line ends of Windows: each value would end with a carriage return")
+        faults.append(
+            "has Windows line ends, so each value would end with a carriage return; save it with Unix line ends"
+        )
     for number, whole in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         line = whole.strip().removeprefix("export ").lstrip()
         if not line or line.startswith("#"):
@@ -40,9 +42,9 @@ def read_lines(text: str, faults: list[str]) -> Iterator[Line]:
         elif name != name.strip() or (value and value[0].isspace()):
             faults.append(f"line {number}: {name.strip()}: no spaces around =")
         elif not NAME.fullmatch(name):
-            faults.append(f"line {number}: what stands before = is no name of a variable")
+            faults.append(f"line {number}: the text before = is not a valid name of a variable")
         elif name in seen:
-            faults.append(f"line {number}: {name}: is there already, in line {seen[name]}")
+            faults.append(f"line {number}: {name}: is set already, in line {seen[name]}")
         else:
             seen[name] = number
             plain = _unquoted(value)

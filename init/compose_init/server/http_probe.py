@@ -1,4 +1,4 @@
-"""Whether an address answers from outside, and as which version: what deploy/stack asks at the end."""
+"""The probe of an address from outside, for deploy/stack: does it answer, and as which version?"""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from compose_init.wait import poll_until
 from compose_seeder.http_client.redact import describe_redirect
 from compose_seeder.proxy import describe_route, direct_to_loopback
 
-SHOWN = 200
-"""Characters of an answer that a message may have."""
+SHOWN_CHARACTERS = 200
+"""How much of an answer a message quotes."""
+
+REQUEST_TIMEOUT_SECONDS = 5
 
 
 def probe(url: str, timeout: float, version: str | None = None) -> str:
@@ -27,8 +29,8 @@ def probe(url: str, timeout: float, version: str | None = None) -> str:
         version: what `version` in the answer, a JSON object, must be.
 
     Raises:
-        NotReadyError: it did not, with what was found last.
-        SettingsError: it is no address.
+        NotReadyError: no success by the deadline; the message has the last answer.
+        SettingsError: the address is invalid.
     """
     if not is_web_address(url):
         raise SettingsError("the address must look like http://127.0.0.1:8000/health")
@@ -37,7 +39,7 @@ def probe(url: str, timeout: float, version: str | None = None) -> str:
     # Without user and query: either may hold a secret.
     place = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
     began = time.monotonic()
-    with httpx.Client(timeout=5, mounts=direct_to_loopback(url)) as client:
+    with httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, mounts=direct_to_loopback(url)) as client:
 
         def ask() -> str:
             try:
@@ -45,7 +47,7 @@ def probe(url: str, timeout: float, version: str | None = None) -> str:
             except (httpx.TransportError, httpx.InvalidURL) as error:
                 raise NotYetError(f"{type(error).__name__}: {error}{describe_route(url)}") from None
             if not answer.is_success:
-                said = " ".join(answer.text.split())[:SHOWN]
+                said = " ".join(answer.text.split())[:SHOWN_CHARACTERS]
                 if redirect := describe_redirect(answer):
                     said = f"and {redirect}; name that address"
                 raise NotYetError(
@@ -57,7 +59,7 @@ def probe(url: str, timeout: float, version: str | None = None) -> str:
             ask,
             what=place,
             timeout=timeout,
-            hint="this is what others meet; look at the service's log",
+            hint="users get the same answer; look at the service's log",
         )
     return f"{place} answers 200{found} after {time.monotonic() - began:.1f} s"
 
@@ -67,7 +69,7 @@ def _version(answer: Any, expected: str) -> str:
         found = answer.json()["version"]
     except (ValueError, KeyError, TypeError):
         raise NotYetError(
-            "its answer is no JSON object with a version; STACK_PROBE_VERSION=false does not look for one"
+            "its answer is not a JSON object with a version; set STACK_PROBE_VERSION=false to check no version"
         ) from None
     if found != expected:
         raise NotYetError(f"it answers as version {found!r}, and not {expected!r}")

@@ -79,10 +79,10 @@ def test_nothing_wrong(folder: Path, text: str) -> None:
     [
         ("API_TAG", "line 3: must look like NAME=value"),
         ("API_TAG = 1", "line 3: API_TAG: no spaces around ="),
-        ("1TAG=1", "line 3: what stands before = is no name"),
+        ("1TAG=1", "line 3: the text before = is not a valid name"),
         ("API_TAG='1", "line 3: API_TAG: the quote is not closed"),
         ('API_TAG="1" 2', "line 3: API_TAG: the quote is not closed, or more follows"),
-        ("REGISTRY=other", "line 3: REGISTRY: is there already, in line 2"),
+        ("REGISTRY=other", "line 3: REGISTRY: is set already, in line 2"),
         ("APY_TAG=1", "line 3: APY_TAG: nothing reads it; did you mean API_TAG?"),
         ("STACK_KEPT=3", "line 3: STACK_KEPT: nothing reads it; did you mean STACK_KEEP?"),
         ("COMMENTED=1", "line 3: COMMENTED: nothing reads it; no compose file names it"),
@@ -94,7 +94,7 @@ def test_nothing_wrong(folder: Path, text: str) -> None:
         ("STACK_PROBE_URL=localhost", "line 3: STACK_PROBE_URL: must look like http://"),
         ("STACK_SERVICES=api;rm", "line 3: STACK_SERVICES: must be names of services"),
         ("STACK_PROBE_URL=http://${BIND}/", "line 3: STACK_PROBE_URL: is read as it stands"),
-        ("COMPOSE_PATH_SEPARATOR=,", "COMPOSE_PATH_SEPARATOR: must be left away"),
+        ("COMPOSE_PATH_SEPARATOR=,", "COMPOSE_PATH_SEPARATOR: must be removed"),
         ("INIT_LOCK_TIMEOUT=soon", "line 3: INIT_LOCK_TIMEOUT: must be a number of seconds"),
         ("LOG_LEVEL=LOUD", "line 3: LOG_LEVEL: must be one of"),
         ("POSTGRES_PASSWORD=s3cret", "line 3: POSTGRES_PASSWORD: is a secret"),
@@ -112,7 +112,7 @@ def test_all_at_once(folder: Path) -> None:
     found = faults(folder, b"\xef\xbb\xbfREGISTRY=\r\nCOMPOSE_FILE=compose.yml\r\n", 0o644)
     said = "\n".join(found)
     assert "byte order mark" in said
-    assert "line ends of Windows" in said
+    assert "Windows line ends" in said
     assert "REGISTRY: is empty; the compose files need it" in said
     assert "COMPOSE_FILE: must end with :release.yml" in said
     assert "chmod 600 .env" in said
@@ -120,9 +120,9 @@ def test_all_at_once(folder: Path) -> None:
 
 
 def test_what_cannot_be_read(folder: Path) -> None:
-    """A file that is no text, or is not there."""
+    """A file that is not text, or does not exist."""
     assert "is not UTF-8 text" in faults(folder, b"A=\xff")[0]
-    with pytest.raises(SettingsError, match="nowhere is not there"):
+    with pytest.raises(SettingsError, match="nowhere does not exist"):
         check(folder / "nowhere", [])
 
 
@@ -201,7 +201,7 @@ def test_the_example_documents_every_variable(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         check(path, files)
     assert set(re.findall(r"line \d+: (\w+): (.*)", str(caught.value))) == {
-        ("COMPOSE_FILE", "is there already, in line 6")
+        ("COMPOSE_FILE", "is set already, in line 6")
     }
 
 

@@ -29,8 +29,8 @@ def test_it_is_asked_until_it_does() -> None:
         ((503, {"reason": "no schema"}), "it answers 503 .*no schema"),
         ((302, {}), "it answers 302"),
         ((200, {"version": "1.1.0"}), "it answers as version '1.1.0', and not '1.2.0'"),
-        ((200, ["no object"]), "no JSON object with a version; STACK_PROBE_VERSION=false"),
-        ((200, {}), "no JSON object with a version"),
+        ((200, ["no object"]), "not a JSON object with a version; set STACK_PROBE_VERSION=false"),
+        ((200, {}), "not a JSON object with a version"),
     ],
 )
 def test_it_does_not(answer: tuple[int, object], words: str) -> None:
