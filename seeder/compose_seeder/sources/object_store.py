@@ -40,6 +40,9 @@ AZURE = {
 REASON_CHARACTERS = 300
 """Length up to which a store's own words are quoted."""
 
+FORBIDDEN = re.compile(r"\b403 Forbidden\b|\bstatus: 403\b")
+"""A refusal in obstore's message; the number alone may be of a port, or of a duration."""
+
 REQUEST_URL = re.compile(r"performing \w+ (\S+) in ")
 """The address in obstore's message."""
 
@@ -220,14 +223,16 @@ def _reading(location: str, scheme: str) -> Iterator[None]:
 def _explain(error: BaseException, scheme: str) -> str:
     """Return the reason and the remedy for an exception of obstore."""
     text = str(error)
+    if cause := _explain_connection(text):
+        return cause
     if "NoSuchBucket" in text or "ContainerNotFound" in text:
         return "there is no such bucket; check the address"
     if isinstance(error, FileNotFoundError) or type(error).__name__ == "NotFoundError":
         return "there is no such object; check the address"
     refused = {"PermissionDeniedError", "UnauthenticatedError"}
-    if type(error).__name__ in refused or "403" in text:
+    if type(error).__name__ in refused or FORBIDDEN.search(text):
         return f"the store refused the credentials; check {CREDENTIALS[scheme]}"
-    return _explain_connection(text) or quote(text, REASON_CHARACTERS) or type(error).__name__
+    return quote(text, REASON_CHARACTERS) or type(error).__name__
 
 
 def _explain_connection(text: str) -> str:

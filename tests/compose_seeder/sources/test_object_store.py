@@ -64,7 +64,7 @@ def test_the_cause_of_a_failed_connection(endpoint: str, said: str) -> None:
 def test_a_certificate_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its fault and the remedy; obstore has the fault in its last lines."""
     text = (
-        "Generic S3 error: Error performing GET https://store:9/b/a in 1ms - HTTP error: error sending"
+        "Generic S3 error: Error performing GET https://store:40312/b/a in 1.403ms - HTTP error: error sending"
         " request\n\nDebug source:\nHttpError { kind: Connect, source: Custom { error:"
         " InvalidCertificate(\n Other(\n OtherError(\n CaUsedAsEndEntity,\n ),\n ),\n ) } }"
     )
@@ -75,6 +75,25 @@ def test_a_certificate_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(obstore, "head", fail)
     with pytest.raises(SourceError, match=r"not trusted \(CaUsedAsEndEntity\); SSL_CERT_FILE"):
         Sources({}).file("s3://bucket/a.json").fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("Server returned non-2xx status code: 403 Forbidden: no", True),
+        ("Error performing PUT http://store:4030/b in 403ms - status code: 400 Bad Request", False),
+    ],
+)
+def test_a_403_is_a_status(monkeypatch: pytest.MonkeyPatch, text: str, is_refused: bool) -> None:
+    """And not a part of a port or of a duration."""
+
+    def fail(*_: object) -> None:
+        raise exceptions.GenericError(text)
+
+    monkeypatch.setattr(obstore, "head", fail)
+    with pytest.raises(SourceError) as raised:
+        Sources({}).file("s3://bucket/a.json").fingerprint()
+    assert ("refused the credentials" in str(raised.value)) is is_refused
 
 
 GOOGLE_KEY = '{"disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}'
