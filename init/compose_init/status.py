@@ -110,6 +110,13 @@ def record_revision_graph(
             reason=f"{type(cause).__name__}: {cause}",
         )
         return None
+    if not migrations.reads_recorded_folders:
+        event(
+            "the revision graph cannot be recorded, so a run will import Alembic to know it",
+            WARNING,
+            reason="Alembic reads revisions from a folder that the configuration alone does not tell",
+        )
+        return None
     fingerprint = fingerprint_migrations(migrations.config).combined
     try:
         return str(write_graph_file(migrations.config, graph, fingerprint)), graph

@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager
+from logging import WARNING
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,9 +20,11 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
 
 from compose_init.errors import MigrationError
+from compose_init.logs import event
 from compose_init.migrations.alembic_config import build_config, version_locations
 from compose_init.migrations.env_attributes import EnvAttributes, sync_connection
-from compose_init.migrations.fingerprint import files
+from compose_init.migrations.env_calls import EnvText, is_called_by, read_env
+from compose_init.migrations.fingerprint import files, revision_folders
 from compose_init.migrations.flask_application import flask_context
 from compose_init.migrations.revision_graph import Revision, RevisionGraph
 
@@ -57,6 +60,8 @@ class AlembicEnvironment:
         self._path: list[str] = []
         self._script: ScriptDirectory | None = None
         self._locations: set[str] = set()
+        self._calls = 0
+        self._called_elsewhere = False
 
     @contextmanager
     def opened(self) -> Iterator[ScriptDirectory]:
@@ -94,9 +99,12 @@ class AlembicEnvironment:
         def choose_steps(*arguments: Any) -> Any:
             nonlocal reached
             reached = True
+            self._calls += 1
+            self._called_elsewhere = self._called_elsewhere or not is_called_by(self._env_path())
             self._check_locations(self._load())
             return steps(*arguments)
 
+        self._calls, self._called_elsewhere = 0, False
         options = {"destination_rev": "heads", **options, "fn": choose_steps}
         with ExitStack() as opened:
             attributes = self._attributes(opened)
@@ -122,17 +130,49 @@ class AlembicEnvironment:
             if error.code not in {None, 0}:  # whether it is done is seen afterwards
                 raise
 
-    def no_migrations_run(self) -> MigrationError:
-        """Return the error for an `env.py` that ends without having taken the steps."""
-        return MigrationError(
-            f"{self.config}: env.py ran and did not call context.run_migrations(); nothing was migrated"
+    def check_calls(self) -> None:
+        """Make sure that `env.py` has taken the steps; a loop may have had nothing to go through.
+
+        Raises:
+            MigrationError: it ended without.
+        """
+        if self._calls:
+            return
+        if not self.text.loops:
+            raise MigrationError(
+                f"{self.config}: env.py ran and did not call context.run_migrations(); nothing was migrated"
+            )
+        event(
+            "the loop of env.py called context.run_migrations() for nothing; nothing was migrated",
+            WARNING,
+            config=self.config,
         )
+
+    @property
+    def text(self) -> EnvText:
+        """The text of `env.py`, as far as it was looked at."""
+        return read_env(self._env_path())
+
+    @property
+    def proves_nothing_to_do(self) -> bool:
+        """True where the files and one version table tell what is due, without running `env.py`."""
+        once = self._calls == 1 and not self._called_elsewhere and self.text.once
+        return once and self.reads_recorded_folders
+
+    @property
+    def reads_recorded_folders(self) -> bool:
+        """True where the fingerprint has every folder that Alembic reads revisions from."""
+        return self._locations <= revision_folders(self.config)
 
     def graph(self) -> RevisionGraph:
         """Return the graph of all revisions, inside of `opened`."""
         script = self._load()
         entries = [_read_revision(entry) for entry in reversed(list(script.walk_revisions()))]
         return RevisionGraph({entry.revision: entry for entry in entries})
+
+    def _env_path(self) -> Path:
+        folder = self.config.parent if self.config.is_file() else self.config
+        return Path(folder, self._load().dir, "env.py")
 
     def _attributes(self, opened: ExitStack) -> EnvAttributes:
         return EnvAttributes(lambda: opened.enter_context(sync_connection(self._url)))
@@ -148,7 +188,7 @@ class AlembicEnvironment:
         config = build_config(self.config, self._url)
         config.output_buffer = output
         config.attributes = attributes
-        opened.enter_context(flask_context(Path(script.dir, "env.py"), self._working_folder))
+        opened.enter_context(flask_context(self._env_path(), self._working_folder))
         opened.enter_context(EnvironmentContext(config, script, **options))
         script.run_env()
 

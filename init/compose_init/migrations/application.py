@@ -55,6 +55,16 @@ class Migrations:
 
         return inspect(self._environment)
 
+    @property
+    def proves_nothing_to_do(self) -> bool:
+        """True where the next run can tell what is due without `env.py`; asked after an upgrade."""
+        return self._environment.proves_nothing_to_do
+
+    @property
+    def reads_recorded_folders(self) -> bool:
+        """True where the fingerprint has every folder of revisions; asked after `graph`."""
+        return self._environment.reads_recorded_folders
+
     def pending_sql(self, current: tuple[str, ...]) -> tuple[dict[str, str], str]:
         """Return what the pending revisions would execute, as `offline_sql.pending_sql` does."""
         from compose_init.migrations.offline_sql import pending_sql  # noqa: PLC0415 - imports Alembic

@@ -45,28 +45,43 @@ def fingerprint_migrations(config: Path) -> Fingerprint:
     try:
         home, environment, revisions = _parts(config)
         return Fingerprint(_digest(home, environment), _digest(home, revisions))
-    except (_NotFoundError, PermissionError):  # Alembic names it
-        # Equal to no other fingerprint: files that cannot be read are never up to date.
-        unequal = os.urandom(16).hex()
-        return Fingerprint(unequal, unequal)
+    except (_NotFoundError, OSError):  # Alembic names it
+        return unequal()
+
+
+def unequal() -> Fingerprint:
+    """Return the fingerprint of what cannot be read: no other equals it, so that it is never up to date."""
+    text = os.urandom(16).hex()
+    return Fingerprint(text, text)
+
+
+def revision_folders(config: Path) -> set[str]:
+    """Return the folders whose files of revisions the fingerprint has, as real paths; none where it has none."""
+    try:
+        return set(_folders(config)[1])
+    except (_NotFoundError, OSError):
+        return set()
 
 
 def files(config: Path) -> set[str]:
     """Return the configuration and every Python file below the folders that it names, as resolved paths."""
     try:
         _, environment, revisions = _parts(config)
-    except _NotFoundError:
+    except (_NotFoundError, OSError):
         return set()
     return {os.path.realpath(path) for path in environment | revisions}
 
 
 def script_folder(config: Path) -> str:
-    """Return `script_location` of an `alembic.ini` or of the `pyproject.toml` beside it; "" if it is missing."""
-    return _Options(config).one("script_location")
+    """Return `script_location` of an `alembic.ini`, or of the `pyproject.toml` beside it; "" for none."""
+    try:
+        return _Options(config).one("script_location")
+    except _NotFoundError:  # it is there; Alembic expands it
+        return "?"
 
 
 class _NotFoundError(Exception):
-    """A package that the configuration names is not there."""
+    """A folder or package that the configuration names is not there, or its name cannot be expanded."""
 
 
 def toml_of(config: Path) -> Path | None:
@@ -80,19 +95,35 @@ def toml_of(config: Path) -> Path | None:
 
 def _parts(config: Path) -> tuple[Path, set[str], set[str]]:
     """Return the folder that paths are relative to, and the files of the environment and of the revisions."""
+    folder, places = _folders(config)
     if config.is_dir():
-        found = set(_python_files(str(config)))
+        found = set(_python_files(places[0], "__pycache__"))
         own = {path for path in found if os.path.basename(path) == "env.py"}  # noqa: PTH119 - 500 of them
         return config, own, found - own
-    options = _Options(config)
-    script = options.one("script_location") or str(config.parent)
-    folder = options.folder(script)
-    locations = options.many("version_locations", "path_separator", "version_path_separator")
-    places = [options.folder(name) for name in locations] or [folder / "versions"]
-    revisions = {path for place in places for path in _python_files(str(place))}
-    environment = {str(config), *_python_files(str(folder))} - revisions
+    # Revisions without their source are in __pycache__, which is no part of others.
+    skipped = "" if _Options(config).one("sourceless").lower() == "true" else "__pycache__"
+    revisions = {path for place in places for path in _python_files(place, skipped)}
+    environment = {str(config), *_python_files(folder, "__pycache__")} - revisions
     toml = toml_of(config)
     return config.parent, environment | ({str(toml)} if toml else set()), revisions
+
+
+def _folders(config: Path) -> tuple[str, list[str]]:
+    """Return the folder of `env.py`, and those of the revisions, as real paths.
+
+    Raises:
+        _NotFoundError: a folder that the configuration names is not there.
+    """
+    if config.is_dir():
+        place = os.path.realpath(config)
+        return place, [place]
+    options = _Options(config)
+    script = options.folder(options.one("script_location") or str(config.parent))
+    locations = options.many("version_locations", "path_separator", "version_path_separator")
+    places = [str(options.folder(name)) for name in locations]
+    if not all(os.path.isdir(place) for place in (script, *places)):  # noqa: PTH112 - as below
+        raise _NotFoundError
+    return str(script), places or [os.path.realpath(script / "versions")]
 
 
 def _digest(home: Path, paths: set[str]) -> str:
@@ -107,15 +138,20 @@ def _digest(home: Path, paths: set[str]) -> str:
     return digest.hexdigest()
 
 
-def _python_files(folder: str) -> Iterator[str]:
+def _python_files(folder: str, skipped: str) -> Iterator[str]:
+    """Yield the Python files below a folder, without those in folders that are called `skipped`.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
     try:
         entries = list(os.scandir(folder))
-    except OSError:
+    except FileNotFoundError:  # `versions` is there with the first revision
         return
     for entry in entries:
         if entry.is_dir():
-            if entry.name != "__pycache__":
-                yield from _python_files(entry.path)
+            if entry.name != skipped:
+                yield from _python_files(entry.path, skipped)
         elif entry.name.endswith(SOURCE):
             yield entry.path
 
@@ -126,9 +162,9 @@ class _Options:
     def __init__(self, config: Path) -> None:
         from configparser import ConfigParser, Error  # noqa: PLC0415 - for the fast path
 
-        # Interpolation fails on a password with % that an application keeps in its ini.
-        self._ini = ConfigParser(interpolation=None, strict=False)
         self._here = str(config.parent)
+        # As Alembic does: an option may stand for other ones of its section and of [DEFAULT].
+        self._ini = ConfigParser({"here": self._here.replace("%", "%%")}, strict=False)
         try:
             self._ini.read(config, encoding="utf-8")
         except (Error, UnicodeDecodeError):
@@ -147,22 +183,36 @@ class _Options:
             return {}
 
     def one(self, name: str) -> str:
-        text = self._ini.get("alembic", name, fallback="") or str(self._toml.get(name, ""))
-        return self._with_here(text)
+        """Return an option's text; "" where it is not set.
+
+        Raises:
+            _NotFoundError: it cannot be expanded.
+        """
+        return self._text(name) or self._with_here(str(self._toml.get(name, "")))
 
     def many(self, name: str, *separators: str) -> list[str]:
-        text = self._ini.get("alembic", name, fallback="")
+        """Return an option's parts.
+
+        Args:
+            name: of the option.
+            separators: names of the options that say what is between parts; the first that is set counts.
+        """
+        text = self._text(name)
         if not text:
             listed = self._toml.get(name, [])
-            return (
-                [self._with_here(str(entry)) for entry in listed]
-                if isinstance(listed, list)
-                else []
-            )
-        named = (self._ini.get("alembic", each, fallback="") for each in separators)
+            return [self._with_here(str(entry)) for entry in listed if isinstance(listed, list)]
+        named = (self._text(each) for each in separators)
         separator = SEPARATORS.get(next(filter(None, named), ""))
         parts = text.split(separator) if separator else re.split(r", *|\s+", text)
-        return [self._with_here(part.strip()) for part in parts if part.strip()]
+        return [part.strip() for part in parts if part.strip()]
+
+    def _text(self, name: str) -> str:
+        from configparser import InterpolationError  # noqa: PLC0415 - for the fast path
+
+        try:
+            return self._ini.get("alembic", name, fallback="")
+        except (InterpolationError, ValueError):
+            raise _NotFoundError from None
 
     def folder(self, name: str) -> Path:
         """Return the folder that a path, or `package:folder`, names."""
@@ -188,4 +238,8 @@ class _Options:
         return Path(spec.origin).parent
 
     def _with_here(self, text: str) -> str:
-        return text.replace("%(here)s", self._here)
+        """Return a text of a `pyproject.toml` with the one name that Alembic puts in."""
+        try:
+            return text % {"here": self._here}
+        except (KeyError, ValueError, TypeError):
+            raise _NotFoundError from None

@@ -55,9 +55,11 @@ def inspect(environment: AlembicEnvironment) -> Inspection:
     with _translated(environment), environment.opened():
         graph = environment.graph()
         environment.run_online(steps, dont_mutate=True)
-        if not found:
-            raise environment.no_migrations_run()
-    return Inspection(graph, found[-1])
+        environment.check_calls()
+    if not found:  # a loop that had nothing to go through
+        return Inspection(RevisionGraph(), ())
+    # Of several version tables, the one with the most to do.
+    return Inspection(graph, max(found, key=lambda current: len(graph.pending(current))))
 
 
 @contextmanager

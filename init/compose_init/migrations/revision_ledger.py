@@ -53,19 +53,22 @@ def applied_row(entry: Revision, image: Image, seconds: float) -> str:
     return json.dumps([_row(entry, image, seconds=seconds, adopted=False)])
 
 
-def align(connection: Connection, graph: RevisionGraph, current: Iterable[str]) -> None:
+def align(
+    connection: Connection, graph: RevisionGraph, current: Iterable[str], *, forget: bool
+) -> None:
     """Make the ledger hold what is applied, before a run: adopt what it lacks, forget what was undone.
 
     Args:
         connection: our own.
         graph: the image's; of other revisions nothing is changed.
         current: the ids in the database's version table.
+        forget: whether there is no other version table that may have what this one does not.
     """
     texts = statements("migrations", "compose_init")
     applied = graph.applied(current)
     known = read(connection)
     undone = [name for name in known if name in graph.revisions and name not in applied]
-    if undone:
+    if undone and forget:
         connection.execute(texts["forget_revisions"], {"revisions": undone})
     new = [entry for name, entry in graph.revisions.items() if name in applied - known.keys()]
     rows = [_row(entry, Image(), seconds=None, adopted=True) for entry in new]

@@ -27,7 +27,6 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from compose_init import ledger
 from compose_init.database.connection import Connection
 from compose_init.database.url import Database
 from compose_init.errors import InitError, MigrationError
@@ -36,15 +35,16 @@ from compose_init.migrations import revision_ledger
 from compose_init.migrations.alembic_env import AlembicEnvironment
 from compose_init.migrations.blocking_sessions import BlockerWatch
 from compose_init.migrations.database_position import DatabasePosition, DatabaseState
+from compose_init.migrations.env_calls import EnvCall
 from compose_init.migrations.env_connection import check_env_connection
 from compose_init.migrations.errors import Aftermath, Failure, LockedTableError, translate
 from compose_init.migrations.lock_timeout import short_lock_timeout
 from compose_init.migrations.revision_graph import Revision, RevisionGraph
 from compose_init.migrations.revision_progress import RevisionProgress
 from compose_init.migrations.version_table import (
-    VersionTable,
     find_version_table,
     follow_version_table,
+    read_version_table,
 )
 
 WATCH_SECONDS = 0.25
@@ -126,8 +126,7 @@ class _Attempt:
     """One attempt to upgrade; after a lock timeout another follows.
 
     Attributes:
-        done: revisions that ran; whether they stayed shows when env.py has ended.
-        position: None until all steps were taken.
+        calls: the calls of `context.run_migrations()`, in order.
         started: when the running revision started, by the monotonic clock.
     """
 
@@ -136,9 +135,8 @@ class _Attempt:
     observer: Observer
     progress: RevisionProgress = field(default_factory=RevisionProgress)
     graph: RevisionGraph = field(default_factory=RevisionGraph)
-    done: list[Revision] = field(default_factory=list)
-    position: DatabasePosition | None = None
-    version_table: VersionTable | None = None
+    calls: list[EnvCall] = field(default_factory=list)
+    ahead: DatabasePosition | None = None
     started: float = 0.0
 
     def __post_init__(self) -> None:
@@ -157,14 +155,15 @@ class _Attempt:
                     short_lock_timeout(self.upgrade.lock_timeout),
                 ):
                     environment.run_online(lambda *found: self._steps(script, *found))
-                if self.position is None:
-                    raise environment.no_migrations_run()
-                if self.position.state == DatabaseState.AT_HEAD:
-                    follow_version_table(self.connection, self.version_table)
-                    self._verify()
+                environment.check_calls()
+                if self.ahead is None:
+                    last = self.calls[-1].table if self.calls else None
+                    follow_version_table(self.connection, last)
+                self._verify()
         finally:
-            applied += self._kept()
-        return self.position
+            applied += [revision for call in self.calls for revision in self._kept(call)]
+        self._report_calls()
+        return self.ahead or DatabasePosition(DatabaseState.AT_HEAD)
 
     def _steps(
         self, script: ScriptDirectory, current: tuple[str, ...], context: MigrationContext
@@ -173,18 +172,20 @@ class _Attempt:
         environment.reset_logging()  # env.py has come as far as to configure it
         self.watch.pid = check_env_connection(self.connection, context, environment.config)
         position = revision_ledger.locate_or_refuse(self.connection, self.graph, current)
-        if position.state == DatabaseState.AHEAD:
-            self.position = position
+        call = EnvCall(find_version_table(context), ahead=position.state == DatabaseState.AHEAD)
+        self.calls.append(call)
+        if call.ahead:
+            self.ahead = position
             return
-        revision_ledger.align(self.connection, self.graph, current)
+        alone = environment.text.once and len(self.calls) == 1
+        revision_ledger.align(self.connection, self.graph, current, forget=alone)
         context.on_version_apply_callbacks += (self._record,)
         self.progress.follow_autocommit_blocks(context)
         for step in upgrade_steps(script, current):
-            yield from self._take(step)
-        self.version_table = find_version_table(context)
-        self.position = DatabasePosition(DatabaseState.AT_HEAD)
+            yield from self._take(step, call)
+        call.table = find_version_table(context)  # a revision may have moved it
 
-    def _take(self, step: Any) -> Iterator[Any]:
+    def _take(self, step: Any, call: EnvCall) -> Iterator[Any]:
         revision = self.graph.revisions[step.revision.revision]
         self.observer.before(revision)
         self.progress.start(revision)
@@ -192,8 +193,8 @@ class _Attempt:
         yield step
         self.progress.finish()
         seconds = round(time.monotonic() - self.started, 3)
-        self.done.append(replace(revision, seconds=seconds))
-        self.observer.after(self.done[-1])
+        call.done.append(replace(revision, seconds=seconds))
+        self.observer.after(call.done[-1])
 
     def _record(self, *, ctx: MigrationContext, step: Any, **_: Any) -> None:
         """Write a revision into the ledger, in its own transaction; Alembic names the arguments."""
@@ -205,8 +206,11 @@ class _Attempt:
 
     def _verify(self) -> None:
         """Find out whether the revisions stayed: an env.py that never commits looks just like one that works."""
-        state = ledger.read(self.connection)
-        missing = set(self.graph.heads) - self.graph.applied(state.revisions if state else ())
+        missing: set[str] = set()
+        for call in self.calls:
+            if not call.ahead:
+                found = read_version_table(self.connection, call.table)
+                missing |= set(self.graph.heads) - self.graph.applied(found)
         if missing:
             raise MigrationError(
                 f"{self.upgrade.environment.config}: env.py ran, and the database does not have"
@@ -233,8 +237,12 @@ class _Attempt:
             revision = self.progress.revision
             if isinstance(error, psycopg.OperationalError) and revision is None:
                 raise  # of our own connection: who opened it translates it
-            kept = self._kept()
-            undone = [entry for entry in self.done if entry not in kept]
+            undone = [
+                revision
+                for call in self.calls
+                for revision in call.done
+                if revision not in self._kept(call)
+            ]
             failure = Failure(
                 self.upgrade.environment.config,
                 revision,
@@ -243,13 +251,20 @@ class _Attempt:
             )
             raise translate(error, failure) from error
 
-    def _kept(self) -> list[Revision]:
-        """Return the revisions that ran and stayed: the ledger has what was committed, and nothing else."""
+    def _report_calls(self) -> None:
+        """Log what each call did, where there was more than one."""
+        for call in self.calls if len(self.calls) > 1 else ():
+            revisions = [revision.revision for revision in call.done]
+            event("migrated by version table", table=call.name, revisions=revisions)
+
+    def _kept(self, call: EnvCall) -> list[Revision]:
+        """Return the revisions that ran and stayed: the version table has what was committed, and nothing else."""
         try:
-            known = revision_ledger.read(self.connection) if self.done else {}
+            found = read_version_table(self.connection, call.table) if call.done else ()
         except psycopg.Error:
             return []  # nothing is claimed that cannot be seen
-        return [entry for entry in self.done if entry.revision in known]
+        applied = self.graph.applied(found)
+        return [revision for revision in call.done if revision.revision in applied]
 
 
 def _log_retry(attempt: RetryCallState) -> None:

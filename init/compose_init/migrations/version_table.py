@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg import sql
 from sqlalchemy import text
 
@@ -30,6 +31,22 @@ def find_version_table(context: MigrationContext) -> VersionTable | None:
     query = text(statements("migrations", "compose_init")["schema_of_table"])
     row = context.connection.execute(query, {"name": name}).fetchone()
     return (row[0], context.version_table) if row else None
+
+
+def read_version_table(connection: Connection, table: VersionTable | None) -> tuple[str, ...]:
+    """Return the revisions in a version table, as they are committed; none where it is not there.
+
+    Args:
+        connection: our own.
+        table: the application's.
+    """
+    if table is None:
+        return ()
+    query = sql.SQL("SELECT version_num::text FROM {} ORDER BY 1").format(sql.Identifier(*table))
+    try:
+        return tuple(row[0] for row in connection.execute(query))
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return ()
 
 
 def follow_version_table(connection: Connection, table: VersionTable | None) -> None:

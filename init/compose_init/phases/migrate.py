@@ -13,7 +13,7 @@ from compose_init.migrations import revision_ledger
 from compose_init.migrations.application import Migrations
 from compose_init.migrations.concurrent_indexes import invalid_indexes
 from compose_init.migrations.database_position import DatabasePosition, DatabaseState
-from compose_init.migrations.fingerprint import fingerprint_migrations
+from compose_init.migrations.fingerprint import fingerprint_migrations, unequal
 from compose_init.migrations.revision_graph import Revision
 from compose_init.migrations.revision_graph_file import read_graph_file
 from compose_init.settings import Settings
@@ -44,6 +44,8 @@ def migrate(
     position = migrations.upgrade(connection, observer, applied)
     if position.state == DatabaseState.AT_HEAD:
         last = ledger.read(connection)
+        if not migrations.proves_nothing_to_do:
+            found = unequal()  # only env.py can tell, each time
         done = {
             "environment": found.environment,
             "files": found.revisions,
