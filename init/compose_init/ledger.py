@@ -22,6 +22,7 @@ from compose_init.database.connection import Connection
 from compose_init.errors import CredentialsRefused
 from compose_init.last_run import State, ask
 from compose_seeder.postgres import statements
+from compose_seeder.reconcile.ledger_schema import describe_owner
 
 
 def read(connection: Connection) -> State | None:
@@ -96,6 +97,7 @@ def _rows(connection: Connection, statement: str, **values: Any) -> list[dict[st
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             return []
         except psycopg.errors.InsufficientPrivilege as error:
+            remedy = describe_owner(connection) or "connect as the role that created it"
             raise CredentialsRefused(
-                f"the ledger cannot be read: {error.diag.message_primary}; connect as the role that created it"
+                f"the ledger cannot be read: {error.diag.message_primary}; {remedy}"
             ) from None

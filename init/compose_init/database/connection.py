@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
+from compose_init.database.refusal import read_sqlstate
 from compose_init.database.url import Database
 from compose_init.errors import (
     ConnectionLostError,
@@ -35,8 +37,18 @@ CONNECT_TIMEOUT_SECONDS = 5
 LIBPQ_MIN_TIMEOUT_SECONDS = 2
 """libpq raises any shorter `connect_timeout` to this."""
 
+SAID_BY_SERVER = re.compile(r"failed: (?!FATAL:  the database system is )[^\s:]+ ?:  \S")
+"""A server's severity and message, in its own language; all else is libpq's, which speaks English here."""
+
+CREDENTIALS_STATES = ("28", "42501")
+"""Beginnings of SQLSTATEs: invalid authorization, insufficient privilege."""
+
+SETTINGS_STATES = ("3D000", "22023", "42704", "42602")
+"""No such database; parameters of the session that are wrong or unknown."""
+
 # libpq reports a refused connection as text alone, without an SQLSTATE. These are PostgreSQL's and
-# libpq's own English messages; a text that matches neither pattern is taken for "not there yet".
+# libpq's own English messages. Of a server's text that matches neither pattern, the SQLSTATE is asked for;
+# all else is taken for "not there yet".
 REFUSED_CREDENTIALS = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry|authentication failed"
     r"|role \".*\" is not permitted to log in|role \".*\" does not exist"
@@ -74,7 +86,10 @@ def connect(database: Database, **options: Any) -> Connection:
     try:
         return psycopg.connect(**parameters, autocommit=True)
     except psycopg.OperationalError as error:
-        raise _translate_refusal(database, error) from None
+        state = ""
+        if not _is_known(_one_line(error)) and SAID_BY_SERVER.search(str(error)):
+            state = read_sqlstate(make_conninfo(**parameters), CONNECT_TIMEOUT_SECONDS)
+        raise _translate_refusal(database, error, state) from None
     except psycopg.ProgrammingError as error:
         raise SettingsError(f"the database's address is wrong: {_one_line(error)}") from None
 
@@ -109,11 +124,15 @@ def translate_lost_connection() -> Iterator[None]:
         ) from None
 
 
+def _is_known(text: str) -> bool:
+    return bool(REFUSED_CREDENTIALS.search(text) or WRONG_SETTINGS.search(text))
+
+
 def _translate_refusal(
-    database: Database, error: psycopg.OperationalError
+    database: Database, error: psycopg.OperationalError, state: str
 ) -> InitError | NotYetError:
     text = _one_line(error).removeprefix("connection failed: ")
-    if REFUSED_CREDENTIALS.search(text):
+    if REFUSED_CREDENTIALS.search(text) or state.startswith(CREDENTIALS_STATES):
         password = database.parameters.get("password", "")
         quoted = len(password) > 1 and password[0] == password[-1] and password[0] in "\"'"
         quotes = (
@@ -123,7 +142,7 @@ def _translate_refusal(
             f"PostgreSQL at {database.place} refused the credentials: {text}; check user and password (a password"
             f" given to the postgres image counts only when its volume is new){quotes}"
         )
-    if WRONG_SETTINGS.search(text):
+    if WRONG_SETTINGS.search(text) or state.startswith(SETTINGS_STATES):
         return SettingsError(
             f"PostgreSQL at {database.place} cannot be used: {text}; waiting does not help"
         )

@@ -121,7 +121,7 @@ def _folders(config: Path) -> tuple[str, list[str]]:
     script = options.folder(options.one("script_location") or str(config.parent))
     locations = options.many("version_locations", "path_separator", "version_path_separator")
     places = [str(options.folder(name)) for name in locations]
-    if not all(os.path.isdir(place) for place in (script, *places)):  # noqa: PTH112 - as below
+    if not all(os.path.isdir(place) for place in [str(script), *places]):  # noqa: PTH112 - as below
         raise _NotFoundError
     return str(script), places or [os.path.realpath(script / "versions")]
 
@@ -199,8 +199,9 @@ class _Options:
         """
         text = self._text(name)
         if not text:
-            listed = self._toml.get(name, [])
-            return [self._with_here(str(entry)) for entry in listed if isinstance(listed, list)]
+            listed = self._toml.get(name)
+            entries = listed if isinstance(listed, list) else []
+            return [self._with_here(str(entry)) for entry in entries]
         named = (self._text(each) for each in separators)
         separator = SEPARATORS.get(next(filter(None, named), ""))
         parts = text.split(separator) if separator else re.split(r", *|\s+", text)

@@ -42,6 +42,13 @@ SET_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '{}s'"
 
 FIND_SCHEMA = "SELECT FROM pg_namespace WHERE nspname = 'compose_init'"
 
+FIND_OWNER = """
+SELECT quote_ident(pg_get_userbyid(n.nspowner)), quote_ident(current_user),
+       (SELECT string_agg(format('ALTER TABLE compose_init.%I OWNER TO %I;', c.relname, current_user), ' ')
+        FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r')
+FROM pg_namespace n WHERE n.nspname = 'compose_init' AND n.nspowner <> current_user::regrole
+"""
+
 Connection = psycopg.Connection[Any]
 
 
@@ -52,7 +59,7 @@ def read_format(connection: Connection) -> int | None:
         LedgerVersionError: the ledger has a format that this version neither knows nor can upgrade.
         CredentialsError: the role may not read the ledger.
     """
-    with _explained("read"):
+    with _explained(connection, "read"):
         return _read_format(connection)
 
 
@@ -106,6 +113,22 @@ def current(connection: Connection, *, change: bool) -> Iterator[bool]:
     yield True
 
 
+def describe_owner(connection: Connection) -> str:
+    """Return whose the ledger is and what gives it to the session's role; "" where it is that role's, or is not there.
+
+    Roles of one group may take turns, and SET ROLE decides as whom each of them works.
+    """
+    row = connection.execute(FIND_OWNER).fetchone()
+    if row is None:
+        return ""
+    owner, role, tables = row
+    fix = " ".join(filter(None, [f"ALTER SCHEMA compose_init OWNER TO {role};", tables]))
+    return (
+        f"schema compose_init belongs to {owner}, and this session works as {role}: let every run work as one role"
+        f" (SET ROLE, ALTER ROLE … SET role), or give the ledger to {role}: {fix}"
+    )
+
+
 def upgrades() -> dict[int, LiteralString]:
     """Return the SQL of every upgrade by the format it leads to, in order."""
     return dict(sorted(_numbered().items()))
@@ -119,7 +142,7 @@ def schema() -> LiteralString:
 @contextmanager
 def _locked(connection: Connection, verb: str) -> Iterator[None]:
     """Hold the lock under which the schema is changed; of the session, taken before the transaction's snapshot."""
-    with _explained(verb), connection.transaction():
+    with _explained(connection, verb), connection.transaction():
         connection.execute(SET_LOCK_TIMEOUT.format(LOCK_TIMEOUT_SECONDS).encode())
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
     try:
@@ -130,7 +153,7 @@ def _locked(connection: Connection, verb: str) -> Iterator[None]:
 
 
 def _change(connection: Connection, verb: str) -> None:
-    with _explained(verb):
+    with _explained(connection, verb):
         connection.execute(SET_LOCK_TIMEOUT.format(LOCK_TIMEOUT_SECONDS).encode())
         _create_or_upgrade(connection)
 
@@ -175,14 +198,17 @@ def _read_format(connection: Connection) -> int | None:
 
 
 @contextmanager
-def _explained(verb: str) -> Iterator[None]:
+def _explained(connection: Connection, verb: str) -> Iterator[None]:
     """Say what is missing where PostgreSQL does not permit or does not finish a statement."""
-    remedy = {
-        "created": "let the role own the database, or GRANT CREATE ON DATABASE to it, or create the schema"
-        " compose_init for it",
-        "upgraded": "connect as the role that made it",
-        "read": "connect as the role that made it",
-    }[verb]
+    remedy = (
+        describe_owner(connection)
+        or {
+            "created": "let the role own the database, or GRANT CREATE ON DATABASE to it, or create the schema"
+            " compose_init for it",
+            "upgraded": "connect as the role that made it",
+            "read": "connect as the role that made it",
+        }[verb]
+    )
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
