@@ -27,7 +27,7 @@ PLAN_FOUND_CHANGES = 2
 """Exit code of `--plan` where a run would change something."""
 
 DEFECT = 1
-"""Exit code of an exception that nobody expected."""
+"""Exit code of an unexpected exception."""
 
 SIGNAL_BASE = 128
 """Exit codes above are those of a process that a signal ended, as a shell counts them."""

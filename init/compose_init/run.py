@@ -229,7 +229,7 @@ class Run:
 
     def _locate(self, connection: Connection) -> DatabasePosition:
         if self.settings.alembic_config is None:
-            return DatabasePosition(DatabaseState.AT_HEAD)  # of no revisions at all
+            return DatabasePosition(DatabaseState.AT_HEAD)  # there are no revisions
         return locate_database(connection, self.settings, self._migrations)
 
     def _report_ahead(self, position: DatabasePosition) -> None:

@@ -18,17 +18,17 @@ LINE = (
     '{"timestamp": "2026-01-01T00:00:00.000Z", "level": "info", "logger": "compose_init",'
     ' "event": "nothing to do", "seconds": 0.001} nothing to do  (seconds=0.001)'
 )
-"""What the fast path writes, in both forms; each digit may be another one."""
+"""The line of the fast path, in both forms; its digits vary."""
 
 
 def record(connection: Connection, settings: Settings, arguments: tuple[str, ...]) -> None:
-    """Write the digest of the variables, unless it is there.
+    """Record the digest of the variables, unless it is recorded already.
 
-    A run that has nothing to do may not be able to write, and ends well all the same.
+    A run that has nothing to do succeeds even if it may not write.
 
     Args:
         connection: in autocommit.
-        settings: validated; everything that they ask for is done.
+        settings: validated; the run with them is complete.
         arguments: of the command line.
     """
     if _may_be_masked(settings):
@@ -39,7 +39,7 @@ def record(connection: Connection, settings: Settings, arguments: tuple[str, ...
         if not up_to_date.is_answerable(settings.environ):
             return
         state = ledger.read(connection)
-        if state is None:  # nothing was ever to be done
+        if state is None:  # no run has had anything to do
             return
         last = state.inputs.get(phase, {})
         salt = last.get("salt", "")

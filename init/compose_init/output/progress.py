@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: log lines in a container, a live screen on a terminal."""
+"""The progress of a run: log lines in a container, a live screen on a terminal."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class LiveProgress:
         return self._shown
 
     def begin_phase(self, name: str) -> None:
-        """Show the phase; not that of waiting, which is over at once or logs what it waits for."""
+        """Show the phase, except waiting, which ends at once or logs what it waits for."""
         if name != "wait":
             self._screen.show_current(name, "")
 

@@ -21,7 +21,7 @@ def status_to_text(status: Mapping[str, Any]) -> str:
         lines = ["schema    there is nothing to migrate: no revisions are configured or found"]
     if "problem" in database:
         lines.append(f"          {database['problem']}")
-    lines += _lineage_lines(database["lineage"])
+    lines += _revision_lines(database["lineage"])
     lines += [
         f"dataset   {dataset['name']}: {pluralize(dataset['records'], 'record')} in {dataset['target']},"
         f" applied {dataset['applied_at']}"
@@ -35,15 +35,15 @@ def status_to_text(status: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _lineage_lines(lineage: Sequence[Mapping[str, Any]]) -> list[str]:
+def _revision_lines(revisions: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each of the last applied revisions, and for all pending revisions."""
-    done = [entry for entry in lineage if entry["state"] != "pending"]
+    done = [entry for entry in revisions if entry["state"] != "pending"]
     lines = []
     if len(done) > SHOWN_REVISIONS:
         lines.append(
             f"revision  {pluralize(len(done) - SHOWN_REVISIONS, 'earlier revision')}; --output json has all"
         )
-    for entry in lineage[max(0, len(done) - SHOWN_REVISIONS) :]:
+    for entry in revisions[max(0, len(done) - SHOWN_REVISIONS) :]:
         by = " ".join(filter(None, (entry.get("image_version"), entry.get("git_revision"))))
         said = {
             "applied": f"applied {entry.get('applied_at')}" + (f" by image {by}" if by else ""),

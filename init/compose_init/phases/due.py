@@ -1,4 +1,4 @@
-"""Which phases are due: those that the last complete run did not leave as this run would."""
+"""The phases that are due: those whose inputs differ from what the last complete run recorded."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class DuePhases:
     """The phases that have something to do.
 
     Attributes:
-        names: none where the database is ahead.
-        position: where the database is; None where it takes Alembic to know, or nobody asked.
+        names: of the phases; none if the database is ahead.
+        position: of the database; None if only Alembic can tell, or if no phase was asked for.
     """
 
     names: frozenset[PhaseName]
@@ -46,7 +46,7 @@ def find_due_phases(
         wanted.discard("migrate")
     if "seed" in wanted and seeds.is_unchanged(last.inputs.get(options.seed_name, {})):
         wanted.discard("seed")
-    # Beside another phase the role is checked again, whatever was found before.
+    # If another phase is due, the role is checked again: the phase may change its privileges.
     if wanted == {"roles"} and _is_role_checked(last, settings):
         wanted.discard("roles")
     return DuePhases(frozenset(wanted), position)

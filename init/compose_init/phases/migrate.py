@@ -1,4 +1,4 @@
-"""The phase that brings the schema to head; and where a database is, by the ledger or by Alembic."""
+"""The phase that upgrades the schema to head; and the position of a database, by the ledger or by Alembic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def migrate(
     connection: Connection, migrations: Migrations, observer: Observer, applied: list[Revision]
 ) -> DatabasePosition:
-    """Apply the pending revisions, and record what the schema was brought to.
+    """Apply the pending revisions, and record the files and revisions that are complete.
 
     Args:
         connection: in autocommit.
@@ -39,7 +39,7 @@ def migrate(
     Raises:
         MigrationError, LockError, UnknownRevisionError: see `Migrations.upgrade`.
     """
-    # Before: a file that changes meanwhile is looked at again by the next run.
+    # Before the upgrade: a file that changes during the upgrade is due again in the next run.
     found = fingerprint_migrations(migrations.config)
     position = migrations.upgrade(connection, observer, applied)
     if position.state == DatabaseState.AT_HEAD:
@@ -59,7 +59,7 @@ def migrate(
 def locate_database(
     connection: Connection, settings: Settings, migrations: Migrations
 ) -> DatabasePosition:
-    """Return where the database is among the image's revisions.
+    """Return the position of the database in the image's revision graph.
 
     Raises:
         UnknownRevisionError: the database has diverged.
@@ -75,14 +75,14 @@ def locate_database(
 def locate_by_ledger(
     connection: Connection, settings: Settings, last: State
 ) -> DatabasePosition | None:
-    """Return where the database is, without Alembic; None where it takes Alembic to know.
+    """Return the position of the database without Alembic; None if only Alembic can tell.
 
     Raises:
         UnknownRevisionError: the database has diverged.
     """
     config = settings.alembic_config
     if config is None:
-        return DatabasePosition(DatabaseState.AT_HEAD)  # of no revisions at all
+        return DatabasePosition(DatabaseState.AT_HEAD)  # there are no revisions
     done, found = last.inputs.get("migrate", {}), fingerprint_migrations(config)
     if done.get("environment") != found.environment:
         return None  # another env.py may keep its revision in another table

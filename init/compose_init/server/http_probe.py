@@ -34,34 +34,43 @@ def probe(url: str, timeout: float, version: str | None = None) -> str:
     """
     if not is_web_address(url):
         raise SettingsError("the address must look like http://127.0.0.1:8000/health")
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    # Without user and query: either may hold a secret.
-    place = f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+    place = _describe(url)
     began = time.monotonic()
     with httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, mounts=direct_to_loopback(url)) as client:
-
-        def ask() -> str:
-            try:
-                answer = client.get(url)
-            except (httpx.TransportError, httpx.InvalidURL) as error:
-                raise NotYetError(f"{type(error).__name__}: {error}{describe_route(url)}") from None
-            if not answer.is_success:
-                said = " ".join(answer.text.split())[:SHOWN_CHARACTERS]
-                if redirect := describe_redirect(answer):
-                    said = f"and {redirect}; name that address"
-                raise NotYetError(
-                    f"it answers {answer.status_code} {said}".rstrip() + describe_route(url)
-                )
-            return "" if version is None else _version(answer, version)
-
         found = poll_until(
-            ask,
+            lambda: _ask(client, url, version),
             what=place,
             timeout=timeout,
             hint="users get the same answer; look at the service's log",
         )
     return f"{place} answers 200{found} after {time.monotonic() - began:.1f} s"
+
+
+def _describe(url: str) -> str:
+    """Return the address without user and query: either may hold a secret."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+
+
+def _ask(client: httpx.Client, url: str, version: str | None) -> str:
+    """Return what a success says about the version, as a part of a message.
+
+    Raises:
+        NotYetError: no answer, not a success, or another version.
+    """
+    try:
+        answer = client.get(url)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise NotYetError(f"{type(error).__name__}: {error}{describe_route(url)}") from None
+    if not answer.is_success:
+        quoted = " ".join(answer.text.split())[:SHOWN_CHARACTERS]
+        if redirect := describe_redirect(answer):
+            quoted = f"and {redirect}; name that address"
+        raise NotYetError(
+            f"it answers {answer.status_code} {quoted}".rstrip() + describe_route(url)
+        )
+    return "" if version is None else _version(answer, version)
 
 
 def _version(answer: Any, expected: str) -> str:
