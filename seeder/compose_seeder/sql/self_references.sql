@@ -9,19 +9,39 @@ UPDATE pg_temp.desired d
 SET hashes[%(n)s::int] = 0, document = jsonb_set(d.document, ARRAY[%(name)s::text], w.value)
 FROM pg_temp.deferred_references w WHERE w.name = %(name)s AND d.position = w.position;
 
+-- name: deferred_values
+SELECT DISTINCT value::text FROM pg_temp.deferred_references WHERE name = %(name)s AND in_this_file;
+
+-- name: read_as_type
+-- Fails where the column's type does not take one of the values.
+SELECT count(p.{match}) FROM unnest(%(values)s::text[]) AS v (value)
+CROSS JOIN LATERAL jsonb_to_record(jsonb_build_object({name}, v.value::jsonb)) AS p ({match} {type});
+
+-- name: find_parents
+-- The new records whose values are equal as the column's type has it.
+UPDATE pg_temp.deferred_references w SET parent = f.parent, parents = f.parents
+FROM (
+  SELECT v.given, min(r.position) AS parent, count(*) AS parents
+  FROM unnest(%(given)s::text[], %(values)s::text[]) AS v (given, value)
+  CROSS JOIN LATERAL jsonb_to_record(jsonb_build_object({name}, v.value::jsonb)) AS p ({match} {type})
+  CROSS JOIN (pg_temp.source_records r JOIN pg_temp.plan c ON c.position = r.position AND c.action = 'create'
+              CROSS JOIN LATERAL jsonb_to_record(r.document) AS t ({match} {type}))
+  WHERE t.{match} = p.{match}
+  GROUP BY v.given
+) f
+WHERE w.name = %(name)s AND w.in_this_file AND w.value::text = f.given;
+
 -- name: unresolved_references
 -- References that would be written, and lead to no record or to several.
-SELECT w.position, w.value #>> '{}', count(p.position)
+SELECT w.position, w.value #>> '{}', w.parents
 FROM pg_temp.deferred_references w
-LEFT JOIN (pg_temp.source_records r JOIN pg_temp.plan p ON p.position = r.position AND p.action = 'create')
-  ON r.document -> %(match)s::text = w.value
 JOIN pg_temp.plan c ON c.position = w.position
 WHERE w.name = %(name)s AND w.in_this_file AND (c.action = 'create' OR c.fields -> %(name)s::text ? 'write')
-GROUP BY w.position, w.value HAVING count(p.position) <> 1 ORDER BY w.position;
+  AND w.parents <> 1 ORDER BY w.position;
 
 -- name: records_without_id
 -- Records that are created, and whether a reference to them is deferred: all get an id, for one INSERT of all.
-SELECT r.position, r.document -> %(match)s::text IN (SELECT value FROM pg_temp.deferred_references)
+SELECT r.position, r.position IN (SELECT parent FROM pg_temp.deferred_references WHERE parent IS NOT NULL)
 FROM pg_temp.source_records r JOIN pg_temp.plan p ON p.position = r.position AND p.action = 'create'
 WHERE coalesce(r.document -> %(take)s::text, 'null') = 'null'
 ORDER BY r.position;
@@ -43,7 +63,7 @@ WHERE r.position = d.position AND r.field_set = s.narrow;
 -- name: insert_ids
 UPDATE pg_temp.source_records r SET document = r.document || jsonb_build_object(w.name, p.document -> %(take)s::text)
 FROM pg_temp.deferred_references w
-JOIN pg_temp.source_records p ON p.document -> %(match)s::text = w.value
+JOIN pg_temp.source_records p ON p.position = w.parent
 WHERE w.name = %(name)s AND r.position = w.position;
 
 -- name: hash_ids
@@ -59,8 +79,4 @@ FROM pg_temp.deferred_references w JOIN pg_temp.desired d ON d.position = w.posi
 WHERE w.name = %(name)s AND p.position = w.position AND (p.action = 'create' OR p.fields -> %(name)s::text ? 'write');
 
 -- name: edges
-SELECT w.position, r.position
-FROM unnest(%(names)s::text[], %(matches)s::text[]) AS n (name, match)
-JOIN pg_temp.deferred_references w ON w.name = n.name
-JOIN pg_temp.source_records r ON r.document -> n.match = w.value
-WHERE w.position <> r.position;
+SELECT position, parent FROM pg_temp.deferred_references WHERE position <> parent;

@@ -34,7 +34,7 @@ JOIN {table} t ON t.{match} = p.{match};
 COPY pg_temp.source_records (position, field_set, document) FROM STDIN;
 
 -- name: copy_deferred_references
-COPY pg_temp.deferred_references FROM STDIN;
+COPY pg_temp.deferred_references (position, name, value, in_this_file) FROM STDIN;
 
 -- name: fill_desired
 -- The named fields alone, read by PostgreSQL as the columns' types, and back as canonical jsonb.

@@ -25,7 +25,9 @@ CREATE TEMP TABLE deferred_references (
   position integer,      -- of the record that refers
   name text,             -- the field that gets the id
   value jsonb,           -- the natural key that it refers to
-  in_this_file boolean   -- false: in a plan, an earlier dataset creates the record
+  in_this_file boolean,  -- false: in a plan, an earlier dataset creates the record
+  parent integer,        -- the position of the new record that it refers to
+  parents integer NOT NULL DEFAULT 0  -- how many new records have the natural key
 );
 
 -- name: fetched_records

@@ -16,7 +16,9 @@ from psycopg import sql
 from compose_seeder.errors import ManifestError
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
+from compose_seeder.targets.table.bisect import error_of, find_failing
 from compose_seeder.targets.table.columns import Column, regclass
+from compose_seeder.targets.table.whole_numbers import INTEGERS, as_integers
 
 MAX_LEVELS = 50
 """How many levels are inserted one by one; PostgreSQL checks references at the end of a statement."""
@@ -65,13 +67,18 @@ class SelfReferences:
             self.connection.execute(statements("self_references")["show_in_desired"], values)
 
     def unresolved(self) -> list[UnresolvedReference]:
-        """Return references that would be written, and lead to no record or to several."""
+        """Find the new records that the references lead to.
+
+        Returns:
+            References that would be written, and lead to no record or to several.
+        """
+        for name, ref in self.refs().items():
+            self._find_parents(name, ref)
         return [
             UnresolvedReference(position, name, value, count)
-            for name, ref in self.refs().items()
+            for name in self.refs()
             for position, value, count in self.connection.execute(
-                statements("self_references")["unresolved_references"],
-                {"name": name, "match": ref.match},
+                statements("self_references")["unresolved_references"], {"name": name}
             )
         ]
 
@@ -87,7 +94,7 @@ class SelfReferences:
         for name, ref in self.refs().items():
             self._allocate_ids(ref, widen)
             query = sql.SQL(statements("self_references")["insert_ids"])
-            self.connection.execute(query, {"name": name, "match": ref.match, "take": ref.take})
+            self.connection.execute(query, {"name": name, "take": ref.take})
             column = self.columns[name]
             hashes = sql.SQL(statements("self_references")["hash_ids"]).format(
                 name=Name(name),
@@ -105,14 +112,40 @@ class SelfReferences:
 
         Records that refer to each other in a ring are all in the last level.
         """
-        refs = self.refs()
-        if not refs:
+        if not self.refs():
             return []
-        values = {"names": list(refs), "matches": [ref.match for ref in refs.values()]}
-        edges = self.connection.execute(statements("self_references")["edges"], values).fetchall()
+        edges = self.connection.execute(statements("self_references")["edges"]).fetchall()
         query, create = statements("table")["positions_by_action"], {"action": "create"}
         positions = [row[0] for row in self.connection.execute(query, create)]
         return _levels(positions, edges)
+
+    def _find_parents(self, name: str, ref: Ref) -> None:
+        """Find the new records that a reference leads to; the type of the column decides what is equal."""
+        texts, column = statements("self_references"), self.columns[ref.match]
+        parts = {"name": Text(ref.match), "match": Name(ref.match), "type": as_is(column.type)}
+        rows = self.connection.execute(texts["deferred_values"], {"name": name})
+        given = [text for (text,) in rows]
+        values = given
+        if column.base in INTEGERS:
+            values = [as_integers(text.encode()).decode() for text in given]
+        read = sql.SQL(texts["read_as_type"]).format(**parts)
+
+        def read_some(some: list[int]) -> None:
+            self.connection.execute(read, {"values": [values[n] for n in some]})
+
+        places = list(range(len(given)))
+        if error_of(self.connection, lambda: read_some(places)):
+            # The column's type does not take some, so that no record has them.
+            failing = {n for n, _ in find_failing(self.connection, places, read_some)}
+            places = [n for n in places if n not in failing]
+        self.connection.execute(
+            sql.SQL(texts["find_parents"]).format(**parts),
+            {
+                "name": name,
+                "given": [given[n] for n in places],
+                "values": [values[n] for n in places],
+            },
+        )
 
     def _place(self, name: str) -> int:
         return list(self.fields).index(name) + 1
@@ -121,7 +154,7 @@ class SelfReferences:
         """Allocate ids for the records to which the file gives no id."""
         query, asked = (
             statements("self_references")["records_without_id"],
-            {"match": ref.match, "take": ref.take},
+            {"take": ref.take},
         )
         found = self.connection.execute(query, asked).fetchall()
         positions = [position for position, _ in found]

@@ -173,3 +173,58 @@ def test_check_doubts_a_parent_that_no_record_is(seeds: Seeds) -> None:
     check(seeds.manifest, Sources(), doubts.append)
     assert len(doubts) == 1
     assert "parent refers to public.tree.slug brunch (did you mean branch?)" in doubts[0]
+
+
+@pytest.mark.parametrize(
+    ("type_", "root", "parent"),
+    [
+        ("int", "1", '"1"'),
+        ("int", "1", "1.0"),
+        ("numeric", "1.5", '"1.50"'),
+        ("text", "1", '"1"'),
+        ("citext", '"Root"', '"ROOT"'),
+        ("char(6)", '"root"', '"root  "'),
+        ("date", '"2024-02-29"', '"20240229"'),
+        ("uuid", f'"{"ab" * 16}"', f'"{"AB" * 16}"'),
+    ],
+)
+def test_a_parent_is_found_by_the_type_of_its_column(
+    seeds: Seeds, type_: str, root: str, parent: str
+) -> None:
+    """As one from the table is; another child, whose parent the type does not take, is named alone."""
+    seeds.do("CREATE EXTENSION IF NOT EXISTS citext")
+    tree(seeds).do(f"ALTER TABLE tree ADD code {type_}")
+    seeds.write(MANIFEST.replace('match = "slug"', 'match = "code"'))
+    rows = f'{{"slug": "root", "code": {root}}}, {{"slug": "leaf", "parent": {parent}}}'
+    seeds.source("tree", f"[{rows}]")
+    assert counts(seeds.plan()) == {"created": 2}
+    assert counts(seeds.run()) == {"created": 2}
+    assert parents(seeds) == {"root": None, "leaf": "root"}
+    assert counts(seeds.run(verify=True)) == {"unchanged": 2}
+
+
+def test_parents_of_a_text_column_are_told_apart_by_their_text(seeds: Seeds) -> None:
+    """1.1 and 1.10 are two records; what several records have is named with their number."""
+    tree(seeds).do("ALTER TABLE tree ADD code text")
+    seeds.write(MANIFEST.replace('match = "slug"', 'match = "code"'))
+    rows = '{"slug": "a", "code": 1.1}, {"slug": "b", "code": 1.10}'
+    seeds.source(
+        "tree", f'[{rows}, {{"slug": "c", "parent": 1.10}}, {{"slug": "d", "parent": 1.1}}]'
+    )
+    seeds.run()
+    assert parents(seeds) == {"a": None, "b": None, "c": "b", "d": "a"}
+    again = '{"slug": "x", "code": 7}, {"slug": "y", "code": "7"}, {"slug": "z", "parent": 7}'
+    seeds.source("tree", f"[{again}]")
+    with pytest.raises(RecordError, match="but 2 records of the file have it"):
+        seeds.run()
+
+
+def test_a_parent_that_the_type_does_not_take_is_not_there(seeds: Seeds) -> None:
+    """Its child is named, and not the others."""
+    tree(seeds).do("ALTER TABLE tree ADD code int")
+    seeds.write(MANIFEST.replace('match = "slug"', 'match = "code"'))
+    rows: list[dict[str, Any]] = [{"slug": "root", "code": 1}, {"slug": "leaf", "parent": "1"}]
+    seeds.source("tree", [*rows, {"slug": "lost", "parent": "x"}])
+    with pytest.raises(RecordError, match="x, but no row and no new record has it") as raised:
+        seeds.run()
+    assert [fault.where for fault in raised.value.faults] == ["tree.json#/2"]
