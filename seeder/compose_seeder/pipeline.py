@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from compose_seeder.dataset import Seeding
 from compose_seeder.documents.json_schema import schema_of
-from compose_seeder.documents.record_values import Scalar
 from compose_seeder.errors import InterruptedTargetError, ManifestError, SourceError, did_you_mean
 from compose_seeder.inputs import Inputs, resolve_inputs
 from compose_seeder.manifest.models import Dataset, Manifest
@@ -99,7 +98,7 @@ def _seed_in_order(
     options: Options,
 ) -> list[Plan]:
     """Seed the datasets in the manifest's order, and add the fingerprint of each input that is read."""
-    pending: set[Scalar] = set()
+    pending: set[str] = set()
     chosen = _chosen(manifest, options.only)
     plans: dict[str, Plan] = {}
     postponed: list[Seeding] = []

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from compose_seeder.documents.batch import Documents, RawRecord
 from compose_seeder.documents.children import with_children
 from compose_seeder.documents.json_schema import RecordSchema, schema_of
-from compose_seeder.documents.record_values import Scalar, to_scalar
+from compose_seeder.documents.record_values import (
+    ExactValue,
+    from_exact,
+    text_of,
+    to_exact,
+    to_scalar,
+)
 from compose_seeder.errors import (
     SHOWN,
     Fault,
@@ -40,7 +46,7 @@ class _Checked:
     dataset: Dataset
     raw: list[RawRecord] = field(default_factory=list)
     desired: list[Desired] = field(default_factory=list)
-    wanted: dict[str, list[Scalar]] = field(default_factory=dict)
+    wanted: dict[str, list[ExactValue]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     errors: list[SeedError] = field(default_factory=list)
 
@@ -87,7 +93,7 @@ def _check_records(checked: _Checked, document: Documents, schema: RecordSchema 
     """Check the records alone: schema, children, references, keys."""
     dataset = checked.dataset
 
-    def lookup(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:
+    def lookup(ref: Ref, values: list[ExactValue]) -> Mapping[ExactValue, list[object]]:
         name = next(name for name, own in dataset.refs.items() if own is ref)
         checked.wanted[name] = values
         return {value: [PENDING] for value in values}
@@ -167,35 +173,36 @@ def _creators(datasets: list[_Checked], ref: Ref) -> Iterator[_Checked]:
             yield checked
 
 
-def _without(values: list[Scalar], creators: list[_Checked], ref: Ref) -> list[Scalar]:
+def _without(values: list[ExactValue], creators: list[_Checked], ref: Ref) -> list[ExactValue]:
     made = {
-        to_scalar(record.document[ref.match])
+        text_of(value)
         for creator in creators
         for record in creator.desired
         if ref.match in record.document
+        and (value := to_exact(record.document[ref.match])) is not None
     }
-    return [value for value in values if value not in made]
+    return [value for value in values if text_of(value) not in made]
 
 
 def _order_faults(
-    checked: _Checked, ref: Ref, late: list[Scalar], later: list[_Checked]
+    checked: _Checked, ref: Ref, late: list[ExactValue], later: list[_Checked]
 ) -> Iterator[Fault]:
     values = set(late)
     (first, *_) = [creator.dataset.name for creator in later]
     for record in checked.raw:
-        value = to_scalar(record.fields[ref.from_]) if ref.from_ in record.fields else None
+        value = to_exact(record.fields[ref.from_]) if ref.from_ in record.fields else None
         if value is not None and value in values:
             problem = (
-                f"refers to {ref.table}.{ref.match} {quote(value)}, which only the later dataset {first}"
+                f"refers to {ref.table}.{ref.match} {quote(from_exact(value))}, which only the later dataset {first}"
                 f" creates; put {first} before {checked.dataset.name} in the manifest"
             )
             yield Fault(record.where, "", ref.from_, problem)
 
 
 def _missing_rows_warning(
-    checked: _Checked, ref: Ref, missing: list[Scalar], earlier: list[_Checked]
+    checked: _Checked, ref: Ref, missing: list[ExactValue], earlier: list[_Checked]
 ) -> str:
-    shown = ", ".join(quote(value) for value in missing[:SHOWN])
+    shown = ", ".join(quote(from_exact(value)) for value in missing[:SHOWN])
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     made = [
         str(to_scalar(record.document[ref.match]))
@@ -203,7 +210,7 @@ def _missing_rows_warning(
         for record in creator.desired
         if ref.match in record.document
     ]
-    near = did_you_mean(str(missing[0]), made) if len(missing) == 1 else ""
+    near = did_you_mean(text_of(missing[0]), made) if len(missing) == 1 else ""
     names = " and ".join(creator.dataset.name for creator in earlier)
     return (
         f"dataset {checked.dataset.name}: {ref.from_} refers to {ref.table}.{ref.match} {shown}{more}{near}, which"

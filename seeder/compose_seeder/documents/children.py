@@ -15,12 +15,20 @@ from functools import cached_property
 from msgspec import Raw
 
 from compose_seeder.documents.batch import Batch, Documents, RawRecord, raw_records
-from compose_seeder.documents.record_values import NULL, SECRET, Scalar, format_key, to_scalar
+from compose_seeder.documents.record_values import (
+    NULL,
+    SECRET,
+    ExactValue,
+    format_key,
+    from_exact,
+    to_exact,
+    to_scalar,
+)
 from compose_seeder.errors import Fault, RecordError, quote
 from compose_seeder.exact_json import encode
 from compose_seeder.manifest.models import Dataset, Nest
 
-Parent = tuple[Scalar, ...]
+Parent = tuple[ExactValue | None, ...]
 """The values by which a child names its parent."""
 
 Child = tuple[RawRecord, Mapping[str, Raw]]
@@ -124,7 +132,8 @@ class NestedDocuments:
                         f"names no parent: {' and '.join(nest.match)} must be text or a number"
                     )
                 elif parent not in seen[name]:
-                    wanted = format_key(nest.match.values(), parent)
+                    shown = [from_exact(value) for value in parent if value is not None]
+                    wanted = format_key(nest.match.values(), shown)
                     problem = f"the parent is missing: no record has {wanted}"
                 else:
                     continue
@@ -139,4 +148,4 @@ def with_children(dataset: Dataset, document: Documents) -> Documents:
 
 
 def _values(record: RawRecord, fields: Iterable[str]) -> Parent:
-    return tuple(to_scalar(record.fields.get(field, NULL)) for field in fields)
+    return tuple(to_exact(record.fields.get(field, NULL)) for field in fields)

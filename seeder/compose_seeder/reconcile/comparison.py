@@ -11,6 +11,7 @@ from functools import partial
 from typing import Protocol
 
 from compose_seeder.documents.batch import Documents
+from compose_seeder.documents.record_values import text_of, to_exact
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.desired_records import Batches, DesiredRecords
@@ -124,7 +125,8 @@ def remember_pending(run: DatasetRun, desired: DesiredRecords) -> None:
     """Remember the keys that a plan creates: later datasets of the plan may refer to them."""
     rows = run.connection.execute(statements("diff")["created_positions"]).fetchall()
     records = desired.records_at(position for (position,) in rows)
-    run.pending.update(value for record in records.values() for value in record.key)
+    values = (record.document[field] for record in records.values() for field in run.dataset.key)
+    run.pending.update(text_of(value) for raw in values if (value := to_exact(raw)) is not None)
 
 
 def order_of_hashes(applied: Applied | None, field_sets: Iterable[FieldSet]) -> list[str]:

@@ -12,12 +12,21 @@ from typing import Any
 from msgspec import Raw
 
 from compose_seeder.documents.batch import RawRecord
-from compose_seeder.documents.record_values import NULL, SECRET, Scalar, format_key, to_scalar
+from compose_seeder.documents.record_values import (
+    NULL,
+    SECRET,
+    ExactValue,
+    Scalar,
+    format_key,
+    from_exact,
+    to_exact,
+    to_scalar,
+)
 from compose_seeder.errors import Fault, RecordError, closest_match, quote
 from compose_seeder.exact_json import encode
 from compose_seeder.manifest.models import Dataset, Ref
 
-Lookup = Callable[[Ref, list[Scalar]], Mapping[Scalar, list[Any]]]
+Lookup = Callable[[Ref, list[ExactValue]], Mapping[ExactValue, list[Any]]]
 """Given a reference and the values a file holds: for each value, the ids that the target has."""
 
 
@@ -81,7 +90,7 @@ def stage(dataset: Dataset, raw: list[RawRecord], lookup: Lookup, first: int = 0
     return staged
 
 
-def everything_pending(ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[Any]]:
+def everything_pending(ref: Ref, values: list[ExactValue]) -> Mapping[ExactValue, list[Any]]:
     """Find every reference pending: there is nothing to look it up in before the schema is there."""
     del ref
     return {value: [PENDING] for value in values}
@@ -121,14 +130,14 @@ def _resolve(
     """
     pending: set[int] = set()
     all_given = [one.get(ref.from_) for one in natural]
-    wanted = [None if given is None else to_scalar(given) for given in all_given]
-    distinct: list[Scalar] = [value for value in dict.fromkeys(wanted) if value is not None]
+    wanted = [None if given is None else to_exact(given) for given in all_given]
+    distinct: list[ExactValue] = [value for value in dict.fromkeys(wanted) if value is not None]
     found = lookup(ref, distinct) if distinct else {}
     columns = zip(raw, bodies, all_given, wanted, strict=True)
     for position, (record, body, given, value) in enumerate(columns):
         if given is None:
             continue
-        ids = found.get(value, [])
+        ids = [] if value is None else found.get(value, [])
         if value is None and given != NULL:
             problem = f"must be text or a number, it refers to {ref.table}.{ref.match}"
             faults.append(Fault(record.where, "", ref.from_, problem))
@@ -140,15 +149,17 @@ def _resolve(
         elif ids == [PENDING]:  # whatever is live is another id
             body[name] = NULL if dataset.table else given
             deferred.setdefault(position, {})[name] = (given, False)
-        elif len(ids) == 1:
+        elif len(ids) == 1 and ids[0] is not None:
             body[name] = Raw(encode(ids[0]))
         elif not ids and dataset.is_referred_to(ref) and name not in dataset.key:
             body[name] = NULL
             deferred.setdefault(position, {})[name] = (given, True)
         else:
             there = "no row has it" if not ids else f"{len(ids)} rows have it"
+            if ids == [None]:
+                there = f"{ref.take} of that row is null"
             secret = {name, ref.from_} & dataset.secrets
-            shown = SECRET if secret else quote(value)
+            shown = SECRET if secret else quote(from_exact(value))
             problem = f"refers to {ref.table}.{ref.match} {shown}, but {there}"
             faults.append(Fault(record.where, "", ref.from_, problem))
     return pending
@@ -175,16 +186,18 @@ def _with_key(
 
 
 def _check_keys(dataset: Dataset, staged: list[Desired], faults: list[Fault]) -> None:
-    first: dict[tuple[Scalar, ...], Desired] = {}
+    """Find keys that the file writes twice in the same way; the target finds those that its types call equal."""
+    first: dict[tuple[ExactValue | None, ...], Desired] = {}
     for record in staged:
-        before = first.setdefault(record.key, record)
+        exact = tuple(to_exact(record.document[field]) for field in dataset.key)
+        before = first.setdefault(exact, record)
         if before is not record:
             faults.append(repeated_key_fault(dataset, record, before))
 
 
 def repeated_key_fault(dataset: Dataset, record: Desired, before: Desired) -> Fault:
     """Return what is wrong with a record whose key another has as well."""
-    if record.key == before.key:
+    if list(map(str, record.key)) == list(map(str, before.key)):
         problem = f"the key occurs twice; {before.where} has it as well; remove one of them"
     else:
         problem = f"is the same key as that of {before.where}: remove one"

@@ -13,7 +13,6 @@ from typing import Protocol
 import psycopg
 
 from compose_seeder.documents.batch import Documents
-from compose_seeder.documents.record_values import Scalar
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.options import Options
 from compose_seeder.postgres import Connection
@@ -36,7 +35,7 @@ class DatasetRun:
         ledger: of that database.
         dataset: the manifest's entry.
         options: of the run.
-        pending: keys that earlier datasets of the same plan create; a plan adds its own.
+        pending: the texts of keys that earlier datasets of the same plan create; a plan adds its own.
         siblings: the names of the manifest's other datasets that have the same target.
         deletes_now: false where deletions wait for later datasets; then the dataset is not fully applied.
     """
@@ -45,7 +44,7 @@ class DatasetRun:
     ledger: Ledger
     dataset: Dataset
     options: Options
-    pending: set[Scalar]
+    pending: set[str]
     siblings: tuple[str, ...] = ()
     deletes_now: bool = True
 

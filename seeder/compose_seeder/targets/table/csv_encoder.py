@@ -19,14 +19,14 @@ from msgspec import Raw
 
 from compose_seeder.documents import strict_json
 from compose_seeder.documents.batch import Batch, fields_of
-from compose_seeder.documents.record_values import Scalar
+from compose_seeder.documents.record_values import ExactValue, Scalar, from_exact
 from compose_seeder.exact_json import decode
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.targets.table.columns import Column
 
 Strings = list[str]
 Columns = list[Sequence[Any]]
-Ids = Mapping[Scalar, Sequence[object]]
+Ids = Mapping[ExactValue, Sequence[object]]
 
 
 class NotPlainError(Exception):
@@ -211,9 +211,9 @@ def _by_reference(ids: Ids) -> Callable[[Sequence[Any], bool], Strings]:
         except KeyError:  # one that nothing has: the comparison names all of them
             raise NotPlainError from None
 
-    found = {}
+    found: dict[Scalar, str] = {}
     for value, taken in ids.items():
         if len(taken) != 1 or taken[0] is None or isinstance(taken[0], dict | list):
             raise NotPlainError
-        found[value] = _text([str(taken[0])], True)[0]
+        found[from_exact(value)] = _text([str(taken[0])], True)[0]
     return write

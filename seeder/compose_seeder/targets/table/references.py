@@ -16,7 +16,7 @@ from msgspec import Raw
 from psycopg import sql
 
 from compose_seeder.documents.batch import Documents
-from compose_seeder.documents.record_values import Scalar
+from compose_seeder.documents.record_values import ExactValue, json_of, text_of
 from compose_seeder.errors import ManifestError, did_you_mean
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset, Ref
@@ -71,7 +71,9 @@ def lookup_of(run: DatasetRun, references: FileReferences | None = None) -> Look
     return lambda ref, values: {value: list(found[ref].get(value, [])) for value in values}
 
 
-def find_ids(run: DatasetRun, ref: Ref, values: list[Scalar]) -> Mapping[Scalar, list[object]]:
+def find_ids(
+    run: DatasetRun, ref: Ref, values: list[ExactValue]
+) -> Mapping[ExactValue, list[object]]:
     """Find the ids for natural keys, those included that an earlier dataset of the same plan creates.
 
     Raises:
@@ -84,12 +86,14 @@ def find_ids(run: DatasetRun, ref: Ref, values: list[Scalar]) -> Mapping[Scalar,
     except ManifestError as error:
         raise ManifestError(f"dataset {run.dataset.name}: {error}") from None
     for value in values:
-        if value not in found and value in run.pending:
+        if value not in found and text_of(value) in run.pending:
             found[value] = [PENDING]
     return found
 
 
-def query_ids(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Scalar, list[object]]:
+def query_ids(
+    connection: Connection, ref: Ref, values: list[ExactValue]
+) -> dict[ExactValue, list[object]]:
     """Query the ids that a table has for natural keys.
 
     Raises:
@@ -112,7 +116,7 @@ def query_ids(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Sc
     )
 
     def rows(some: Sequence[int]) -> list[tuple[int, str | None]]:
-        parts = [encode(values[n]) for n in some]
+        parts = [json_of(values[n]) for n in some]
         if known[ref.match].base in INTEGERS:
             parts = list(map(as_integers, parts))
         texts = encode(list(map(Raw, parts))).decode()
@@ -132,7 +136,7 @@ def query_ids(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Sc
         untyped = {n for n, _ in find_failing(connection, places, rows)}
         places = [n for n in places if n not in untyped]
         answers = rows(places)
-    found: dict[Scalar, list[object]] = {}
+    found: dict[ExactValue, list[object]] = {}
     for n, taken in answers:
         found.setdefault(values[places[n - 1]], []).append(
             None if taken is None else decode(taken.encode())
@@ -140,7 +144,7 @@ def query_ids(connection: Connection, ref: Ref, values: list[Scalar]) -> dict[Sc
     return found
 
 
-def distinct_values(dataset: Dataset, document: Documents) -> dict[str, list[Scalar]]:
+def distinct_values(dataset: Dataset, document: Documents) -> dict[str, list[ExactValue]]:
     """Return the distinct values of each reference, in one quick pass over the file.
 
     Raises:
@@ -156,7 +160,7 @@ def distinct_values(dataset: Dataset, document: Documents) -> dict[str, list[Sca
         gc=False,
     )
     decoder = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]
-    found: dict[str, dict[Scalar, None]] = {name: {} for name in names}
+    found: dict[str, dict[str | int | None, None]] = {name: {} for name in names}
     for batch in document.batches(dataset.records):
         try:
             records = decoder.decode(b"[" + b",".join(batch.texts) + b"]")
@@ -165,6 +169,10 @@ def distinct_values(dataset: Dataset, document: Documents) -> dict[str, list[Sca
         for name, field in fields.items():
             found[name].update(dict.fromkeys(map(attrgetter(field), records)))
     return {
-        name: [value for value in found[ref.from_] if value is not None]
+        name: [
+            value if isinstance(value, str) else str(value).encode()
+            for value in found[ref.from_]
+            if value is not None
+        ]
         for name, ref in dataset.refs.items()
     }
