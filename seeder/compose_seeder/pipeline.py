@@ -165,8 +165,8 @@ def _prepare(connection: Connection, *, create: bool) -> AbstractContextManager[
     row = connection.execute("SHOW transaction_read_only").fetchone()
     if row and row[0] == "on":
         raise InterruptedTargetError(
-            "the database is read-only, as a standby is, or one with default_transaction_read_only on; a plan"
-            " needs temporary tables and functions as well: run again with one that can be written to"
+            "the database is read-only: it is a standby, or default_transaction_read_only is on; even a plan needs"
+            " temporary tables and functions: connect to a database that accepts writes, and run again"
         )
     return Ledger.open(connection, create=create)
 

@@ -101,7 +101,7 @@ def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
     if plan.counts.deleted / records > dataset.max_prune:
         raise RecordError(
             f"dataset {dataset.name}: {plan.counts.deleted} of {records} records have left the file, and prune would"
-            f" delete them; where that is meant, set max_prune to {_share(plan.counts.deleted, records)} or more",
+            f" delete them; if that is intended, set max_prune to {_share(plan.counts.deleted, records)} or more",
             [
                 Fault(
                     dataset.target,
@@ -155,7 +155,8 @@ def _check_keys(connection: Connection, dataset: Dataset, records_at: RecordsAt)
             dataset.target,
             format_key(dataset.key, key),
             "",
-            f"is there {rows} times; a seed cannot tell which is meant: keep one, or choose another key",
+            f"the target holds the key {rows} times, and a seed cannot tell which record is meant; keep one of them,"
+            " or choose another key",
         )
         for key, rows in connection.execute(texts["repeated_keys_in_target"])
     ]

@@ -177,7 +177,7 @@ def _with_key(
             problem = "is missing" if field not in body else "must be text or a number"
             other = closest_match(field, list(body)) if field not in body else ""
             found = f"; found {quote(bytes(raw).decode())}" if field in body else ""
-            found = f"; is {other} meant to be it?" if other else found
+            found = f"; did you mean {other}?" if other else found
             faults.append(
                 Fault(record.where, "", field, f"{problem}, it is part of the key{found}")
             )
@@ -200,5 +200,5 @@ def repeated_key_fault(dataset: Dataset, record: Desired, before: Desired) -> Fa
     if list(map(str, record.key)) == list(map(str, before.key)):
         problem = f"the key occurs twice; {before.where} has it as well; remove one of them"
     else:
-        problem = f"is the same key as that of {before.where}: remove one"
+        problem = f"is the same key as that of {before.where}; remove one of them"
     return Fault(record.where, format_key(dataset.key, record.key), "", problem)

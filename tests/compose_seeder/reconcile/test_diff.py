@@ -244,7 +244,9 @@ def test_a_key_that_is_live_twice_stops_and_is_named(creatures: Seeds) -> None:
         "INSERT INTO creatures (slug, hp) VALUES ('goblin', 1), ('goblin', 2), ('x', 1), ('x', 2)"
     )
     creatures.write(table(), creatures=[GOBLIN, {"slug": "orc"}])
-    with pytest.raises(RefusedError, match=r"slug goblin.*is there 2 times") as caught:
+    with pytest.raises(
+        RefusedError, match=r"slug goblin.*the target holds the key 2 times"
+    ) as caught:
         creatures.run()
     assert len(caught.value.faults) == 1, (
         "a key that no seed names may be there as often as it likes"

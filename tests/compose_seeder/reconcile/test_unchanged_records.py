@@ -151,7 +151,7 @@ def test_a_key_twice_is_found_though_one_has_not_changed(creatures: Seeds) -> No
 def test_a_row_that_somebody_doubled_is_named(creatures: Seeds) -> None:
     """Though both are as they were applied."""
     creatures.do("INSERT INTO creatures SELECT * FROM creatures WHERE slug = 'c9'")
-    with pytest.raises(Exception, match=r"slug c9\): is there 2 times"):
+    with pytest.raises(Exception, match=r"slug c9\): the target holds the key 2 times"):
         creatures.run(verify=True)
 
 

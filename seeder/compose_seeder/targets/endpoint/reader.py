@@ -86,8 +86,8 @@ class Reader:
             answer = self._requests.send(confirm.request, named, whole)
             if confirm.into is None and not isinstance(answer, dict):
                 raise AnswerError(
-                    f"{confirm.request}: the answer is no record; name one that answers with an object, or say"
-                    " into which field it goes"
+                    f"{confirm.request}: the answer is not a record; name a request that answers with an object, or set"
+                    " `into` to the field that receives the answer"
                 )
             whole.update(merge_confirmed(confirm, answer))
         return whole

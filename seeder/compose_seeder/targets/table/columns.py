@@ -95,7 +95,7 @@ def why_no_table(connection: Connection, name: str) -> str:
     """Return why nothing is a table of this name."""
     row = connection.execute(statements("table")["kind"], {"table": regclass(name)}).fetchone()
     if row and row[0]:
-        return f"{name} is no table: name the one that it shows"
+        return f"{name} is not a table; name the table whose rows it shows"
     rows = connection.execute(statements("table")["tables"]).fetchall()
     near = did_you_mean(name, [_in_manifest(str(row[0])) for row in rows])
     return f"there is no table {name}{near}; does a migration create it?"

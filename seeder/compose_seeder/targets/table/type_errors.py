@@ -139,7 +139,7 @@ class TypeErrors:
         said = message.removesuffix(f': "{value}"') if form else message
         if state == OUT_OF_RANGE:
             said = "it is out of range"
-        return f"{quote(said)}; it takes {form}" if form else quote(said)
+        return f"{quote(said)}; write {form}" if form else quote(said)
 
     def _form(self, field: str) -> str | None:
         digits = re.fullmatch(r"numeric\((\d+),(-?\d+)\)", self.types[field])
@@ -166,4 +166,4 @@ def _not_among(value: object, labels: Sequence[str]) -> str:
     wrong = next((one for one in unknown if one not in labels), value)
     more = f" and {len(labels) - LABELS} more" if len(labels) > LABELS else ""
     known = ", ".join(labels[:LABELS]) + more
-    return f"{quote(wrong)} is none of {known}{did_you_mean(str(wrong), labels)}"
+    return f"{quote(wrong)} is not one of {known}{did_you_mean(str(wrong), labels)}"

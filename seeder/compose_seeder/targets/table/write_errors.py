@@ -113,7 +113,7 @@ class WriteErrors:
             row = self._asked("conflicting_row", constraint.columns, values)
             if row:
                 found[record.position] = (
-                    f": the one with {format_key(self.expressions.dataset.key, row[0])}"
+                    f": the row with {format_key(self.expressions.dataset.key, row[0])}"
                 )
                 continue
             row = self._asked("conflicting_record", constraint.columns, values)
@@ -140,7 +140,7 @@ def explain_error(dataset: Dataset, error: psycopg.Error) -> str:
     own = error.diag.table_name or error.diag.datatype_name
     if own and (error.sqlstate or "").startswith("23"):
         return error.diag.message_primary or ""
-    return f"a value is not taken (SQLSTATE {error.sqlstate}); it may be secret and is not shown"
+    return f"PostgreSQL refuses a value (SQLSTATE {error.sqlstate}), which may be secret and is not shown"
 
 
 def dataset_fault(dataset: Dataset, error: psycopg.Error) -> Fault:

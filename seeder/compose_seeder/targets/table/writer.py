@@ -109,14 +109,14 @@ class TableWriter:
         updated = self._rows.update(None) if planned.updated else 0
         if (created, updated, deleted) != (planned.created, planned.updated, planned.deleted):
             raise RefusedError(
-                f"{self._dataset.target} took other rows than it was given",
+                f"{self._dataset.target} did not accept the rows as planned",
                 [
                     Fault(
                         self._dataset.target,
                         "",
                         "",
                         f"planned {planned.created} to create, {planned.updated} to update and {planned.deleted} to"
-                        f" delete, and the table took {created}, {updated} and {deleted}: a trigger, a rule or"
+                        f" delete, and the table accepted {created}, {updated} and {deleted}: a trigger, a rule or"
                         " row-level security holds some back",
                     )
                 ],

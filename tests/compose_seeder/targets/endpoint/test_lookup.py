@@ -35,7 +35,7 @@ def test_an_array_is_looked_through_for_the_key(through: Through, api: Api) -> N
     api.add(slug="a2", v=7)
     assert counts(through.run()) == {"created": 3}
     api.add(slug="a", v=1)
-    with pytest.raises(RefusedError, match=r"\(slug a\): is there 2 times"):
+    with pytest.raises(RefusedError, match=r"\(slug a\): the target holds the key 2 times"):
         through.run(verify=True)
 
 

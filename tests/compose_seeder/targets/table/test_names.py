@@ -94,7 +94,7 @@ def test_a_table_is_named_as_sql_has_it(seeds: Seeds, name: str) -> None:
         ("x.y.z", "table must be name or schema.name"),
         ('a"b', "table must be name or schema.name"),
         ('"x"; DROP TABLE x', "table must be name or schema.name"),
-        ("shown", "shown is no table: name the one that it shows"),
+        ("shown", "shown is not a table; name the table whose rows it shows"),
         ("none", "there is no table none; does a migration create it?"),
         ("a.b", 'there is no table a.b (did you mean "a.b"?); does a migration create it?'),
     ],

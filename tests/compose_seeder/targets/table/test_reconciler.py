@@ -149,7 +149,7 @@ def test_a_manifest_that_does_not_fit_the_schema(refused: Seeds, manifest: str, 
         ({"hp": None}, "field hp: must not be null"),
         ({"hp": 0}, r"field hp: breaks CHECK \(\(hp > 0\)\)"),
         ({"parent": 99}, r"refers to parents \(id\), where no row has parent 99"),
-        ({"name": "taken"}, 'another row has name "taken" already: the one with slug old'),
+        ({"name": "taken"}, 'another row has name "taken" already: the row with slug old'),
         (
             {"name": "m-1"},
             'another row has name "m-1" already: .*slug m-1|creatures.json#/1 of this file',
