@@ -96,8 +96,8 @@ LIMIT_CLASS = "54"
 def kind_of(error: psycopg.Error) -> ErrorKind:
     """Return what an error that a write met is about.
 
-    A trigger may raise any SQLSTATE, so that every DatabaseError is taken for the record's own that is not known to be
-    about something else.
+    A trigger may raise any SQLSTATE: every DatabaseError that is not known to be about something else concerns the
+    record.
     """
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return "denied"

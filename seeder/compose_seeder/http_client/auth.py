@@ -40,7 +40,7 @@ class BearerToken(httpx.Auth):
 
     Args:
         token: as it was when the settings were read.
-        path: of the file; a content that no header may hold, or none, is not taken.
+        path: of the file; empty content, or content that no header may hold, is ignored.
     """
 
     def __init__(self, token: str, path: Path | None = None) -> None:

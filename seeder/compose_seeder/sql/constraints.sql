@@ -19,7 +19,7 @@ CROSS JOIN LATERAL (
   JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = u.number
 ) f
 WHERE c.conrelid = to_regclass(%(table)s) AND c.contype IN ('c', 'f')
-  AND coalesce(to_jsonb(c) ->> 'conenforced', 'true') = 'true'  -- PostgreSQL 18 has some that are not
+  AND coalesce(to_jsonb(c) ->> 'conenforced', 'true') = 'true'  -- PostgreSQL 18 has NOT ENFORCED
 UNION ALL
 SELECT i.relname, CASE WHEN x.indisexclusion THEN 'x' ELSE 'u' END, k.columns,
        coalesce(pg_get_constraintdef(c.oid), pg_get_indexdef(i.oid)), NULL, NULL, '{}', false
@@ -41,7 +41,7 @@ FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull;
 
 -- name: triggers_before
--- Whether triggers may change rows before their constraints are checked: on INSERT, on UPDATE.
+-- Two booleans, for INSERT and for UPDATE: triggers may change rows before their constraints are checked.
 SELECT coalesce(bool_or(tgtype & 4 <> 0), false), coalesce(bool_or(tgtype & 16 <> 0), false)
 FROM pg_trigger
 WHERE (tgrelid = to_regclass(%(table)s)

@@ -1,8 +1,8 @@
 -- The rows of a table that are not as they were applied. {…} are from the catalog.
 
 -- name: can_compare_groups
--- Whether groups can tell which records were edited: their sample names every field, and was shown as it was written,
--- and the table holds little else. Where that is a wrong guess, it costs time.
+-- True where groups can tell which records were edited: a sample of the records names every field and was shown as it
+-- was written, and the table holds little else. A wrong guess costs time alone.
 SELECT c.reltuples - %(records)s < %(few)s AND NOT EXISTS (
   SELECT FROM (SELECT desired, observed FROM compose_init.record WHERE dataset_id = %(dataset)s LIMIT 100) s
   WHERE observed IS NOT NULL OR array_position(desired, NULL) IS NOT NULL OR array_position(desired, 0) IS NOT NULL)

@@ -43,8 +43,8 @@ class ConstraintViolations:
 
     Attributes:
         columns: of the table, but for those that it computes.
-        deferred: fields that a plan cannot know yet; rules about them are left out.
-        parents_there: whether the rows that others refer to are all there already.
+        deferred: fields that a plan cannot know yet; constraints on them are left out.
+        parents_there: the rows that foreign keys refer to are all there already.
     """
 
     connection: Connection
@@ -178,7 +178,7 @@ class ConstraintViolations:
         except psycopg.OperationalError:
             raise
         except psycopg.DatabaseError:
-            return  # a constraint that raises, or reads what the role may not: the table itself says it
+            return  # a constraint that raises, or reads what the role may not: the write reports it
         self.count += rows[0][2] if rows else 0
         self._found += [
             (position, [conditions[n] for n in numbers]) for position, numbers, _ in rows

@@ -1,4 +1,4 @@
-"""What a table asks of its rows, from the catalog, and how a person would say that a record breaks it."""
+"""The constraints of a table, from the catalog, and their violation in words."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def null_problem(column: str, document: Mapping[str, Raw], *, is_text: bool) -> 
 
 
 def find_constraints(connection: Connection, table: str) -> list[Constraint]:
-    """Return the rules of a table; `table` as `to_regclass` reads it."""
+    """Return the constraints of a table; `table` as `to_regclass` reads it."""
     rows = connection.execute(statements("constraints")["constraints"], {"table": table})
     return [
         Constraint(

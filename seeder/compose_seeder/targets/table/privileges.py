@@ -10,7 +10,7 @@ import psycopg
 from compose_seeder.postgres import Connection, statements
 
 NEEDED = ("SELECT", "INSERT", "UPDATE")
-"""What seeding a table takes."""
+"""The privileges that seeding a table needs."""
 
 SEQUENCE = re.compile(r"permission denied for sequence (\S+)")
 
@@ -21,7 +21,7 @@ def explain_denial(
     error: psycopg.Error,
     needed: Sequence[str] = NEEDED,
 ) -> str:
-    """Return what a role lacks, with what would give it; PostgreSQL's own words first."""
+    """Return the privileges that a role lacks, and the GRANT that gives them, after PostgreSQL's own words."""
     said = str(error.diag.message_primary or error)
     if found := SEQUENCE.fullmatch(said):
         return f"{said}: GRANT USAGE, UPDATE ON SEQUENCE {found[1]} to the role"

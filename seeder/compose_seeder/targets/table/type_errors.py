@@ -1,4 +1,4 @@
-"""Values that a column's type does not take: which, and how a person would say it."""
+"""Values that a column's type does not accept, and their faults in words."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FORMS = {
     "cidr": "a network as in 192.0.2.0/24",
     "bytea": "bytes as in \\x00ff",
 }
-"""What a base type takes, where its name alone does not say it."""
+"""The values that a base type accepts, where its name alone does not say it."""
 
 
 @dataclass(frozen=True, slots=True)

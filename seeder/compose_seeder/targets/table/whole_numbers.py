@@ -23,7 +23,7 @@ VALUE = re.compile(rb'(")?[ ]*(' + WITH_FRACTION.pattern + rb')[ ]*(?(1)")')
 """Such a number, in quotes or not."""
 
 MAX_DIGITS = 20
-"""No integer type takes more."""
+"""The number of digits beyond which no integer type accepts a number."""
 
 
 def integer_columns(columns: Mapping[str, Column]) -> set[str]:
