@@ -105,3 +105,8 @@ def exit_code_of(error: BaseException) -> int:
     """Return the exit code that an error carries, or `DEFECT` for an exception of somebody else's."""
     # Not by the attribute's name: an application's own exception may have an `exit_code` as well.
     return error.exit_code if isinstance(error, InitError | SeedError | Interrupted) else DEFECT
+
+
+def one_line(error: object) -> str:
+    """Return the text of an error on one line, as a part of a message."""
+    return " ".join(str(error).split())

@@ -26,6 +26,7 @@ from compose_init.errors import (
     LockError,
     NotReadyError,
     NotYetError,
+    one_line,
 )
 from compose_init.logs import event
 from compose_init.wait import poll_until
@@ -76,7 +77,7 @@ class Lock:
                 f"its connection to PostgreSQL did not answer within {ANSWER_TIMEOUT_SECONDS:g} s"
             )
         except psycopg.OperationalError as error:
-            reason = f"its connection to PostgreSQL is gone: {_one_line(error)}"
+            reason = f"its connection to PostgreSQL is gone: {one_line(error)}"
         raise ConnectionLostError(
             f"the lock is lost: {reason}; another run may hold it now, so this run stops before its next step;"
             " run again"
@@ -158,7 +159,3 @@ def _fetch(connection: Connection, statement: str) -> tuple[Any, ...] | None:
     texts = statements("advisory_lock", "compose_init")
     query = sql.SQL(texts[statement]).format(lock=sql.SQL(texts["lock"]))
     return connection.execute(query, VALUES).fetchone()
-
-
-def _one_line(error: psycopg.OperationalError) -> str:
-    return " ".join(str(error).split())

@@ -24,6 +24,7 @@ from compose_init.errors import (
     InitError,
     NotYetError,
     SettingsError,
+    one_line,
 )
 
 Connection = psycopg.Connection[Any]
@@ -87,11 +88,11 @@ def connect(database: Database, **options: Any) -> Connection:
         return psycopg.connect(**parameters, autocommit=True)
     except psycopg.OperationalError as error:
         state = ""
-        if not _is_known(_one_line(error)) and SAID_BY_SERVER.search(str(error)):
+        if not _is_known(one_line(error)) and SAID_BY_SERVER.search(str(error)):
             state = read_sqlstate(make_conninfo(**parameters), CONNECT_TIMEOUT_SECONDS)
         raise _translate_refusal(database, error, state) from None
     except psycopg.ProgrammingError as error:
-        raise SettingsError(f"the database's address is wrong: {_one_line(error)}") from None
+        raise SettingsError(f"the database's address is wrong: {one_line(error)}") from None
 
 
 def connect_timeout(database: Database, seconds_left: float) -> dict[str, str]:
@@ -120,7 +121,7 @@ def translate_lost_connection() -> Iterator[None]:
         ) from None
     except psycopg.OperationalError as error:
         raise ConnectionLostError(
-            f"the connection to PostgreSQL was lost: {_one_line(error)}; run again"
+            f"the connection to PostgreSQL was lost: {one_line(error)}; run again"
         ) from None
 
 
@@ -131,7 +132,7 @@ def _is_known(text: str) -> bool:
 def _translate_refusal(
     database: Database, error: psycopg.OperationalError, state: str
 ) -> InitError | NotYetError:
-    text = _one_line(error).removeprefix("connection failed: ")
+    text = one_line(error).removeprefix("connection failed: ")
     if REFUSED_CREDENTIALS.search(text) or state.startswith(CREDENTIALS_STATES):
         password = database.parameters.get("password", "")
         quoted = len(password) > 1 and password[0] == password[-1] and password[0] in "\"'"
@@ -147,7 +148,3 @@ def _translate_refusal(
             f"PostgreSQL at {database.place} cannot be used: {text}; waiting does not help"
         )
     return NotYetError(text)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -24,6 +24,7 @@ from compose_init.errors import (
     InitError,
     LockError,
     MigrationError,
+    one_line,
 )
 from compose_init.migrations.fingerprint import files
 from compose_init.migrations.revision_graph import Revision
@@ -105,7 +106,7 @@ def translate(error: BaseException, failure: Failure) -> InitError:
     if isinstance(error, DBAPIError):
         return _translate_database_error(error, failure)
     if isinstance(error, (CommandError, RevisionError)) and failure.revision is None:
-        return MigrationError(f"{failure.config}: {_one_line(error)}")
+        return MigrationError(f"{failure.config}: {one_line(error)}")
     described = f"{type(error).__name__}: {error}"
     end = str(failure.aftermath) if failure.revision else "nothing was migrated"
     where = _locate_frame(error, failure.config)
@@ -114,7 +115,7 @@ def translate(error: BaseException, failure: Failure) -> InitError:
 
 def _translate_database_error(error: DBAPIError, failure: Failure) -> InitError:
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    message = _one_line(error.orig)
+    message = one_line(error.orig)
     if code in LOCKED:
         return _locked(message, failure)
     running = failure.revision is not None
@@ -150,7 +151,3 @@ def _locate_frame(error: BaseException, config: Path) -> str:
         if str(Path(frame.filename).resolve()) in own:
             return f" at {Path(frame.filename).name}:{frame.lineno}"
     return ""
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())
