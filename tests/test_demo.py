@@ -32,6 +32,12 @@ def folder() -> Iterator[Path]:
         yield path
 
 
+def outside_of_make() -> dict[str, str]:
+    """Return this environment without the variables by which a `make` tells its own `make` about itself."""
+    made = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS")
+    return {name: value for name, value in os.environ.items() if name not in made}
+
+
 def demo(folder: Path, checkout: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
     """Start the demo as the leader of a process group, with every temporary file below `folder`."""
     return subprocess.Popen(
@@ -180,7 +186,7 @@ class Make:
         return subprocess.run(
             ["make", target, f"PYTHON={self.python}"],
             cwd=self.folder,
-            env={**os.environ, **environ},
+            env={**outside_of_make(), **environ},
             capture_output=True,
             text=True,
             check=False,

@@ -13,6 +13,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from compose_init.database import advisory_lock
+from compose_init.database import pooler as pooler_check
 from compose_init.database.availability import wait_for_database
 from compose_init.database.connection import connect
 from compose_init.database.pooler import TEST_ROUNDS
@@ -208,7 +209,7 @@ def test_the_lock_through_a_pooler_keeps_others_out(start: Start) -> None:
 
 def test_a_pool_that_is_too_small(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said, and not waited for as long as the pooler would."""
-    monkeypatch.setattr(advisory_lock, "SERVER_SESSION", 0.5)
+    monkeypatch.setattr(pooler_check, "SERVER_SESSION_SECONDS", 0.5)
     pooler = start("session", default_pool_size="1")
     holding = advisory_lock.hold(pooler.place, database_timeout=60, timeout=1)
     with (
@@ -221,7 +222,7 @@ def test_a_pool_that_is_too_small(start: Start, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_pooler_that_is_not_recognized(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that tells clients a process id of PostgreSQL's, say: no lock stays behind in its pool."""
-    monkeypatch.setattr(advisory_lock, "_refuse_shared_sessions", lambda *_: None)
+    monkeypatch.setattr(advisory_lock, "refuse_shared_sessions", lambda *_: None)
     pooler = start("transaction", server_round_robin="1")
     fill(pooler, 5)
     holding = advisory_lock.hold(pooler.place, database_timeout=60, timeout=1)
