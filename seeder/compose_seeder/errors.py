@@ -8,6 +8,7 @@
     │   ├── RecordError         65  records of a seed file are wrong
     │   └── RefusedError        76  a target refused records, or on_drift = "fail" met drift
     ├── CredentialsError        77  the database or the API refused the credentials
+    ├── TimeLimitError          78  a time limit of the role or the database ended a statement
     └── InterruptedTargetError  75  a target went away half-way: run again
 
 Each carries a message for a person: what, where, what was found, and what to do. The numbers are those
@@ -27,6 +28,12 @@ SHOWN = 20
 
 QUOTED = 120
 """How many characters of a foreign value or answer a message quotes."""
+
+TIME_LIMIT = (
+    "statement_timeout of the role or the database is too short, or somebody cancelled the statement; raise it, as with"
+    " ALTER ROLE … SET statement_timeout = 0"
+)
+"""The causes of SQLSTATE 57014, and the remedy; PostgreSQL tells the causes apart by translated words alone."""
 
 
 class SeedError(Exception):
@@ -57,6 +64,12 @@ class CredentialsError(SeedError):
     """A target refused the credentials."""
 
     exit_code = os.EX_NOPERM
+
+
+class TimeLimitError(SeedError):
+    """A time limit of the role or the database ended a statement, as it would the next time."""
+
+    exit_code = os.EX_CONFIG
 
 
 class InterruptedTargetError(SeedError):

@@ -28,6 +28,7 @@ from compose_init.errors import (
 )
 from compose_init.migrations.fingerprint import files
 from compose_init.migrations.revision_graph import Revision
+from compose_seeder.errors import TIME_LIMIT
 
 FOREIGN = (CommandError, RevisionError, SQLAlchemyError)
 """The roots of all exceptions that Alembic and SQLAlchemy define."""
@@ -37,6 +38,16 @@ LOCKED = {"55P03", "40P01"}
 
 FORBIDDEN = "42501"
 """insufficient_privilege."""
+
+EXISTS = "if Alembic did not make it (as create_all() does), tell Alembic with `alembic stamp` which revision is there"
+
+REMEDIES = {
+    "55P04": "a new value of an enum can be used when it is committed: set transaction_per_migration=True in"
+    " context.configure(), and use the value in a later revision",
+    "57014": TIME_LIMIT,
+    **dict.fromkeys(("42P07", "42701", "42710", "42P06", "42723"), EXISTS),
+}
+"""By SQLSTATE: unsafe_new_enum_value_usage, query_canceled; a table, column, object, schema, function is there."""
 
 SHOWN_STATEMENTS = 10
 SHOWN_CHARACTERS = 500
@@ -131,7 +142,10 @@ def _translate_database_error(error: DBAPIError, failure: Failure) -> InitError:
             f"{failure.subject}: {message}{sql}; give that right to the role that it connects as; nothing was migrated"
         )
     where = _locate_frame(error, failure.config)
-    return MigrationError(f"{failure.subject} failed{where}: {message}{sql}; {failure.aftermath}")
+    hint = f"{REMEDIES[code]}; " if code in REMEDIES else ""
+    return MigrationError(
+        f"{failure.subject} failed{where}: {message}{sql}; {hint}{failure.aftermath}"
+    )
 
 
 def _locked(message: str, failure: Failure) -> LockError:
