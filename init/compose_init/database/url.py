@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from psycopg.pq import Conninfo
 
 ADDRESS = (
     *("DATABASE_URL", "POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER"),
@@ -22,13 +24,17 @@ URL = re.compile(
 )
 
 
+NO_QUOTE = "!$&'()*,;="
+"""Characters of a login that a URL has as they are; + is a space to some programs."""
+
+
 @dataclass(frozen=True)
 class Database:
     """Where PostgreSQL is.
 
     Attributes:
         parameters: libpq's connection parameters, password included.
-        url: the same for SQLAlchemy and the application, every part quoted.
+        url: the same for SQLAlchemy and the application, with every part quoted that must be.
         driver: the one that a URL names for SQLAlchemy, such as asyncpg, or "".
     """
 
@@ -50,7 +56,7 @@ class Database:
 
     @property
     def application_url(self) -> str:
-        """As the application itself was given it, with every part quoted."""
+        """As the application itself was given it."""
         return self.sqlalchemy_url if self.driver else self.url
 
 
@@ -79,7 +85,7 @@ def from_url(url: str) -> Database:
     }
     if not parts["host"] and "service" not in parts:
         raise ValueError(f"names no host; it must look like {EXAMPLE}")
-    return from_parameters(parts, driver)
+    return from_parameters(parts, driver, _plain(match["login"]))
 
 
 def from_variables(values: Mapping[str, str]) -> Database | None:
@@ -106,10 +112,20 @@ def from_variables(values: Mapping[str, str]) -> Database | None:
     return from_parameters(parameters)
 
 
-def from_parameters(parameters: Mapping[str, str], driver: str = "") -> Database:
-    """Return the address with these parameters of libpq; empty parameters are left out."""
+def from_parameters(
+    parameters: Mapping[str, str], driver: str = "", login: str | None = None
+) -> Database:
+    """Return the address with these parameters; empty parameters are left out.
+
+    Args:
+        parameters: of libpq; where a driver is named, its own among them, which only it is given.
+        driver: as in `Database`.
+        login: user and password for the URL, as they were given; None to quote them.
+    """
     given = {name: value for name, value in parameters.items() if value}
-    return Database(given, _url(dict(given), driver), driver)
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()} if driver else given
+    ours = {name: value for name, value in given.items() if name in known}
+    return Database(ours, _url(dict(given), driver, login), driver)
 
 
 def port(text: str) -> str:
@@ -148,10 +164,27 @@ def _host_and_port(part: str) -> tuple[str, str]:
     return unquote(host), number
 
 
-def _url(rest: dict[str, str], driver: str) -> str:
+def _plain(login: str | None) -> str | None:
+    """Return user and password as they were given, if all programs read them alike; else None.
+
+    An env.py may hand the URL to set_main_option(), which stumbles over each % that quoting would add.
+    """
+    if not login or "%" in login:
+        return None
+    try:
+        parts = urlsplit(f"postgresql://{login}@host/name")
+    except ValueError:
+        return None
+    given = parts.username or "", *([parts.password] if parts.password is not None else [])
+    return login if list(given) == _login(login) and "@" not in login else None
+
+
+def _url(rest: dict[str, str], driver: str, given: str | None) -> str:
     """Return a URL with every part quoted; parameters without a place in a URL go into its query."""
     user, password = rest.pop("user", ""), rest.pop("password", "")
-    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    login = given or quote(user, safe=NO_QUOTE) + (
+        f":{quote(password, safe=NO_QUOTE)}" if password else ""
+    )
     hosts, ports = rest.pop("host", ""), rest.pop("port", "")
     name = quote(rest.pop("dbname", ""), safe="")
     if hosts.startswith("/") or "," in hosts:  # a socket's folder, or several servers
