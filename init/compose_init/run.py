@@ -21,6 +21,7 @@ from compose_init.database.connection import (
     Connection,
     connect,
     connect_timeout,
+    prepare_session,
     translate_lost_connection,
 )
 from compose_init.errors import InitError, NotYetError
@@ -152,11 +153,11 @@ class Run:
         database = self.settings.need_database()
         timeout, started = self.settings.database_timeout, time.monotonic()
         try:
-            return connect(database, **connect_timeout(database, timeout))
+            return prepare_session(connect(database, **connect_timeout(database, timeout)))
         except NotYetError as reason:
             event("waiting for PostgreSQL", address=database.place, reason=str(reason))
             self._load_migrations()
-            return wait_for_database(database, timeout, started=started)
+            return prepare_session(wait_for_database(database, timeout, started=started))
 
     def _load_migrations(self) -> None:
         """Import Alembic and the revisions while PostgreSQL starts."""

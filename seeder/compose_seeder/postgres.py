@@ -20,7 +20,12 @@ import psycopg
 from psycopg import sql
 from psycopg.abc import AdaptContext
 
-from compose_seeder.errors import CredentialsError, InterruptedTargetError
+from compose_seeder.errors import (
+    TIME_LIMIT,
+    CredentialsError,
+    InterruptedTargetError,
+    TimeLimitError,
+)
 
 Connection = psycopg.Connection[Any]
 
@@ -69,6 +74,7 @@ def translated(
 
     Raises:
         CredentialsError: the role lacks a privilege.
+        TimeLimitError: a time limit of the role or the database ended a statement.
         InterruptedTargetError: the database went away, or could not go on; nothing was written.
         psycopg.Error: everything else is a defect of the program.
     """
@@ -76,6 +82,9 @@ def translated(
         yield
     except psycopg.errors.InsufficientPrivilege as error:
         raise CredentialsError(f"{what}: {explain_denial(error)}") from None
+    except psycopg.errors.QueryCanceled as error:
+        said = " ".join(str(error).split())
+        raise TimeLimitError(f"{what}: nothing was written ({said}); {TIME_LIMIT}") from None
     except psycopg.OperationalError as error:
         why = "the database went away" if connection.closed else "nothing was written"
         said = " ".join(str(error).split())

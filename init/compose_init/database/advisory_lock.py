@@ -18,7 +18,7 @@ from psycopg import sql
 
 from compose_init.database.answer_deadline import within
 from compose_init.database.availability import wait_for_database
-from compose_init.database.connection import Connection
+from compose_init.database.connection import Connection, prepare_session
 from compose_init.database.pooler import refuse_shared_sessions, shared_session_error
 from compose_init.database.url import Database
 from compose_init.errors import (
@@ -95,8 +95,7 @@ def hold(database: Database, *, database_timeout: float, timeout: float) -> Iter
     """
     with wait_for_database(database, database_timeout, **KEEPALIVE_OPTIONS) as connection:
         refuse_shared_sessions(database, connection, database_timeout, KEEPALIVE_OPTIONS)
-        # The lock's session is idle most of the time; a server that ends idle sessions must keep it.
-        connection.execute("SET idle_session_timeout = 0")
+        prepare_session(connection)
         _acquire(connection, timeout)
         try:
             if not _is_held(connection):

@@ -26,6 +26,7 @@ from compose_init.errors import (
     SettingsError,
     one_line,
 )
+from compose_seeder.errors import TIME_LIMIT
 
 Connection = psycopg.Connection[Any]
 
@@ -66,6 +67,22 @@ WRONG_SETTINGS = re.compile(
 )
 
 
+SESSION = """
+SET standard_conforming_strings = on; SET extra_float_digits = 1; SET array_nulls = on;
+SET transform_null_equals = off; SET idle_session_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+"""
+"""For what this program's SQL relies on; and its sessions are idle while Alembic or an API works."""
+
+
+def prepare_session(connection: Connection) -> Connection:
+    """Give a session the settings that this program relies on, and return it.
+
+    Not a part of `connect`: a pooler may have no session of the server to do it in.
+    """
+    connection.execute(SESSION)
+    return connection
+
+
 def connect(database: Database, **options: Any) -> Connection:
     """Connect once, in autocommit.
 
@@ -83,6 +100,7 @@ def connect(database: Database, **options: Any) -> Connection:
         **database.parameters,
         "application_name": APPLICATION_NAME,
         **options,
+        "client_encoding": "UTF8",  # whatever the database's own is, and PGCLIENTENCODING
     }
     try:
         return psycopg.connect(**parameters, autocommit=True)
@@ -111,6 +129,7 @@ def translate_lost_connection() -> Iterator[None]:
 
     Raises:
         ConnectionLostError: the server ended the session, cannot be reached any more, or is read-only.
+        SettingsError: a time limit of the role or the database ended a statement.
     """
     try:
         yield
@@ -119,6 +138,8 @@ def translate_lost_connection() -> Iterator[None]:
             "PostgreSQL is read-only, as a standby is, or a database with default_transaction_read_only on; run again"
             " with a server that accepts writes, or with target_session_attrs=read-write where there are several"
         ) from None
+    except psycopg.errors.QueryCanceled as error:
+        raise SettingsError(f"{one_line(error)}; {TIME_LIMIT}") from None
     except psycopg.OperationalError as error:
         raise ConnectionLostError(
             f"the connection to PostgreSQL was lost: {one_line(error)}; run again"

@@ -92,6 +92,8 @@ class Migrations:
         from compose_init.migrations.alembic_env import AlembicEnvironment  # noqa: PLC0415 - imports Alembic
 
         environ = {
+            # Of a database in SQL_ASCII, libpq gives bytes where text is meant.
+            "PGCLIENTENCODING": "UTF8",
             **application_environment(self.settings.file_values),
             "DATABASE_URL": self.database.application_url,
         }

@@ -42,15 +42,16 @@ def apply_statement() -> str:
     return statements("migrations", "compose_init")["record_revisions"].format(rows=":rows")
 
 
-def applied_row(entry: Revision, image: Image, seconds: float) -> str:
+def applied_row(connection: Connection, entry: Revision, image: Image, seconds: float) -> str:
     """Return the value for `apply_statement`.
 
     Args:
+        connection: our own; its database's encoding may not have all characters of a message.
         entry: the revision that was applied.
         image: that applied it.
         seconds: how long it took.
     """
-    return json.dumps([_row(entry, image, seconds=seconds, adopted=False)])
+    return json.dumps([_row(connection, entry, image, seconds=seconds, adopted=False)])
 
 
 def align(
@@ -71,7 +72,7 @@ def align(
     if undone and forget:
         connection.execute(texts["forget_revisions"], {"revisions": undone})
     new = [entry for name, entry in graph.revisions.items() if name in applied - known.keys()]
-    rows = [_row(entry, Image(), seconds=None, adopted=True) for entry in new]
+    rows = [_row(connection, entry, Image(), seconds=None, adopted=True) for entry in new]
     if rows:
         query = sql.SQL(texts["record_revisions"]).format(rows=sql.Literal(json.dumps(rows)))
         connection.execute(query)
@@ -128,14 +129,25 @@ def _describe_image(version: str, git_revision: str) -> str:
     return " ".join(filter(None, [version, git_revision and f"({git_revision})"]))
 
 
+def _storable(connection: Connection, text: str) -> str:
+    """Return a text with escapes for the characters that the database's encoding does not have."""
+    encoding = connection.info.parameter_status("server_encoding") or "UTF8"
+    if encoding == "UTF8":
+        return text
+    try:
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    except LookupError:  # PostgreSQL's own name of an encoding
+        return text.encode("ascii", "backslashreplace").decode("ascii")
+
+
 def _row(
-    entry: Revision, image: Image, *, seconds: float | None, adopted: bool
+    connection: Connection, entry: Revision, image: Image, *, seconds: float | None, adopted: bool
 ) -> Mapping[str, Any]:
     return {
         "revision": entry.revision,
         "parents": entry.parents,
         "depends_on": entry.depends_on,
-        "message": entry.message,
+        "message": _storable(connection, entry.message),
         "image_version": image.version,
         "git_revision": image.revision,
         "breaks_older_images": entry.breaks_older_images,

@@ -201,7 +201,7 @@ class _Attempt:
         assert ctx.connection is not None  # noqa: S101 - offline, there is no ledger
         revision = self.graph.revisions[step.up_revision_id]
         seconds = round(time.monotonic() - self.started, 3)
-        rows = revision_ledger.applied_row(revision, self.upgrade.image, seconds)
+        rows = revision_ledger.applied_row(self.connection, revision, self.upgrade.image, seconds)
         ctx.connection.execute(text(revision_ledger.apply_statement()), {"rows": rows})
 
     def _verify(self) -> None:

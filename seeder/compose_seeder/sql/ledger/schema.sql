@@ -88,7 +88,7 @@ CREATE TABLE compose_init.intent (
 -- have not changed.
 CREATE TABLE compose_init.source (
   dataset_id integer NOT NULL,
-  batch integer NOT NULL,         -- 0, 1, …
+  batch integer NOT NULL,         -- 0, 1, ...
   digests bytea NOT NULL,         -- of each record's text, 8 bytes each
   ids bytea NOT NULL,             -- record.id of each record, 8 bytes each, big-endian
   PRIMARY KEY (dataset_id, batch)
