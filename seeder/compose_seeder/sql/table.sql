@@ -23,6 +23,10 @@ WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid)
 -- name: kind
 SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%(table)s);
 
+-- name: check_key_type
+-- Fails where the type has no equality that an index could use: not only `=`, which compares the areas of boxes.
+SELECT DISTINCT k FROM (SELECT NULL::{type}) AS t (k);
+
 -- name: find_references
 -- Values are read as the column's type, as those of records are.
 SELECT v.n, to_jsonb(t.{take})::text

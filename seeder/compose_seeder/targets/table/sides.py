@@ -16,11 +16,11 @@ import psycopg
 from psycopg import sql
 
 from compose_seeder.errors import ManifestError, RecordError, did_you_mean
-from compose_seeder.postgres import statements
+from compose_seeder.postgres import as_is, statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
-from compose_seeder.targets.table.columns import columns, identifiers, why_no_table
+from compose_seeder.targets.table.columns import Column, columns, identifiers, why_no_table
 from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.load import Loader
 from compose_seeder.targets.table.self_references import SelfReferences
@@ -118,6 +118,22 @@ class TableSides:
                     f"dataset {self._dataset.name}: table {self._dataset.table} has no column"
                     f" {field}{did_you_mean(field, list(self.expressions.columns))}"
                 )
+        for field in self._dataset.key:
+            self._check_key_type(field, self.expressions.columns[field])
+
+    def _check_key_type(self, field: str, column: Column) -> None:
+        """Raise `ManifestError` where PostgreSQL cannot tell whether two values of the type are the same."""
+        if column.base in TYPES_FOUND_BY_KEY:
+            return
+        query = sql.SQL(statements("table")["check_key_type"]).format(type=as_is(column.type))
+        try:
+            with self._connection.transaction():
+                self._connection.execute(query, {})
+        except psycopg.errors.UndefinedFunction:
+            raise ManifestError(
+                f"dataset {self._dataset.name}: column {field} of table {self._dataset.table} has type {column.type},"
+                " whose values cannot be compared: it cannot be part of a key"
+            ) from None
 
     @property
     def _type_errors(self) -> TypeErrors:

@@ -332,6 +332,52 @@ def test_the_ledger_holds_no_values(refused: Seeds) -> None:
         assert "s3cret" not in text
 
 
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        ("point", "(1,2)"),
+        ("box", "(1,2),(3,4)"),
+        ("jsonpath", "$.a"),
+        ("json", "1"),
+        ("xml", "<a/>"),
+        ("point[]", '{"(1,2)"}'),
+    ],
+)
+@pytest.mark.parametrize("plan", [False, True])
+def test_a_key_without_equality_is_a_fault_of_the_manifest(
+    seeds: Seeds, type_: str, value: str, plan: bool
+) -> None:
+    """From the first run on, which would find an empty table, and nothing is written."""
+    seeds.do(f"CREATE DOMAIN own AS {type_}; CREATE TABLE creatures (slug own, hp int)")
+    seeds.write(table(), creatures=[{"slug": value, "hp": 1}])
+    with pytest.raises(ManifestError, match="column slug of table creatures has type own"):
+        seeds.run(plan=plan)
+    assert seeds.rows("SELECT FROM creatures") == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        ("inet", "10.0.0.1"),
+        ("int4range", "[1,3)"),
+        ("int[]", "{1,2}"),
+        ("interval", "1 day"),
+        ("macaddr", "08:00:2b:01:02:03"),
+        ("bit(3)", "101"),
+        ("money", "1.50"),
+        ("tsvector", "'a'"),
+    ],
+)
+def test_a_key_of_a_rare_type_with_equality_is_found_again(
+    seeds: Seeds, type_: str, value: str
+) -> None:
+    seeds.do(f"CREATE TABLE creatures (slug {type_}, hp int)")
+    seeds.write(table(), creatures=[{"slug": value, "hp": 1}]).run()
+    seeds.source("creatures", [{"slug": value, "hp": 2}])
+    assert counts(seeds.run()) == {"updated": 1}
+    assert seeds.rows("SELECT hp FROM creatures") == [(2,)]
+
+
 def test_the_case_of_letters_is_a_change_where_it_is_no_other_key(seeds: Seeds) -> None:
     """`citext` calls both the same, and who reads them does not."""
     seeds.do("CREATE EXTENSION IF NOT EXISTS citext")
