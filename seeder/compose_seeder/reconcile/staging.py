@@ -197,7 +197,7 @@ def _check_keys(dataset: Dataset, staged: list[Desired], faults: list[Fault]) ->
 
 def repeated_key_fault(dataset: Dataset, record: Desired, before: Desired) -> Fault:
     """Return what is wrong with a record whose key another has as well."""
-    if list(map(str, record.key)) == list(map(str, before.key)):
+    if list(map(repr, record.key)) == list(map(repr, before.key)):
         problem = f"the key occurs twice; {before.where} has it as well; remove one of them"
     else:
         problem = f"is the same key as that of {before.where}; remove one of them"

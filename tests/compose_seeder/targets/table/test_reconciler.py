@@ -208,7 +208,7 @@ def test_a_trigger_that_swallows_rows_is_noticed(refused: Seeds) -> None:
         "CREATE TRIGGER no BEFORE INSERT ON creatures FOR EACH ROW EXECUTE FUNCTION no()"
     )
     refused.write(table(), creatures=[{"slug": "a", "hp": 1}])
-    with pytest.raises(RefusedError, match=r"planned 1 to create, .* took 0, "):
+    with pytest.raises(RefusedError, match=r"planned 1 to create, .* accepted 0, "):
         refused.run()
     assert refused.rows("SELECT 1 FROM compose_init.record") == []
 
