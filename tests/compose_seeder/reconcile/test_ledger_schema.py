@@ -194,7 +194,10 @@ def test_a_ledger_that_belongs_to_another_role(connection: Connection) -> None:
             "RESET ROLE; GRANT USAGE ON SCHEMA compose_init TO small;"
             " GRANT SELECT ON ALL TABLES IN SCHEMA compose_init TO small; SET ROLE small"
         )
-        with pytest.raises(CredentialsError, match=r"cannot be upgraded: .* connect as the role"):
+        with pytest.raises(
+            CredentialsError,
+            match=r"cannot be upgraded: .* belongs to postgres, .* ALTER SCHEMA compose_init OWNER TO small",
+        ):
             prepare(connection)
     finally:
         connection.execute("RESET ROLE; DROP OWNED BY small; DROP ROLE small")
