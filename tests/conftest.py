@@ -58,7 +58,8 @@ def new_database(server: Server) -> Iterator[Callable[..., str]]:
 
         def make(template: str = "template1") -> str:
             name = f"test_{next(numbers)}"
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            # Copying the files costs less than writing each page through the buffers.
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
             made.append(name)
             return server.url(name)
 

@@ -104,7 +104,6 @@ def test_a_wrong_parameter_is_a_wrong_setting(server: Server) -> None:
         "port=1,2",
         "options=-cwork_mem%3Dmuch",
         "options=work_mem",
-        "client_encoding=latin99",
     ],
 )
 def test_a_wrong_value_fails_at_once(server: Server, query: str) -> None:

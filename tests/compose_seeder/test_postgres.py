@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from compose_seeder.errors import CredentialsError, InterruptedTargetError
+from compose_seeder.errors import CredentialsError, InterruptedTargetError, TimeLimitError
 from compose_seeder.postgres import ErrorKind, kind_of, translated
 
 CLASSES = sorted(
@@ -48,11 +48,13 @@ def test_every_error_of_psycopg_has_a_kind(class_: type[psycopg.Error]) -> None:
 
 
 def test_an_error_that_no_other_module_knows(connection: psycopg.Connection) -> None:
-    """A missing privilege and an interruption are errors of ours; everything else keeps its traceback."""
+    """A missing privilege, a time limit and an interruption are errors of ours; others keep their traceback."""
     for class_ in CLASSES:
         expected: type[Exception] = class_
         if class_ is errors.InsufficientPrivilege:
             expected = CredentialsError
+        elif class_ is errors.QueryCanceled:
+            expected = TimeLimitError
         elif issubclass(class_, psycopg.OperationalError):
             expected = InterruptedTargetError
         with pytest.raises(expected), translated(connection, "dataset a", lambda _: "GRANT it"):

@@ -40,6 +40,8 @@ class Project:
         own: the program that runs Alembic from an empty database, with its arguments.
         at_least: how many revisions there are, or more.
         heads: how many it ends at.
+        env_in_package: its env.py runs another file, so only running it tells how often it migrates: each
+            run looks closer.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Project:
     own: tuple[str, ...]
     at_least: int
     heads: int = 1
+    env_in_package: bool = False
 
 
 PROJECTS = [
@@ -71,6 +74,7 @@ PROJECTS = [
         own=("keystone-manage", "db_sync"),
         at_least=10,
         heads=2,
+        env_in_package=True,
     ),
     Project(
         name="optuna",
@@ -89,6 +93,7 @@ PROJECTS = [
         driver="asyncpg",
         own=("prefect", "server", "database", "upgrade", "-y"),
         at_least=110,
+        env_in_package=True,
     ),
 ]
 
@@ -126,4 +131,5 @@ def test_the_same_schema(
     applied = run.names().count("revision applied")
     assert applied == revisions(there.packages / project.versions) >= project.at_least
     again = there.init(environ, "--migrate-only")
-    assert (again.code, again.names()) == (0, ["nothing to do"]), again.said
+    expected_events = ["phase", "done"] if project.env_in_package else ["nothing to do"]
+    assert (again.code, again.names()) == (0, expected_events), again.said

@@ -254,7 +254,7 @@ def test_an_apis_word_is_not_proof(through: Through, api: Api) -> None:
 def test_a_record_that_is_read_back_as_something_else(through: Through, api: Api) -> None:
     """An array confirms nothing, and must not pass for the record."""
     through.manifest(http='confirm = ["GET /things?slug={slug}"]')
-    with pytest.raises(RefusedError, match=r"cannot be read back .* is no record"):
+    with pytest.raises(RefusedError, match=r"cannot be read back .* is not a record"):
         through.run()
     assert counts(through.run()) == {"unchanged": 3}
     assert len(api.rows) == 3

@@ -14,12 +14,14 @@ from tests.support.seed_folder import Seeds, counts, table
 REFERS = '\n[dataset.refs]\np = { from = "of", table = "p", match = "slug", take = "id" }'
 
 
-def test_a_reference_without_an_id_is_null(seeds: Seeds) -> None:
-    """And not the text None."""
+def test_a_reference_without_an_id_is_refused(seeds: Seeds) -> None:
+    """The row is there and its id is not: neither null nor the text None is written."""
     seeds.do("CREATE TABLE p (slug text, id text); INSERT INTO p VALUES ('a', NULL)")
     seeds.do("CREATE TABLE creatures (slug text, p text)")
-    seeds.write(table() + REFERS, creatures=[{"slug": "a", "of": "a"}]).run()
-    assert seeds.rows("SELECT p FROM creatures") == [(None,)]
+    seeds.write(table() + REFERS, creatures=[{"slug": "a", "of": "a"}])
+    with pytest.raises(RecordError, match=r"refers to p.slug a, but id of that row is null"):
+        seeds.run()
+    assert seeds.rows("SELECT p FROM creatures") == []
 
 
 @pytest.mark.parametrize("value", ["٣", "1 2", "abc"])
