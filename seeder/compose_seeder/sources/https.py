@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from compose_seeder.errors import SourceError
 from compose_seeder.header import VALUE_FAULTS, fits_header
-from compose_seeder.proxy import describe_proxy
 from compose_seeder.safe_url import SafeUrl
 from compose_seeder.sources.content import Content, Opened, hash_pieces, keep_download
 
@@ -100,6 +99,8 @@ class WebFile:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             # OSError: of SSL_CERT_FILE; UnicodeError: a redirect to an impossible host name.
             reason = str(error) or type(error).__name__
+            from compose_seeder.proxy import describe_proxy  # noqa: PLC0415 - for the fast path
+
             way = describe_proxy(self.url.full)
             raise SourceError(f"{self} cannot be read: {reason}{way}") from None
 

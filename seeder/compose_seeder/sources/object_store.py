@@ -13,7 +13,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from compose_seeder.errors import SourceError, quote
-from compose_seeder.proxy import describe_proxy
 from compose_seeder.safe_url import SafeUrl
 from compose_seeder.sources.content import Content, Opened, keep_download
 
@@ -241,6 +240,8 @@ def _explain_connection(text: str) -> str:
     if "error sending request" not in summary and "Connect" not in details:
         return ""
     found = REQUEST_URL.search(summary)
+    from compose_seeder.proxy import describe_proxy  # noqa: PLC0415 - for the fast path
+
     way = describe_proxy(found[1]) if found else ""
     address = SafeUrl(found[1]) if found else "the store"
     if "InvalidCertificate" in details:
