@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -107,7 +108,7 @@ def program(database: str, tmp_path: Path) -> Program:
             "DATABASE_URL": database,
             "ALEMBIC_CONFIG": str(API / "alembic.ini"),
             "SEED_MANIFEST": str(tmp_path / "seeds.toml"),
-            "API_COMMAND": f"{sys.executable} -m dnd_helper_api.main",
+            "API_COMMAND": shlex.join([sys.executable, "-m", "dnd_helper_api.main"]),
             "API_BASE_URL": f"http://127.0.0.1:{port}",
             "API_HOST": "127.0.0.1",
             "API_PORT": str(port),

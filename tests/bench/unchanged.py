@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -139,7 +140,7 @@ def _environment(server: Server) -> dict[str, str]:
         "PYTHONPATH": f"{ROOT}:{API}",
         "ALEMBIC_CONFIG": str(API / "alembic.ini"),
         "SEED_MANIFEST": str(SEEDS / "seeds.toml"),
-        "API_COMMAND": f"{sys.executable} -m dnd_helper_api.main",
+        "API_COMMAND": shlex.join([sys.executable, "-m", "dnd_helper_api.main"]),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -79,6 +80,14 @@ def test_a_migration_that_cannot_be_read(program: Program, tmp_path: Path, name:
     run = program.with_(ALEMBIC_CONFIG=str(ini)).without_root().run()
     assert run.code == 70, run.said
     assert f"Permission denied: '{name}'" in run.said.replace(f"{tmp_path}/", "")
+
+
+def test_a_default_configuration_that_cannot_be_read(program: Program, tmp_path: Path) -> None:
+    """The variable that names another file is told, though it is not set."""
+    (tmp_path / "alembic.ini").touch(0)
+    run = replace(program, folder=tmp_path).without_root().run()
+    assert run.code == 78, run.said
+    assert "ALEMBIC_CONFIG: alembic.ini cannot be read" in run.said
 
 
 def test_a_closed_folder(program: Program, tmp_path: Path) -> None:

@@ -46,10 +46,19 @@ def _engine() -> None:
         pytest.skip(f"end-to-end tests need a Docker engine: {reason}")
 
 
+def _open_mounted_files() -> None:
+    """Let the users of containers read what is mounted, whatever umask the checkout was made with."""
+    os.umask(0o022)
+    seeds = ROOT / "examples" / "dnd-helper" / "seeds"
+    for path in (seeds, *seeds.iterdir(), ROOT / "deploy" / "roles.sh"):
+        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+
+
 @pytest.fixture(scope="session", name="images")
 def _images(engine: None) -> Images:
     """Build the images with `make images`; or return those that E2E_REGISTRY names."""
     del engine
+    _open_mounted_files()
     if there := os.environ.get("E2E_REGISTRY"):
         return Images(there, __version__)
     registry = "localhost/e2e"

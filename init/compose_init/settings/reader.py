@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
@@ -22,6 +22,7 @@ from compose_init.settings.variables import (
     STORE,
     ApiVariables,
     Variables,
+    groups,
 )
 
 OWNED = ("INIT_", "SEED_")
@@ -66,11 +67,20 @@ def _unknown_names(environ: Mapping[str, str]) -> Iterator[Fault]:
 def _worded(error: ValidationError) -> Iterator[Fault]:
     """Yield pydantic's faults by variable, in our words."""
     for each in error.errors(include_url=False):
-        name = next(str(part) for part in each["loc"] if part in DECLARED)
+        name = _variable_at(each["loc"])
         if each["type"] == OWN_FAULT:
             yield Fault(name, each["msg"])
         else:
             yield Fault(name, f"must be {DECLARED[name].expected}, found {each['input']!r}")
+
+
+def _variable_at(location: Sequence[str | int]) -> str:
+    """Return the variable of a fault: a value's location has its name, a default's the names of fields."""
+    for part in location:
+        if part in DECLARED:
+            return str(part)
+    group, field = map(str, location[:2])
+    return str(groups()[group].model_fields[field].validation_alias)
 
 
 def _settings(variables: Variables, texts: Texts, environ: Mapping[str, str]) -> Settings:
