@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import sysconfig
 from dataclasses import fields
 from pathlib import Path
 
@@ -56,9 +57,16 @@ def test_the_schema_is_that_of_the_manifest() -> None:
 
 def test_statements_are_read_whatever_the_locale_is() -> None:
     """An application's image may set one that is not UTF-8."""
-    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    # Without `site`: it reads the installation's .pth file, whose folder may have other letters, as ASCII.
+    paths = f"{DOCS.parent / 'seeder'}:{sysconfig.get_path('purelib')}"
+    ascii_alone = {
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONPATH": paths,
+    }
     code = "from compose_seeder.postgres import statements; statements('table')"
-    subprocess.run([sys.executable, "-c", code], check=True, env=ascii_alone, cwd=DOCS.parent)
+    subprocess.run([sys.executable, "-S", "-c", code], check=True, env=ascii_alone, cwd=DOCS.parent)
 
 
 @pytest.mark.parametrize("plan", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def test_the_committed_file_is_current(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     committed = ROOT / "deploy" / "stack"
     assert joined.read_text(encoding="utf-8") == committed.read_text(encoding="utf-8")
-    assert committed.stat().st_mode & 0o111 == 0o111
+    assert committed.stat().st_mode & 0o100  # for its owner: the umask decides for others
 
 
 def test_no_part_is_left_out() -> None:
@@ -85,7 +86,10 @@ def test_waiting_for_containers_has_an_end(tmp_path: Path) -> None:
     docker = tmp_path / "docker"
     docker.write_text(FAKE_DOCKER, encoding="utf-8")
     docker.chmod(0o755)
-    parts = " ".join(f"source {ROOT}/deploy/stack.d/{name}.sh;" for name in ("settings", "compose"))
+    parts = " ".join(
+        f"source {shlex.quote(f'{ROOT}/deploy/stack.d/{name}.sh')};"
+        for name in ("settings", "compose")
+    )
     script = f"set -o pipefail; {parts} compose_up api"
     path = f"{tmp_path}:/usr/bin:/bin"
     done = run("bash", "-c", script, timeout=60, cwd=tmp_path, PATH=path, STACK_WAIT_TIMEOUT="1")
