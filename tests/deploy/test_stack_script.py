@@ -21,7 +21,9 @@ def test_the_committed_file_is_current(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     committed = ROOT / "deploy" / "stack"
     assert joined.read_text(encoding="utf-8") == committed.read_text(encoding="utf-8")
-    assert committed.stat().st_mode & 0o100  # for its owner: the umask decides for others
+    mode = committed.stat().st_mode
+    assert mode & 0o100
+    assert mode & 0o111 == (mode & 0o444) >> 2  # for everybody whom the umask lets read it
 
 
 def test_no_part_is_left_out() -> None:
