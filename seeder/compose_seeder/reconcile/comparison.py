@@ -106,7 +106,7 @@ def begin_applying(run: DatasetRun, applied: Applied | None, fields: list[str]) 
 
     From here on, the target is not what the ledger's fingerprint says, should the run fail.
     """
-    dataset_id = run.ledger.begin_dataset(run.dataset.name, run.dataset.target, fields)
+    dataset_id = run.ledger.begin_dataset(run.dataset, fields)
     if applied is None:
         run.ledger.forget_records(dataset_id)
     return dataset_id

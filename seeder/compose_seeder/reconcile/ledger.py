@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile import ledger_schema
 
@@ -92,9 +93,14 @@ class Ledger:
         query = sql.SQL(statements("ledger")["wait_for_others"])
         self.connection.execute(query.format(before=sql.Literal(row[0] if row else "0")))
 
-    def begin_dataset(self, name: str, target: str, fields: list[str]) -> int:
+    def begin_dataset(self, dataset: Dataset, fields: list[str]) -> int:
         """Write that a dataset is about to change, and return its id."""
-        values = {"name": name, "target": target, "fields": fields}
+        values = {
+            "name": dataset.name,
+            "target": dataset.target,
+            "fields": fields,
+            "key": list(dataset.key),
+        }
         row = self.connection.execute(statements("ledger")["begin_dataset"], values).fetchone()
         return int(row[0]) if row else 0
 

@@ -21,7 +21,7 @@ import psycopg
 
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, LedgerVersionError
 
-FORMAT = 5
+FORMAT = 6
 """The format that this version writes; the number of the last upgrade, and what schema.sql says."""
 
 OLDEST = 4

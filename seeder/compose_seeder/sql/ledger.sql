@@ -19,10 +19,10 @@ SELECT count(*) FROM (
 
 -- name: begin_dataset
 -- The dataset as it is about to change; its fingerprint says that it is not fully applied.
-INSERT INTO compose_init.dataset (name, target, fingerprint, records, fields)
-VALUES (%(name)s, %(target)s, '', 0, %(fields)s)
+INSERT INTO compose_init.dataset (name, target, fingerprint, records, fields, key)
+VALUES (%(name)s, %(target)s, '', 0, %(fields)s, %(key)s)
 ON CONFLICT (name) DO UPDATE
-SET target = excluded.target, fingerprint = '', fields = excluded.fields
+SET target = excluded.target, fingerprint = '', fields = excluded.fields, key = excluded.key
 RETURNING id;
 
 -- name: record_dataset

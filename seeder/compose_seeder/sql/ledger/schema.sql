@@ -1,4 +1,4 @@
--- The ledger: compose-init's own tables, schema compose_init of the application's database. Format 5.
+-- The ledger: compose-init's own tables, schema compose_init of the application's database. Format 6.
 --
 -- A new database gets this file; an older ledger gets the files NNNN_*.sql that lead up to the same schema.
 -- A change here is a new NNNN_*.sql, a new number in `format` below, and the same number in ledger_schema.py.
@@ -15,7 +15,7 @@ CREATE TABLE compose_init.format (
   salt bigint NOT NULL            -- of every hash below: the hashes tell nothing outside this database
     DEFAULT hashtextextended(gen_random_uuid()::text, 0)
 );
-INSERT INTO compose_init.format (version) VALUES (5);
+INSERT INTO compose_init.format (version) VALUES (6);
 
 -- The phases that the last run completed; a run that finds the same inputs again has nothing to do.
 CREATE TABLE compose_init.phase (
@@ -62,14 +62,16 @@ CREATE TABLE compose_init.dataset (
   fingerprint text NOT NULL,      -- of its inputs; '' while it is not completely applied
   records bigint NOT NULL,        -- how many records its source had
   fields text[] NOT NULL,         -- the order of the hashes in record.desired and record.observed
-  applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  key text[]                      -- the fields of the key; null where an earlier format did not tell
 );
 
 -- The records that compose-init wrote, or accepted as they were.
 CREATE TABLE compose_init.record (
   dataset_id integer NOT NULL,
   id bigint NOT NULL,             -- the hash of the record's key
-  desired bigint[] NOT NULL,      -- hash of each field as last written; null: never written, 0: owned by somebody else
+  desired bigint[] NOT NULL,      -- hash of each field as last written; null: never written, 0: owned by somebody else,
+                                  -- 2: changed by a migration, so that nothing equals it
   observed bigint[],              -- hash of each field as the target showed it after the write, where it differed
   structure jsonb,                -- of an endpoint's record: the names inside of nested JSON, without their values
   PRIMARY KEY (dataset_id, id)
@@ -95,3 +97,20 @@ CREATE TABLE compose_init.source (
 );
 -- Hashes cannot be compressed.
 ALTER TABLE compose_init.source ALTER digests SET STORAGE EXTERNAL, ALTER ids SET STORAGE EXTERNAL;
+
+-- The seeded tables as they were before the first pending revision: from then until the ledger is carried over,
+-- which is after the last revision, or when the next run begins.
+CREATE TABLE compose_init.before_migration (
+  dataset_id integer PRIMARY KEY,
+  table_oid oid NOT NULL,
+  table_name text NOT NULL,       -- schema-qualified and quoted, as far as the session needs it
+  columns jsonb NOT NULL          -- name -> {number, type, base, generated, category}, of every column
+);
+
+-- Of these tables, the records that were not as applied.
+CREATE TABLE compose_init.edit_before_migration (
+  dataset_id integer NOT NULL,
+  id bigint NOT NULL,             -- as in record
+  shown bigint[],                 -- hash of each field as the table showed it; null: the record was not there
+  PRIMARY KEY (dataset_id, id)
+);

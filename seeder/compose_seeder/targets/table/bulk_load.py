@@ -92,7 +92,7 @@ def _load(
         lambda done: run.progress(done, done),
         run.options.limit,
     )
-    dataset_id = run.ledger.begin_dataset(run.dataset.name, run.dataset.target, fields)
+    dataset_id = run.ledger.begin_dataset(run.dataset, fields)
     run.ledger.forget_records(dataset_id)
     with ThreadPoolExecutor(1, "digest") as thread:
         found = thread.submit(digests_of, document, run.dataset.records, references.salt)

@@ -1,0 +1,43 @@
+-- Format 6.
+
+-- The key of each dataset: those fields whose hashes make the ids. A citext's are another hash, so its key stays unknown
+-- until the next seeding.
+ALTER TABLE compose_init.dataset ADD key text[];
+WITH sample AS (
+  SELECT d.id AS dataset_id, d.fields, s.id, s.desired
+  FROM compose_init.dataset d
+  CROSS JOIN LATERAL (SELECT * FROM compose_init.record r WHERE r.dataset_id = d.id LIMIT 20) s
+), candidate AS (
+  SELECT s.dataset_id, s.id, ARRAY[a.name] AS key, a.hash AS hash
+  FROM sample s, unnest(s.fields, s.desired) AS a (name, hash)
+  UNION ALL
+  SELECT s.dataset_id, s.id, ARRAY[a.name, b.name], a.hash # b.hash
+  FROM sample s, unnest(s.fields, s.desired) WITH ORDINALITY AS a (name, hash, n),
+       unnest(s.fields, s.desired) WITH ORDINALITY AS b (name, hash, n)
+  WHERE a.n < b.n
+  UNION ALL
+  SELECT s.dataset_id, s.id, ARRAY[a.name, b.name, c.name], a.hash # b.hash # c.hash
+  FROM sample s, unnest(s.fields, s.desired) WITH ORDINALITY AS a (name, hash, n),
+       unnest(s.fields, s.desired) WITH ORDINALITY AS b (name, hash, n),
+       unnest(s.fields, s.desired) WITH ORDINALITY AS c (name, hash, n)
+  WHERE a.n < b.n AND b.n < c.n
+)
+UPDATE compose_init.dataset d SET key = k.key
+FROM (SELECT dataset_id, key FROM candidate GROUP BY 1, 2 HAVING bool_and(coalesce(hash = id, false))) k
+WHERE k.dataset_id = d.id AND d.target LIKE 'table %';
+
+-- What a migration changes is no edit by hand.
+CREATE TABLE compose_init.before_migration (
+  dataset_id integer PRIMARY KEY,
+  table_oid oid NOT NULL,
+  table_name text NOT NULL,
+  columns jsonb NOT NULL
+);
+CREATE TABLE compose_init.edit_before_migration (
+  dataset_id integer NOT NULL,
+  id bigint NOT NULL,
+  shown bigint[],
+  PRIMARY KEY (dataset_id, id)
+);
+
+UPDATE compose_init.format SET version = 6;
