@@ -39,7 +39,7 @@ LAYERS = {
     ),
     "compose_init": (
         {""},
-        {"errors", "files", "flags"},
+        {"alembic_options", "errors", "files", "flags"},
         {"logs", "wait"},
         {"database"},
         {"last_run", "settings"},

@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+ALEMBIC_TABLE = b"[tool.alembic"
+"""A `pyproject.toml` with it is a configuration of Alembic."""
+
 DEFAULT_MANIFEST = "/seeds/seeds.toml"
 
 
@@ -15,12 +18,15 @@ def find_alembic_config(named: str | None) -> Path | None:
     """Return the `alembic.ini` or the folder of revisions, absolute; None where there is nothing to migrate.
 
     Args:
-        named: its path; `alembic.ini` in the working folder where it is None.
+        named: its path; where it is None, `alembic.ini` in the working folder, or a `pyproject.toml` with a table for
+            Alembic.
 
     Raises:
         ValueError: it is missing, or cannot be read.
     """
     path = Path(named or "alembic.ini")
+    if not named and not may_exist(path) and is_alembic_toml(Path("pyproject.toml")):
+        path = Path("pyproject.toml")
     if os.path.isdir(path) and may_exist(path / "alembic.ini"):  # noqa: PTH112 - never raises
         path /= "alembic.ini"  # as Flask-Migrate has it
     if may_exist(path):
@@ -32,6 +38,14 @@ def find_alembic_config(named: str | None) -> Path | None:
     if named:
         raise ValueError(f"{named} is not there; it is read from {Path.cwd()}")
     return None
+
+
+def is_alembic_toml(path: Path) -> bool:
+    """Tell if a file is a `pyproject.toml` with a table for Alembic."""
+    try:
+        return path.name == "pyproject.toml" and ALEMBIC_TABLE in path.read_bytes()
+    except OSError:
+        return False
 
 
 def find_manifest(named: str | None) -> str | None:

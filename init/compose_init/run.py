@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from logging import WARNING
@@ -24,7 +24,7 @@ from compose_init.database.connection import (
     prepare_session,
     translate_lost_connection,
 )
-from compose_init.errors import InitError, NotYetError
+from compose_init.errors import NotYetError
 from compose_init.last_run import NOTHING
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
@@ -160,11 +160,9 @@ class Run:
             return prepare_session(wait_for_database(database, timeout, started=started))
 
     def _load_migrations(self) -> None:
-        """Import Alembic and the revisions while PostgreSQL starts."""
+        """Import Alembic while PostgreSQL starts."""
         if self.options.migrate and self.settings.alembic_config is not None:
-            # An error is raised again when the revisions are needed; a rollback may not need them.
-            with suppress(InitError):
-                self._migrations.graph()
+            self._migrations.load()
 
     def _hold_lock(self) -> AbstractContextManager[advisory_lock.Lock]:
         return advisory_lock.hold(

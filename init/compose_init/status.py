@@ -5,25 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from logging import WARNING
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compose_init import __version__, ledger
+from compose_init.alembic_options import AlembicOptions
 from compose_init.database.availability import wait_for_database
 from compose_init.database.connection import Connection, translate_lost_connection
 from compose_init.errors import ConnectionLostError, MigrationError, NotYetError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.application import Migrations, migrations_of
-from compose_init.migrations.database_position import DatabasePosition, DatabaseState, locate
+from compose_init.migrations.database_position import (
+    DatabasePosition,
+    DatabaseState,
+    Inspection,
+    locate,
+)
 from compose_init.migrations.fingerprint import fingerprint_migrations
 from compose_init.migrations.revision_graph import RevisionGraph
 from compose_init.migrations.revision_graph_file import read_graph_file, write_graph_file
 from compose_init.settings import Settings
 from compose_init.wait import poll_until
-
-if TYPE_CHECKING:
-    from compose_init.migrations.inspection import Inspection
 
 SHOWN_RUNS = 10
 """How many of the last runs the status shows."""
@@ -117,12 +119,12 @@ def record_revision_graph(
             reason="Alembic reads revisions from a folder that the configuration alone does not tell",
         )
         return None
-    fingerprint = fingerprint_migrations(migrations.config).combined
+    fingerprint = fingerprint_migrations(migrations.options).combined
     try:
-        return str(write_graph_file(migrations.config, graph, fingerprint)), graph
+        return str(write_graph_file(migrations.options.config, graph, fingerprint)), graph
     except OSError as error:
         raise MigrationError(
-            f"the revision graph cannot be recorded beside {migrations.config}: {error.strerror}"
+            f"the revision graph cannot be recorded beside {migrations.options}: {error.strerror}"
         ) from None
 
 
@@ -136,17 +138,15 @@ def wait_for_revision(
         MigrationError: this image has no such revision.
     """
     migrations = migrations_of(settings, reset_logging)
-    found = fingerprint_migrations(migrations.config)
-    graph = read_graph_file(migrations.config, found.combined) or migrations.graph()
-    wanted = _resolve_revision(graph, revision, migrations.config)
     started = time.monotonic()
     connection = wait_for_database(
         settings.need_database(), settings.database_timeout, started=started
     )
 
     def ask() -> None:
-        current = _read_current(connection, migrations, found.environment)
-        _check_applied(connection, graph, current, wanted)
+        found = _inspect(connection, migrations)
+        wanted = _resolve_revision(found.graph, revision, migrations.options)
+        _check_applied(connection, found.graph, found.current, wanted)
 
     with connection, translate_lost_connection():
         poll_until(
@@ -170,26 +170,21 @@ def _check_applied(
         raise NotYetError(f"the database is at {found}, and {names} is not applied")
 
 
-def _read_current(
-    connection: Connection, migrations: Migrations, environment: str
-) -> Collection[str]:
-    """Return the database's revisions, by one query where a run with the same env.py has left how to ask.
-
-    Args:
-        connection: in autocommit.
-        migrations: the application's.
-        environment: the fingerprint of env.py.
-    """
+def _inspect(connection: Connection, migrations: Migrations) -> Inspection:
+    """Return revisions and position, by one query where a run with the same env.py has left how to ask."""
     last = ledger.read(connection)
-    if last and last.inputs.get("migrate", {}).get("environment") == environment:
-        return last.revisions
+    found = fingerprint_migrations(migrations.options)
+    if last and last.inputs.get("migrate", {}).get("environment") == found.environment:
+        graph = read_graph_file(migrations.options.config, found.combined)
+        if graph is not None:
+            return Inspection(graph, last.revisions)
     try:
-        return migrations.inspect().current
+        return migrations.inspect()
     except ConnectionLostError as error:
         raise NotYetError(str(error)) from None
 
 
-def _resolve_revision(graph: RevisionGraph, revision: str, config: Path) -> set[str]:
+def _resolve_revision(graph: RevisionGraph, revision: str, options: AlembicOptions) -> set[str]:
     """Return the ids that `head`, an id, or the beginning of an id names."""
     if revision in {"head", "heads"}:
         return set(graph.heads)
@@ -199,4 +194,4 @@ def _resolve_revision(graph: RevisionGraph, revision: str, config: Path) -> set[
     if len(found) == 1:
         return found
     problem = "has no revision" if not found else "has several revisions that begin with"
-    raise MigrationError(f"{config}: this image {problem} {revision}; is it the right image?")
+    raise MigrationError(f"{options}: this image {problem} {revision}; is it the right image?")

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from compose_init import __version__
+from compose_init.alembic_options import SECTION, AlembicOptions
 from compose_init.database.connection import LIBPQ_MIN_TIMEOUT_SECONDS, connect
 from compose_init.database.url import ADDRESS, from_variables
 from compose_init.files import find_alembic_config, find_manifest
@@ -122,7 +123,9 @@ def _check_migrations(environ: Mapping[str, str], state: State, *, needed: bool)
     if config is None:
         _expect(not needed)
         return
-    last, found = state.inputs["migrate"], fingerprint_migrations(config)
+    section = value_of(environ, "ALEMBIC_SECTION") or SECTION
+    last = state.inputs["migrate"]
+    found = fingerprint_migrations(AlembicOptions(config, section))
     _expect(last["environment"] == found.environment)
     _expect(last["files"] == found.revisions)
     _expect(sorted(last["revisions"]) == sorted(state.revisions))

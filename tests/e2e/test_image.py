@@ -89,10 +89,11 @@ def test_labels(images: Images) -> None:
 def test_the_revision_graph_is_recorded(images: Images) -> None:
     """Fresh for the files in the image; and what the ledger is told of the image."""
     ask = (
-        "from pathlib import Path; from compose_init.migrations.fingerprint import fingerprint_migrations;"
+        "from pathlib import Path; from compose_init.alembic_options import AlembicOptions;"
+        "from compose_init.migrations.fingerprint import fingerprint_migrations;"
         "from compose_init.migrations.revision_graph_file import read_graph_file;"
         "import json, os; p = Path('alembic.ini').resolve();"
-        "r = read_graph_file(p, fingerprint_migrations(p).combined);"
+        "r = read_graph_file(p, fingerprint_migrations(AlembicOptions(p)).combined);"
         "print(json.dumps([list(r.heads), len(r.revisions), os.environ['INIT_IMAGE_VERSION']]))"
     )
     assert json.loads(inside(images.init, "python", "-c", ask)) == [["0015"], 15, __version__]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from argparse import Namespace
 from configparser import Error, MissingSectionHeaderError
 from pathlib import Path
 from typing import Any
 
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import coerce_resource_to_filename
 
+from compose_init.alembic_options import SECTION, AlembicOptions
 from compose_init.errors import SettingsError
 from compose_init.migrations.fingerprint import script_folder, toml_of
 
@@ -21,18 +24,20 @@ OTHER_SECTIONS = re.compile(r"(?:logger|handler|formatter)(?:s|_.*)|post_write_h
 """Names of the sections of an `alembic.ini` that are not about a history."""
 
 
-def build_config(path: Path, url: str) -> Config:
+def build_config(options: AlembicOptions, url: str) -> Config:
     """Return the configuration for `alembic upgrade`.
 
     Args:
-        path: `alembic.ini`, or a folder of revisions.
+        options: what `alembic` would be called with.
         url: for `sqlalchemy.url`.
 
     Raises:
         SettingsError: the `alembic.ini` does not say where the revisions are.
     """
-    config = _from_ini(path) if path.is_file() else _from_folder(path)
+    path = options.config
+    config = _from_ini(options) if path.is_file() else _from_folder(path)
     config.set_main_option("sqlalchemy.url", _escape(url))
+    config.cmd_opts = _command_line(options)
     return config
 
 
@@ -42,14 +47,31 @@ def version_locations(script: ScriptDirectory) -> set[str]:
     return {os.path.realpath(coerce_resource_to_filename(str(name))) for name in named}
 
 
-def _from_ini(path: Path) -> Config:
-    toml = toml_of(path)
+def _command_line(options: AlembicOptions) -> Namespace:
+    """Return what `alembic upgrade heads` would have read from its command line; some `env.py` look at it."""
+    return Namespace(
+        config=[str(options.config)],
+        name=options.section,
+        x=list(options.arguments) or None,
+        raiseerr=False,
+        quiet=False,
+        cmd=(command.upgrade, ["revision"], ["sql", "tag"]),
+        revision="heads",
+        sql=False,
+        tag=None,
+    )
+
+
+def _from_ini(options: AlembicOptions) -> Config:
+    path, toml = options.config, toml_of(options.config)
     # Alembic before 1.16 knows no TOML.
     knows_toml = hasattr(Config, "toml_file_name")
-    options: dict[str, Any] = {"toml_file": toml} if toml and knows_toml else {}
-    config = Config(str(path), **options)
-    _check_section(config, path, has_toml=bool(options))
-    if not script_folder(path):  # Flask-Migrate gives it on the command line
+    has_toml = bool(toml and knows_toml)
+    named: dict[str, Any] = {"toml_file": toml} if has_toml else {}
+    config = Config(None if toml == path else str(path), ini_section=options.section, **named)
+    if toml != path:
+        _check_section(config, path, has_toml=has_toml and options.section == SECTION)
+    if not script_folder(options):  # Flask-Migrate gives it on the command line
         if not (path.parent / "env.py").exists():
             raise SettingsError(
                 f"{path}: section [{config.config_ini_section}] has no script_location, and there is no env.py beside"

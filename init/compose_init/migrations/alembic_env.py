@@ -1,7 +1,6 @@
 """An application's revisions, as Alembic reads them, and its `env.py`, run as Alembic runs it.
 
-alembic.ini ─▶ Config ─▶ ScriptDirectory ─▶ revision graph
-                              └─▶ env.py ─▶ a function of ours says which steps to take
+alembic.ini ─▶ Config ─▶ ScriptDirectory ─▶ env.py ─▶ revision graph ─▶ a function of ours says which steps to take
 """
 
 from __future__ import annotations
@@ -12,18 +11,26 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
 from logging import WARNING
 from pathlib import Path
 from typing import Any, TextIO
 
+from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 
+from compose_init.alembic_options import AlembicOptions
 from compose_init.errors import MigrationError
 from compose_init.logs import event
 from compose_init.migrations.alembic_config import build_config, version_locations
 from compose_init.migrations.env_attributes import EnvAttributes, sync_connection
 from compose_init.migrations.env_calls import EnvText, is_called_by, read_env
+from compose_init.migrations.errors import Failure, translate
 from compose_init.migrations.fingerprint import files, revision_folders
 from compose_init.migrations.flask_application import flask_context
 from compose_init.migrations.revision_graph import Revision, RevisionGraph
@@ -35,11 +42,19 @@ BROKEN_GRAPH = r"Revision .* (?:is present more than once|is not present)"
 """Alembic only warns of these, and goes on with half of the revisions."""
 
 
+@dataclass(frozen=True)
+class Revisions:
+    """The revisions as Alembic has loaded them, and what we need of them as values."""
+
+    script: ScriptDirectory
+    graph: RevisionGraph
+
+
 class AlembicEnvironment:
     """The application's Alembic environment.
 
     Args:
-        config: `alembic.ini`, or a folder of revisions.
+        options: what `alembic` would be called with.
         url: for `sqlalchemy.url`, driver named.
         environ: all the variables that `env.py` shall see.
         reset_logging: called when `env.py` may have configured logging.
@@ -47,29 +62,25 @@ class AlembicEnvironment:
 
     def __init__(
         self,
-        config: Path,
+        options: AlembicOptions,
         url: str,
         environ: Mapping[str, str],
         reset_logging: Callable[[], object],
     ) -> None:
-        self.config = config
+        self.options = options
+        self.config = options.config
         self.reset_logging = reset_logging
         self._url = url
         self._environ = environ
         self._working_folder = Path.cwd()
-        self._path: list[str] = []
-        self._script: ScriptDirectory | None = None
+        self._env_path = Path()
         self._locations: set[str] = set()
         self._calls = 0
         self._called_elsewhere = False
 
     @contextmanager
-    def opened(self) -> Iterator[ScriptDirectory]:
-        """Open the revisions, in the folder and with the variables that they and `env.py` expect.
-
-        Raises:
-            MigrationError: the revisions are broken.
-        """
+    def opened(self) -> Iterator[None]:
+        """Enter the folder, with the variables, that revisions and `env.py` expect."""
         # Relative paths of an alembic.ini mean its own folder, wherever the container's happens to be.
         folder = self.config.parent if self.config.is_file() else self.config
         environ, path = dict(os.environ), sys.path[:]
@@ -77,7 +88,7 @@ class AlembicEnvironment:
             os.environ.clear()
             os.environ.update(self._environ)
             try:
-                yield self._load()
+                yield
             finally:
                 os.environ.clear()
                 os.environ.update(environ)
@@ -89,29 +100,24 @@ class AlembicEnvironment:
     ) -> None:
         """Run `env.py` inside of `opened`.
 
+        As under `alembic upgrade`, the revisions are loaded when it calls `context.run_migrations()`: they may
+        need what it has set up, such as `sys.path`, variables and the application's context.
+
         Args:
-            steps: gets the database's revisions and Alembic's context, and returns the steps to take.
+            steps: gets the `Revisions`, the database's revisions and Alembic's context, and returns the steps to take.
             output: gets the SQL, offline.
             options: for Alembic's `EnvironmentContext`.
+
+        Raises:
+            MigrationError: the revisions are broken, or cannot be loaded.
         """
-        reached = False
-
-        def choose_steps(*arguments: Any) -> Any:
-            nonlocal reached
-            reached = True
-            self._calls += 1
-            self._called_elsewhere = self._called_elsewhere or not is_called_by(self._env_path())
-            self._check_locations(self._load())
-            return steps(*arguments)
-
-        self._calls, self._called_elsewhere = 0, False
-        options = {"destination_rev": "heads", **options, "fn": choose_steps}
+        self._calls, self._called_elsewhere, self._locations = 0, False, set()
         with ExitStack() as opened:
             attributes = self._attributes(opened)
             try:
-                self._run_env(opened, attributes, output, options)
+                self._run_env(opened, attributes, output, steps, options)
             except Exception:
-                if reached or not attributes.asked:
+                if self._calls or not attributes.asked:
                     raise
             else:
                 return
@@ -120,7 +126,7 @@ class AlembicEnvironment:
         with ExitStack() as opened:
             attributes = self._attributes(opened)
             attributes.supply_connection()
-            self._run_env(opened, attributes, output, options)
+            self._run_env(opened, attributes, output, steps, options)
 
     def run_online(self, steps: Callable[..., Any], **options: Any) -> None:
         """Run `env.py` as `run` does; it may exit with success when it is done."""
@@ -151,7 +157,7 @@ class AlembicEnvironment:
     @property
     def text(self) -> EnvText:
         """The text of `env.py`, as far as it was looked at."""
-        return read_env(self._env_path())
+        return read_env(self._env_path)
 
     @property
     def proves_nothing_to_do(self) -> bool:
@@ -161,18 +167,26 @@ class AlembicEnvironment:
 
     @property
     def reads_recorded_folders(self) -> bool:
-        """True where the fingerprint has every folder that Alembic reads revisions from."""
-        return self._locations <= revision_folders(self.config)
+        """True where the fingerprint has every folder that Alembic has read revisions from."""
+        return self._locations <= revision_folders(self.options)
 
-    def graph(self) -> RevisionGraph:
-        """Return the graph of all revisions, inside of `opened`."""
-        script = self._load()
-        entries = [_read_revision(entry) for entry in reversed(list(script.walk_revisions()))]
-        return RevisionGraph({entry.revision: entry for entry in entries})
+    def read_graph(self) -> RevisionGraph:
+        """Return the graph of all revisions, as far as they can be loaded without `env.py`; inside of `opened`.
 
-    def _env_path(self) -> Path:
+        Raises:
+            MigrationError: the revisions are broken, or cannot be loaded.
+        """
+        return self._load(self._open_script(self._build_config())).graph
+
+    def _build_config(self) -> Config:
+        return build_config(self.options, self._url)
+
+    def _open_script(self, config: Config) -> ScriptDirectory:
+        """Find the revisions, and load none of them."""
+        script = ScriptDirectory.from_config(config)
         folder = self.config.parent if self.config.is_file() else self.config
-        return Path(folder, self._load().dir, "env.py")
+        self._env_path = Path(folder, script.dir, "env.py")
+        return script
 
     def _attributes(self, opened: ExitStack) -> EnvAttributes:
         return EnvAttributes(lambda: opened.enter_context(sync_connection(self._url)))
@@ -182,53 +196,56 @@ class AlembicEnvironment:
         opened: ExitStack,
         attributes: EnvAttributes,
         output: TextIO | None,
+        steps: Callable[..., Any],
         options: Mapping[str, Any],
     ) -> None:
-        script = self._load()
-        config = build_config(self.config, self._url)
+        config = self._build_config()
         config.output_buffer = output
         config.attributes = attributes
-        opened.enter_context(flask_context(self._env_path(), self._working_folder))
+        script = self._open_script(config)
+        refused: list[BaseException] = []
+
+        load = cache(partial(self._load, script))
+
+        def choose_steps(current: tuple[str, ...], context: MigrationContext) -> Any:
+            self._calls += 1
+            self._called_elsewhere = self._called_elsewhere or not is_called_by(self._env_path)
+            try:
+                return steps(load(), current, context)
+            except Exception as error:
+                refused.append(error)
+                raise
+
+        options = {"destination_rev": "heads", **options, "fn": choose_steps}
+        opened.enter_context(flask_context(self._env_path, self._working_folder))
         opened.enter_context(EnvironmentContext(config, script, **options))
         script.run_env()
+        if refused:  # env.py caught it, and went on
+            raise refused[0]
 
-    def _load(self) -> ScriptDirectory:
-        """Read the revision files once: they are imported, and may be many."""
-        if self._script is not None:
-            sys.path[:] = self._path
-            return self._script
+    def _load(self, script: ScriptDirectory) -> Revisions:
+        """Load the revisions: they are imported, once for each `ScriptDirectory`."""
+        self._locations |= version_locations(script)
         with warnings.catch_warnings():
             warnings.filterwarnings("error", BROKEN_GRAPH)
             try:
-                script = ScriptDirectory.from_config(build_config(self.config, self._url))
-                heads = script.get_heads()
+                script.get_heads()
             except UserWarning as warning:
                 raise MigrationError(self._explain_broken_graph(str(warning))) from None
-        self._script, self._path = script, sys.path[:]
-        self._locations = version_locations(script)
-        if len(heads) > 1:
-            self._check_heads()
-        return script
-
-    def _check_heads(self) -> None:
-        forked = self.graph().accidental_heads()
+            except (CommandError, RevisionError):
+                raise
+            except Exception as error:
+                raise translate(error, Failure(self.options, part="a revision")) from error
+        entries = [_read_revision(entry) for entry in reversed(list(script.walk_revisions()))]
+        graph = RevisionGraph({entry.revision: entry for entry in entries})
+        forked = graph.accidental_heads()
         if forked:
-            self._script = None
             raise MigrationError(
                 f"there are {len(forked)} heads: {', '.join(forked)}; join them with"
                 f" `alembic merge {' '.join(forked)}` and build the image again (where several branches are intended,"
                 " give each a branch label)"
             )
-
-    def _check_locations(self, script: ScriptDirectory) -> None:
-        """Refuse folders that env.py alone knows: the fingerprint would miss a new revision in them."""
-        added = version_locations(script) - self._locations
-        if added:
-            raise MigrationError(
-                f"{self.config}: env.py sets version_locations to {', '.join(sorted(added))}, which the configuration"
-                " does not name; write it there too (version_locations = …), so that its revisions are known without"
-                " running env.py; nothing was migrated"
-            )
+        return Revisions(script, graph)
 
     def _explain_broken_graph(self, warning: str) -> str:
         duplicate = re.search(r"Revision (\S+) is present more than once", warning)
@@ -250,7 +267,7 @@ class AlembicEnvironment:
         )
         return sorted(
             Path(path).name
-            for path in files(self.config)
+            for path in files(self.options)
             if path.endswith(".py") and assigned.search(Path(path).read_text(errors="replace"))
         )
 

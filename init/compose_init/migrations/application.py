@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compose_init.alembic_options import AlembicOptions
 from compose_init.api_process import application_environment
 from compose_init.database.url import Database
 from compose_init.errors import SettingsError
@@ -17,8 +19,7 @@ from compose_init.migrations.revision_ledger import Image
 if TYPE_CHECKING:
     from compose_init.database.connection import Connection
     from compose_init.migrations.alembic_env import AlembicEnvironment
-    from compose_init.migrations.database_position import DatabasePosition
-    from compose_init.migrations.inspection import Inspection
+    from compose_init.migrations.database_position import DatabasePosition, Inspection
     from compose_init.migrations.revision_graph import Revision, RevisionGraph
     from compose_init.migrations.upgrade import Observer
     from compose_init.settings import Settings
@@ -34,17 +35,21 @@ class Migrations:
     Attributes:
         settings: of the run.
         reset_logging: called when `env.py` may have configured logging.
-        config: `alembic.ini`, or a folder of revisions.
+        options: what `alembic` would be called with.
         database: where `env.py` shall connect to.
     """
 
     settings: Settings
     reset_logging: Callable[[], object]
-    config: Path
+    options: AlembicOptions
     database: Database
 
+    def load(self) -> None:
+        """Import Alembic, which takes a third of a second, and no revision: `env.py` comes first."""
+        import_module("compose_init.migrations.upgrade")
+
     def graph(self) -> RevisionGraph:
-        """Return the image's revisions, as `inspection.read_graph` does."""
+        """Return the image's revisions as far as they need no `env.py`, as `inspection.read_graph` does."""
         from compose_init.migrations.inspection import read_graph  # noqa: PLC0415 - imports Alembic
 
         return read_graph(self._environment)
@@ -98,7 +103,7 @@ class Migrations:
             "DATABASE_URL": self.database.application_url,
         }
         return AlembicEnvironment(
-            self.config, _sqlalchemy_url(self.database), environ, self.reset_logging
+            self.options, _sqlalchemy_url(self.database), environ, self.reset_logging
         )
 
 
@@ -116,11 +121,11 @@ def migrations_of(
         SettingsError: there are no migrations.
     """
     database = NO_DATABASE if offline else settings.need_database()
-    if settings.alembic_config is None:
+    if settings.alembic is None:
         raise SettingsError(
             f"settings are wrong:\n  ALEMBIC_CONFIG: is missing, and there is no alembic.ini in {Path.cwd()}"
         )
-    return Migrations(settings, reset_logging, settings.alembic_config, database)
+    return Migrations(settings, reset_logging, settings.alembic, database)
 
 
 def _sqlalchemy_url(database: Database) -> str:

@@ -40,6 +40,19 @@ class DatabasePosition:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A database beside the image's revisions.
+
+    Attributes:
+        graph: the image's.
+        current: the revisions the database is at, known to the image or not.
+    """
+
+    graph: RevisionGraph
+    current: tuple[str, ...]
+
+
 def locate(
     graph: RevisionGraph, current: Iterable[str], ledger: Mapping[str, AppliedRevision]
 ) -> DatabasePosition:

@@ -18,6 +18,7 @@ from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from compose_init.alembic_options import AlembicOptions
 from compose_init.errors import (
     ConnectionLostError,
     CredentialsRefused,
@@ -91,22 +92,24 @@ class Failure:
     """The circumstances of an exception.
 
     Attributes:
-        config: `alembic.ini`, or a folder of revisions.
+        options: of the history.
         revision: the one that ran; None where none did.
         aftermath: what is left.
         blocked_by: the session that was last seen blocking ours; "" for none.
+        part: what ran where no revision did.
     """
 
-    config: Path
+    options: AlembicOptions
     revision: Revision | None = None
     aftermath: Aftermath = Aftermath()
     blocked_by: str = ""
+    part: str = "env.py"
 
     @property
     def subject(self) -> str:
-        """The revision, or env.py, for the start of a message."""
+        """The revision, or what else ran, for the start of a message."""
         if self.revision is None:
-            return f"{self.config}: env.py"
+            return f"{self.options}: {self.part}"
         return f"revision {self.revision.revision} ({self.revision.message})"
 
 
@@ -117,10 +120,10 @@ def translate(error: BaseException, failure: Failure) -> InitError:
     if isinstance(error, DBAPIError):
         return _translate_database_error(error, failure)
     if isinstance(error, (CommandError, RevisionError)) and failure.revision is None:
-        return MigrationError(f"{failure.config}: {one_line(error)}")
+        return MigrationError(f"{failure.options}: {one_line(error)}")
     described = f"{type(error).__name__}: {error}"
     end = str(failure.aftermath) if failure.revision else "nothing was migrated"
-    where = _locate_frame(error, failure.config)
+    where = _locate_frame(error, failure.options)
     return MigrationError(f"{failure.subject} failed{where}: {described}; {end}")
 
 
@@ -141,7 +144,7 @@ def _translate_database_error(error: DBAPIError, failure: Failure) -> InitError:
         return CredentialsRefused(
             f"{failure.subject}: {message}{sql}; give that right to the role that it connects as; nothing was migrated"
         )
-    where = _locate_frame(error, failure.config)
+    where = _locate_frame(error, failure.options)
     hint = f"{REMEDIES[code]}; " if code in REMEDIES else ""
     return MigrationError(
         f"{failure.subject} failed{where}: {message}{sql}; {hint}{failure.aftermath}"
@@ -158,9 +161,9 @@ def _locked(message: str, failure: Failure) -> LockError:
     return LockedTableError(f"{start}; let that session end and run again")
 
 
-def _locate_frame(error: BaseException, config: Path) -> str:
+def _locate_frame(error: BaseException, options: AlembicOptions) -> str:
     """Return file and line of the application's migrations, where the error passed through them."""
-    own = files(config)
+    own = files(options)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if str(Path(frame.filename).resolve()) in own:
             return f" at {Path(frame.filename).name}:{frame.lineno}"

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from compose_init.alembic_options import AlembicOptions
+from compose_init.files import is_alembic_toml
+
 SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
 SOURCE = (".py", ".pyc", ".pyo")
 
@@ -36,15 +39,14 @@ class Fingerprint:
         return hashlib.sha256(f"{self.environment}{self.revisions}".encode()).hexdigest()
 
 
-def fingerprint_migrations(config: Path) -> Fingerprint:
-    """Return the fingerprint of the migrations.
-
-    Args:
-        config: `alembic.ini`, or a folder of revisions.
-    """
+def fingerprint_migrations(options: AlembicOptions) -> Fingerprint:
+    """Return the fingerprint of the migrations, from the files that the options name."""
     try:
-        home, environment, revisions = _parts(config)
-        return Fingerprint(_digest(home, environment), _digest(home, revisions))
+        home, environment, revisions = _parts(options)
+        return Fingerprint(
+            _digest(home, environment, options.section),
+            _digest(home, revisions),
+        )
     except (_NotFoundError, OSError):  # Alembic names it
         return unequal()
 
@@ -55,27 +57,27 @@ def unequal() -> Fingerprint:
     return Fingerprint(text, text)
 
 
-def revision_folders(config: Path) -> set[str]:
+def revision_folders(options: AlembicOptions) -> set[str]:
     """Return the folders whose files of revisions the fingerprint has, as real paths; none where it has none."""
     try:
-        return set(_folders(config)[1])
+        return set(_folders(options)[1])
     except (_NotFoundError, OSError):
         return set()
 
 
-def files(config: Path) -> set[str]:
+def files(options: AlembicOptions) -> set[str]:
     """Return the configuration and every Python file below the folders that it names, as resolved paths."""
     try:
-        _, environment, revisions = _parts(config)
+        _, environment, revisions = _parts(options)
     except (_NotFoundError, OSError):
         return set()
     return {os.path.realpath(path) for path in environment | revisions}
 
 
-def script_folder(config: Path) -> str:
+def script_folder(options: AlembicOptions) -> str:
     """Return `script_location` of an `alembic.ini`, or of the `pyproject.toml` beside it; "" for none."""
     try:
-        return _Options(config).one("script_location")
+        return _Options(options).one("script_location")
     except _NotFoundError:  # it is there; Alembic expands it
         return "?"
 
@@ -85,39 +87,38 @@ class _NotFoundError(Exception):
 
 
 def toml_of(config: Path) -> Path | None:
-    """Return the `pyproject.toml` beside an `alembic.ini`, if it has a table for Alembic."""
+    """Return the `pyproject.toml` that is the configuration or beside it, if it has a table for Alembic."""
     path = config.with_name("pyproject.toml")
-    try:
-        return path if b"[tool.alembic" in path.read_bytes() else None
-    except OSError:
-        return None
+    return path if is_alembic_toml(path) else None
 
 
-def _parts(config: Path) -> tuple[Path, set[str], set[str]]:
+def _parts(options: AlembicOptions) -> tuple[Path, set[str], set[str]]:
     """Return the folder that paths are relative to, and the files of the environment and of the revisions."""
-    folder, places = _folders(config)
+    config = options.config
+    folder, places = _folders(options)
     if config.is_dir():
         found = set(_python_files(places[0], "__pycache__"))
         own = {path for path in found if os.path.basename(path) == "env.py"}  # noqa: PTH119 - 500 of them
         return config, own, found - own
     # Revisions without their source are in __pycache__, which is no part of others.
-    skipped = "" if _Options(config).one("sourceless").lower() == "true" else "__pycache__"
+    skipped = "" if _Options(options).one("sourceless").lower() == "true" else "__pycache__"
     revisions = {path for place in places for path in _python_files(place, skipped)}
     environment = {str(config), *_python_files(folder, "__pycache__")} - revisions
     toml = toml_of(config)
     return config.parent, environment | ({str(toml)} if toml else set()), revisions
 
 
-def _folders(config: Path) -> tuple[str, list[str]]:
+def _folders(named: AlembicOptions) -> tuple[str, list[str]]:
     """Return the folder of `env.py`, and those of the revisions, as real paths.
 
     Raises:
         _NotFoundError: a folder that the configuration names is not there.
     """
+    config = named.config
     if config.is_dir():
         place = os.path.realpath(config)
         return place, [place]
-    options = _Options(config)
+    options = _Options(named)
     script = options.folder(options.one("script_location") or str(config.parent))
     locations = options.many("version_locations", "path_separator", "version_path_separator")
     places = [str(options.folder(name)) for name in locations]
@@ -126,8 +127,8 @@ def _folders(config: Path) -> tuple[str, list[str]]:
     return str(script), places or [os.path.realpath(script / "versions")]
 
 
-def _digest(home: Path, paths: set[str]) -> str:
-    digest = hashlib.sha256()
+def _digest(home: Path, paths: set[str], *words: str) -> str:
+    digest = hashlib.sha256("".join(f"{word}\0" for word in words).encode())
     inside = f"{home}/"
     for path in sorted(paths):
         # Relative: the same files mounted at another place are the same.
@@ -159,9 +160,11 @@ def _python_files(folder: str, skipped: str) -> Iterator[str]:
 class _Options:
     """The options of an `alembic.ini` that name folders, as Alembic reads them."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, options: AlembicOptions) -> None:
         from configparser import ConfigParser, Error  # noqa: PLC0415 - for the fast path
 
+        config = options.config
+        self._section = options.section
         self._here = str(config.parent)
         # As Alembic does: an option may stand for other ones of its section and of [DEFAULT].
         self._ini = ConfigParser({"here": self._here.replace("%", "%%")}, strict=False)
@@ -211,7 +214,7 @@ class _Options:
         from configparser import InterpolationError  # noqa: PLC0415 - for the fast path
 
         try:
-            return self._ini.get("alembic", name, fallback="")
+            return self._ini.get(self._section, name, fallback="")
         except (InterpolationError, ValueError):
             raise _NotFoundError from None
 

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from compose_init.errors import MigrationError
-from compose_init.migrations.alembic_env import AlembicEnvironment
+from compose_init.migrations.alembic_env import AlembicEnvironment, Revisions
 from compose_init.migrations.upgrade import upgrade_steps
 
 DRIVERS = (
@@ -44,15 +44,15 @@ def pending_sql(
     output = io.StringIO()
     found: dict[str, str] = {}
 
-    def steps(_: Any, context: MigrationContext) -> Iterator[Any]:
+    def steps(revisions: Revisions, _: Any, context: MigrationContext) -> Iterator[Any]:
         context.impl.output_buffer = output
-        for step in upgrade_steps(script, current):
+        for step in upgrade_steps(revisions.script, current):
             start = output.tell()
             yield step
             found[step.revision.revision] = output.getvalue()[start:].strip()
 
     try:
-        with _connections_refused(), environment.opened() as script:
+        with _connections_refused(), environment.opened():
             environment.run(steps, as_sql=True, starting_rev=current or None, output=output)
     except Exception as error:  # noqa: BLE001 - a plan without SQL is a plan too
         return found, f"{type(error).__name__}: {' '.join(str(error).split())[:SHOWN_CHARACTERS]}"

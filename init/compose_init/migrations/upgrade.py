@@ -32,7 +32,7 @@ from compose_init.database.url import Database
 from compose_init.errors import InitError, MigrationError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
-from compose_init.migrations.alembic_env import AlembicEnvironment
+from compose_init.migrations.alembic_env import AlembicEnvironment, Revisions
 from compose_init.migrations.blocking_sessions import BlockerWatch
 from compose_init.migrations.database_position import DatabasePosition, DatabaseState
 from compose_init.migrations.env_calls import EnvCall
@@ -146,16 +146,14 @@ class _Attempt:
     def run(self, applied: list[Revision]) -> DatabasePosition:
         environment = self.upgrade.environment
         try:
-            with self._translated(), environment.opened() as script:
-                self.graph = environment.graph()
-                self._warn_of_no_revisions()
+            with self._translated(), environment.opened():
                 with (
                     self.watch.running(),
                     self.progress.following_statements(),
                     short_lock_timeout(self.upgrade.lock_timeout),
                 ):
-                    environment.run_online(lambda *found: self._steps(script, *found))
-                environment.check_calls()
+                    environment.run_online(self._steps)
+                self._check_end()
                 if self.ahead is None:
                     last = self.calls[-1].table if self.calls else None
                     follow_version_table(self.connection, last)
@@ -166,9 +164,9 @@ class _Attempt:
         return self.ahead or DatabasePosition(DatabaseState.AT_HEAD)
 
     def _steps(
-        self, script: ScriptDirectory, current: tuple[str, ...], context: MigrationContext
+        self, revisions: Revisions, current: tuple[str, ...], context: MigrationContext
     ) -> Iterator[Any]:
-        environment = self.upgrade.environment
+        environment, self.graph = self.upgrade.environment, revisions.graph
         environment.reset_logging()  # env.py has come as far as to configure it
         self.watch.pid = check_env_connection(self.connection, context, environment.config)
         position = revision_ledger.locate_or_refuse(self.connection, self.graph, current)
@@ -181,7 +179,7 @@ class _Attempt:
         revision_ledger.align(self.connection, self.graph, current, forget=alone)
         context.on_version_apply_callbacks += (self._record,)
         self.progress.follow_autocommit_blocks(context)
-        for step in upgrade_steps(script, current):
+        for step in upgrade_steps(revisions.script, current):
             yield from self._take(step, call)
         call.table = find_version_table(context)  # a revision may have moved it
 
@@ -219,8 +217,16 @@ class _Attempt:
                 " first; nothing was migrated"
             )
 
-    def _warn_of_no_revisions(self) -> None:
-        if not self.graph.revisions:
+    def _check_end(self) -> None:
+        """Find out whether `env.py` came to an end of its own, and had something to do."""
+        environment, hidden = self.upgrade.environment, self.progress.revision
+        if hidden is not None:
+            raise MigrationError(
+                f"revision {hidden.revision} ({hidden.message}) failed, and {environment.config}: env.py caught the"
+                " error; let it raise the error, so that it can be named"
+            )
+        environment.check_calls()
+        if self.calls and not self.graph.revisions:
             event(
                 "there are no revisions; is it the right folder?",
                 WARNING,
@@ -244,7 +250,7 @@ class _Attempt:
                 if revision not in self._kept(call)
             ]
             failure = Failure(
-                self.upgrade.environment.config,
+                self.upgrade.environment.options,
                 revision,
                 Aftermath(undone, self.progress.committed),
                 self.watch.last_blocker,

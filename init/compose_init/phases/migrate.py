@@ -40,7 +40,7 @@ def migrate(
         MigrationError, LockError, UnknownRevisionError: see `Migrations.upgrade`.
     """
     # Before the upgrade: a file that changes during the upgrade is due again in the next run.
-    found = fingerprint_migrations(migrations.config)
+    found = fingerprint_migrations(migrations.options)
     position = migrations.upgrade(connection, observer, applied)
     if position.state == DatabaseState.AT_HEAD:
         last = ledger.read(connection)
@@ -80,16 +80,15 @@ def locate_by_ledger(
     Raises:
         UnknownRevisionError: the database has diverged.
     """
-    config = settings.alembic_config
-    if config is None:
+    if settings.alembic is None:
         return DatabasePosition(DatabaseState.AT_HEAD)  # there are no revisions
-    done, found = last.inputs.get("migrate", {}), fingerprint_migrations(config)
+    done, found = last.inputs.get("migrate", {}), fingerprint_migrations(settings.alembic)
     if done.get("environment") != found.environment:
         return None  # another env.py may keep its revision in another table
     at_head = sorted(done.get("revisions", [])) == sorted(last.revisions)
     if at_head and done.get("files") == found.revisions:
         return DatabasePosition(DatabaseState.AT_HEAD)
-    graph = read_graph_file(config, found.combined)
+    graph = read_graph_file(settings.alembic.config, found.combined)
     if graph is None:
         return None
     return revision_ledger.locate_or_refuse(connection, graph, last.revisions)

@@ -92,6 +92,8 @@ def _settings(variables: Variables, texts: Texts, environ: Mapping[str, str]) ->
         api_timeout=variables.api.timeout,
         migration_lock_timeout=variables.migrations.lock_timeout,
         alembic_config=variables.migrations.config,
+        alembic_section=variables.migrations.section,
+        alembic_arguments=variables.migrations.arguments,
         application_role=variables.database.application_role,
         api=_api(variables.api, environ),
         manifest=variables.seeds.manifest,

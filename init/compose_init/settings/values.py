@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from compose_init.alembic_options import SECTION, AlembicOptions
 from compose_init.database.url import Database
 from compose_init.errors import SettingsError
 from compose_init.settings.combinations import NO_DATABASE
@@ -62,6 +63,8 @@ class Settings:
     api_timeout: float = 120
     migration_lock_timeout: float = 2
     alembic_config: Path | None = None
+    alembic_section: str = SECTION
+    alembic_arguments: tuple[str, ...] = ()
     application_role: str | None = None
     api: Api | None = None
     manifest: str | None = None
@@ -75,6 +78,13 @@ class Settings:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     file_values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def alembic(self) -> AlembicOptions | None:
+        """The history to migrate; None where there is none."""
+        if self.alembic_config is None:
+            return None
+        return AlembicOptions(self.alembic_config, self.alembic_section, self.alembic_arguments)
 
     def need_database(self) -> Database:
         """Return the database's address.

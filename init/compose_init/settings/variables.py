@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from compose_init.alembic_options import SECTION
 from compose_init.settings.field_types import (
     AlembicConfig,
     DatabaseUrl,
@@ -123,6 +124,18 @@ class MigrationVariables(Group):
         shown="`alembic.ini` in the working folder, where there is one",
         example="/app/alembic.ini",
         validate_default=True,
+    )
+    section: str = variable(
+        "ALEMBIC_SECTION",
+        "the section of `alembic.ini` that describes the history, as `alembic -n` names it",
+        default=SECTION,
+        example="jobs",
+    )
+    arguments: Words = variable(
+        "ALEMBIC_X",
+        "arguments for `env.py`, as `alembic -x` gives them",
+        default=(),
+        example="tenant=a schema=shop",
     )
     lock_timeout: Seconds = variable(
         "INIT_MIGRATION_LOCK_TIMEOUT",

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from compose_init.alembic_options import AlembicOptions
 from compose_init.migrations.fingerprint import fingerprint_migrations
 from tests.compose_init.migrations.test_upgrade import ASYNC, SYNC
 from tests.support.postgres import every_version
@@ -132,18 +133,20 @@ def test_fingerprints_tell_files_apart(tmp_path: Path) -> None:
         (tmp_path / place).mkdir()
         write_history(tmp_path / place, {"a": "pass"}, env=SYNC)
     ini, other = tmp_path / "x" / "alembic.ini", tmp_path / "y" / "alembic.ini"
-    first = fingerprint_migrations(ini)
-    assert first == fingerprint_migrations(other)
+    first = fingerprint_migrations(AlembicOptions(ini))
+    assert first == fingerprint_migrations(AlembicOptions(other))
     env = tmp_path / "x" / "migrations" / "env.py"
     env.write_text(f"{SYNC}\n")
-    changed = fingerprint_migrations(ini)
+    changed = fingerprint_migrations(AlembicOptions(ini))
     assert changed.environment != first.environment
     assert changed.revisions == first.revisions
     revision = tmp_path / "x" / "migrations" / "versions" / "a.py"
     revision.write_text(revision.read_text() + "\n")
-    assert fingerprint_migrations(ini).revisions != changed.revisions
+    assert fingerprint_migrations(AlembicOptions(ini)).revisions != changed.revisions
     ini.write_text("[alembic]\nscript_location = package_that_is_not_there:migrations\n")
-    assert fingerprint_migrations(ini) != fingerprint_migrations(ini)
+    assert fingerprint_migrations(AlembicOptions(ini)) != fingerprint_migrations(
+        AlembicOptions(ini)
+    )
 
 
 def test_a_version_table_that_moves(program: Program) -> None:
@@ -211,18 +214,21 @@ def test_an_env_py_that_never_commits(program: Program) -> None:
 
 
 def test_an_env_py_that_sets_its_folders_itself(program: Program) -> None:
-    """70: what nobody but env.py knows would never be noticed again. Named in the configuration, it runs."""
-    write(program.folder / "hidden", "a", None)
-    env = f"from alembic import context as c\nc.script.version_locations = [{str(program.folder / 'hidden')!r}]\n"
-    ini = write_history(program.folder, {}, env=env + SYNC)
-    migrating = program.with_(ALEMBIC_CONFIG=str(ini))
-    run = migrating.run()
-    assert run.code == 70, run.said
-    assert "env.py sets version_locations to" in run.said
-    ini.write_text(
-        "[alembic]\nscript_location = migrations\npath_separator = newline\nversion_locations = %(here)s/hidden\n"
-    )
-    to_heads(migrating, "a", count=1)
+    """It is migrated as by Alembic, and looked at by every run: nobody else knows of a new revision."""
+    hidden = program.folder / "hidden"
+    write(hidden, "a", None)
+    env = f"from alembic import context as c\nc.script.version_locations = [{str(hidden)!r}]\n"
+    migrating = program.with_(ALEMBIC_CONFIG=str(write_history(program.folder, {}, env=env + SYNC)))
+    assert migrating.run("record").code == 0
+    for new, before in (("a", None), ("b", "a")):
+        write(hidden, new, before)
+        assert migrating.run("--plan").code == 2
+        assert migrating.run().names().count("revision applied") == 1
+        assert query(migrating, "SELECT version_num FROM alembic_version") == [(new,)]
+        assert migrating.run("wait", "--revision", "head").code == 0
+    write(hidden, "c", "b")
+    waiting = migrating.with_(INIT_DATABASE_TIMEOUT="1")
+    assert waiting.run("wait", "--revision", "head").code == 69
 
 
 def test_a_history_without_revisions_is_said(program: Program) -> None:

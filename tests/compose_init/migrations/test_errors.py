@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy.exc
 
+from compose_init.alembic_options import AlembicOptions
 from compose_init.errors import (
     ConnectionLostError,
     CredentialsRefused,
@@ -22,7 +23,7 @@ from compose_init.errors import (
 from compose_init.migrations.errors import Aftermath, Failure, LockedTableError, translate
 from compose_init.migrations.revision_graph import Revision
 
-CONFIG = Path("/app/alembic.ini")
+CONFIG = AlembicOptions(Path("/app/alembic.ini"))
 BETWEEN = Failure(CONFIG)
 RUNNING = Failure(CONFIG, Revision("a1", "make places", "a1.py"))
 COMMITTED = Failure(CONFIG, RUNNING.revision, Aftermath(committed=["CREATE TABLE t ()"]))

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from compose_init.alembic_options import AlembicOptions
 from compose_init.migrations.env_calls import EnvText, read_env
 from compose_init.migrations.fingerprint import fingerprint_migrations
 from tests.compose_init.migrations.test_alembic_env import query, write
@@ -78,7 +79,8 @@ def test_what_is_named_and_cannot_be_found_equals_nothing(tmp_path: Path, line: 
             "script_location = migrations\nscript", "script"
         )
     )
-    assert fingerprint_migrations(ini) != fingerprint_migrations(ini)
+    options = AlembicOptions(ini)
+    assert fingerprint_migrations(options) != fingerprint_migrations(options)
 
 
 def test_a_schema_for_each_tenant(program: Program) -> None:
