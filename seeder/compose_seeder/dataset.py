@@ -48,7 +48,7 @@ class Seeding:
         Raises:
             SeedError: see `compose_seeder.errors`.
         """
-        applied = self.run.ledger.applied(self.run.dataset.name)
+        applied = self.run.applied()
         if applied and not self.run.options.verify:
             source = inputs.source.fingerprint()
             if applied.fingerprint == self._fingerprint(inputs, source):

@@ -14,6 +14,7 @@ from compose_seeder.manifest.models import Dataset, Manifest
 from compose_seeder.manifest.parse import load
 from compose_seeder.options import Options, no_api
 from compose_seeder.postgres import Connection
+from compose_seeder.reconcile.identity import find_targets
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
 from compose_seeder.reconcile.target import DatasetRun
@@ -100,6 +101,7 @@ def _seed_in_order(
     """Seed the datasets in the manifest's order, and add the fingerprint of each input that is read."""
     pending: set[str] = set()
     chosen = _chosen(manifest, options.only)
+    targets = find_targets(ledger.connection, manifest.datasets)
     plans: dict[str, Plan] = {}
     postponed: list[Seeding] = []
     for number, dataset in enumerate(chosen):
@@ -108,8 +110,9 @@ def _seed_in_order(
         if own.schema and schema:
             fingerprints[own.schema.location] = schema.fingerprint
         # A later dataset of the same target may have the record now.
+        siblings = targets.siblings(dataset)
         deletes_later = not options.plan and any(
-            other.prune or other.target == dataset.target for other in chosen[number + 1 :]
+            other.prune or other in siblings for other in chosen[number + 1 :]
         )
         run = DatasetRun(
             ledger.connection,
@@ -117,7 +120,8 @@ def _seed_in_order(
             dataset,
             options,
             pending,
-            _siblings(manifest, dataset),
+            targets.oid(dataset),
+            tuple(other.name for other in siblings),
             deletes_now=not deletes_later,
         )
         plan, fingerprint = Seeding(run, schema).seed(own)
@@ -149,15 +153,6 @@ def _delete_postponed(
 
 def _chosen(manifest: Manifest, only: tuple[str, ...]) -> list[Dataset]:
     return [dataset for dataset in manifest.datasets if not only or dataset.name in only]
-
-
-def _siblings(manifest: Manifest, dataset: Dataset) -> tuple[str, ...]:
-    """Return the names of the manifest's other datasets that have the same target."""
-    return tuple(
-        other.name
-        for other in manifest.datasets
-        if other.target == dataset.target and other is not dataset
-    )
 
 
 def _prepare(connection: Connection, *, create: bool) -> AbstractContextManager[Ledger]:

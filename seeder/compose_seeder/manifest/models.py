@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from compose_seeder.manifest.base import Model, Name, Pointer
 from compose_seeder.manifest.http_options import Http
+from compose_seeder.manifest.table_name import TABLE_NAME, regclass
 from compose_seeder.sources.glob import has_wildcards
 
 OnDrift = Literal["keep", "overwrite", "fail"]
-
-NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^".]+')
-TABLE_NAME = re.compile(rf"(?:{NAME_PART.pattern})(?:\.(?:{NAME_PART.pattern}))?")
-"""`table` or `schema.table`; double quotes around a name that has a dot or a quote in it."""
 
 
 class Nest(Model):
@@ -81,6 +77,11 @@ class Dataset(Model):
     def target(self) -> str:
         """The target as people call it: `table monsters` or `endpoint /monsters`."""
         return f"table {self.table}" if self.table else f"endpoint {self.endpoint}"
+
+    @property
+    def relation(self) -> str | None:
+        """The table's name as `to_regclass` reads it; None for an endpoint."""
+        return regclass(self.table) if self.table else None
 
     def is_referred_to(self, ref: Ref) -> bool:
         """Tell if a reference leads into the table of this dataset."""

@@ -56,7 +56,7 @@ def compare(
     connection.execute(texts["plan"], values)
     if siblings:
         connection.execute(
-            texts["spare_sibling_records"], {"siblings": list(siblings), "target": dataset.target}
+            texts["spare_sibling_records"], {"siblings": list(siblings), "dataset": dataset.name}
         )
     with connection.cursor(row_factory=dict_row) as cursor:
         counts = Counts(**(cursor.execute(texts["counts"]).fetchone() or {}))

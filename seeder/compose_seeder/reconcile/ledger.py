@@ -12,7 +12,7 @@ from psycopg import sql
 
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, statements
-from compose_seeder.reconcile import ledger_schema
+from compose_seeder.reconcile import binding, ledger_schema
 
 RECORDS_PER_ROW = 1 << 13
 """The number of records whose digests and ids are in one row."""
@@ -23,7 +23,9 @@ class Applied:
     """What the ledger says of a dataset.
 
     Attributes:
-        target: as `Dataset.target` says it.
+        target: as `Dataset.target` said it.
+        oid: of its table; None for an endpoint.
+        key: the fields of the key; None where no run has noted them.
         fingerprint: of its inputs; empty where the last run did not come to its end.
         records: how many the file had.
         fields: in the order of the records' hashes.
@@ -31,6 +33,8 @@ class Applied:
     """
 
     target: str
+    oid: int | None
+    key: list[str] | None
     fingerprint: str
     records: int
     fields: list[str]
@@ -93,15 +97,28 @@ class Ledger:
         query = sql.SQL(statements("ledger")["wait_for_others"])
         self.connection.execute(query.format(before=sql.Literal(row[0] if row else "0")))
 
+    def hashed_as(self, dataset: Dataset) -> dict[str, str]:
+        """Return the names in the salts of the hashes of a table's columns, by column; those the ledger knows."""
+        if not self.present:
+            return {}
+        query, values = statements("ledger")["hashed_as"], {"relation": dataset.relation}
+        return dict(self.connection.execute(query, values).fetchall())
+
     def begin_dataset(self, dataset: Dataset, fields: list[str]) -> int:
-        """Write that a dataset is about to change, and return its id."""
-        values = {
-            "name": dataset.name,
-            "target": dataset.target,
-            "fields": fields,
-            "key": list(dataset.key),
-        }
-        row = self.connection.execute(statements("ledger")["begin_dataset"], values).fetchone()
+        """Write that a dataset is about to change, and return its id; `fields` is the order of the hashes."""
+        texts, values = (
+            statements("ledger"),
+            {
+                "name": dataset.name,
+                "target": dataset.target,
+                "relation": dataset.relation,
+                "key": list(dataset.key),
+                "fields": fields,
+            },
+        )
+        if self.connection.execute(texts["add_target"], values).rowcount:
+            binding.add_columns(self.connection)
+        row = self.connection.execute(texts["begin_dataset"], values).fetchone()
         return int(row[0]) if row else 0
 
     def record_plan(self, dataset_id: int, *, unwritten_only: bool) -> None:

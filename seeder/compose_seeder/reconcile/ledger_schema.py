@@ -1,7 +1,7 @@
 """The ledger's schema: created where there is none, upgraded where it is older, refused where it is newer.
 
-    none ──────────▶ sql/ledger/schema.sql ─────────────▶ ┐
-    format 4 ──────▶ sql/ledger/0005_….sql, 0006_….sql ──▶ format FORMAT
+    none ──────────▶ sql/ledger/schema.sql ──────────────▶ ┐
+    format 4 ──────▶ sql/ledger/0005_….sql, 0006_….sql ──▶ format FORMAT ─▶ bound to the catalog (`binding`)
     a later format ▶ LedgerVersionError
 
 The one schema has the tables of migrating (phases, runs, revisions) and of seeding alike, whichever of them
@@ -20,6 +20,7 @@ from typing import Any, LiteralString, cast
 import psycopg
 
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, LedgerVersionError
+from compose_seeder.reconcile import binding
 
 FORMAT = 6
 """The format that this version writes; the number of the last upgrade, and what schema.sql says."""
@@ -64,7 +65,7 @@ def read_format(connection: Connection) -> int | None:
 
 
 def prepare(connection: Connection) -> None:
-    """Create the ledger or upgrade it to `FORMAT`, in one transaction.
+    """Create the ledger or upgrade it to `FORMAT`, and bind it to the catalog, in one transaction.
 
     Args:
         connection: in autocommit.
@@ -80,14 +81,14 @@ def prepare(connection: Connection) -> None:
 
 @contextmanager
 def current(connection: Connection, *, change: bool) -> Iterator[bool]:
-    """Give the ledger the format `FORMAT`, for good or for as long as the block runs.
+    """Give the ledger the format `FORMAT` and bind it to the catalog, for good or for as long as the block runs.
 
-    A plan changes nothing, and reads an older ledger as a run would: upgraded, in a transaction that is rolled
-    back.
+    A plan changes nothing, and reads an older ledger as a run would: upgraded and bound, in a transaction that is
+    rolled back.
 
     Args:
         connection: in autocommit.
-        change: create or upgrade the ledger for good.
+        change: create, upgrade or bind the ledger for good.
 
     Yields:
         Whether there is a ledger.
@@ -96,8 +97,11 @@ def current(connection: Connection, *, change: bool) -> Iterator[bool]:
         LedgerVersionError, CredentialsError, InterruptedTargetError: as `prepare`.
     """
     found = read_format(connection)
-    if found == FORMAT or (found is None and not change):
-        yield found is not None
+    if found is None and not change:
+        yield False
+        return
+    if found == FORMAT and _is_bound(connection):
+        yield True
         return
     verb = "created" if found is None else "upgraded"
     with _locked(connection, verb):
@@ -152,10 +156,16 @@ def _locked(connection: Connection, verb: str) -> Iterator[None]:
             connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK_KEY])
 
 
+def _is_bound(connection: Connection) -> bool:
+    with _explained(connection, "read"):
+        return binding.is_bound(connection)
+
+
 def _change(connection: Connection, verb: str) -> None:
     with _explained(connection, verb):
         connection.execute(SET_LOCK_TIMEOUT.format(LOCK_TIMEOUT_SECONDS).encode())
         _create_or_upgrade(connection)
+        binding.bind(connection)
 
 
 def _create_or_upgrade(connection: Connection) -> None:

@@ -36,6 +36,7 @@ class DatasetRun:
         dataset: the manifest's entry.
         options: of the run.
         pending: the texts of keys that earlier datasets of the same plan create; a plan adds its own.
+        oid: of its table; None where that is not there, and for an endpoint.
         siblings: the names of the manifest's other datasets that have the same target.
         deletes_now: false where deletions wait for later datasets; then the dataset is not fully applied.
     """
@@ -45,6 +46,7 @@ class DatasetRun:
     dataset: Dataset
     options: Options
     pending: set[str]
+    oid: int | None = None
     siblings: tuple[str, ...] = ()
     deletes_now: bool = True
 
@@ -56,7 +58,11 @@ class DatasetRun:
     def applied(self) -> Applied | None:
         """Return what the ledger says of the dataset; None where another target had it."""
         applied = self.ledger.applied(self.dataset.name)
-        return applied if applied and applied.target == self.dataset.target else None
+        if applied is None:
+            return None
+        if self.dataset.relation is None:
+            return applied if applied.target == self.dataset.target else None
+        return applied if applied.oid is not None and applied.oid == self.oid else None
 
     def is_complete(self, plan: Plan) -> bool:
         """Return whether nothing of a plan is left for later."""

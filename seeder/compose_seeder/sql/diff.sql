@@ -131,8 +131,11 @@ FROM classified;
 -- What another dataset of the manifest has in the same target stays; what that one wrote is no edit by hand.
 UPDATE pg_temp.plan p SET action = 'released'
 WHERE p.action IN ('delete', 'kept') AND EXISTS (
-  SELECT FROM compose_init.record r JOIN compose_init.dataset d ON d.id = r.dataset_id
-  WHERE r.id = p.id AND d.name = ANY (%(siblings)s) AND d.target = %(target)s);
+  SELECT FROM compose_init.record r
+  JOIN compose_init.dataset d ON d.id = r.dataset_id
+  JOIN compose_init.dataset own ON own.name = %(dataset)s
+  WHERE r.id = p.id AND d.name = ANY (%(siblings)s)
+    AND (d.target_id = own.target_id OR d.target_id IS NULL AND d.target = own.target));
 
 -- name: counts
 SELECT

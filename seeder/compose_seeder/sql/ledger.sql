@@ -9,7 +9,17 @@ SET LOCAL lock_timeout = {before};
 SELECT salt FROM compose_init.format;
 
 -- name: dataset
-SELECT target, fingerprint, records, fields, id FROM compose_init.dataset WHERE name = %(name)s;
+SELECT d.target, t.oid::bigint, d.key, d.fingerprint, d.records, d.fields, d.id
+FROM compose_init.dataset d LEFT JOIN compose_init.target t ON t.id = d.target_id WHERE d.name = %(name)s;
+
+-- name: hashed_as
+SELECT k.name, k.hashed_as FROM compose_init.target_column k JOIN compose_init.target t ON t.id = k.target_id
+WHERE t.oid = to_regclass(%(relation)s);
+
+-- name: add_target
+INSERT INTO compose_init.target (oid, schema_name, table_name)
+SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(%(relation)s) AND NOT EXISTS (SELECT FROM compose_init.target t WHERE t.oid = c.oid);
 
 -- name: owned
 SELECT count(*) FROM (
@@ -19,10 +29,12 @@ SELECT count(*) FROM (
 
 -- name: begin_dataset
 -- The dataset as it is about to change; its fingerprint says that it is not fully applied.
-INSERT INTO compose_init.dataset (name, target, fingerprint, records, fields, key)
-VALUES (%(name)s, %(target)s, '', 0, %(fields)s, %(key)s)
+INSERT INTO compose_init.dataset (name, target, fingerprint, records, fields, target_id, written_as, key)
+SELECT %(name)s, %(target)s, '', 0, %(fields)s,
+       (SELECT id FROM compose_init.target WHERE oid = to_regclass(%(relation)s)), %(relation)s, %(key)s
 ON CONFLICT (name) DO UPDATE
-SET target = excluded.target, fingerprint = '', fields = excluded.fields, key = excluded.key
+SET target = excluded.target, fingerprint = '', fields = excluded.fields,
+    target_id = excluded.target_id, written_as = excluded.written_as, key = excluded.key
 RETURNING id;
 
 -- name: record_dataset

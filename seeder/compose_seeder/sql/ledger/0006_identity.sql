@@ -40,4 +40,31 @@ CREATE TABLE compose_init.edit_before_migration (
   PRIMARY KEY (dataset_id, id)
 );
 
+-- Tables are known by their oids and columns by their numbers, where format 5 had their names: the tables are looked up when
+-- the ledger is next opened (binding.sql), by the names that the manifest had. Nothing is rewritten: columns without a
+-- default change the catalog alone.
+ALTER TABLE compose_init.format ADD ledger_oid oid, ADD system_identifier bigint;
+ALTER TABLE compose_init.dataset ADD target_id integer, ADD written_as text;
+
+CREATE TABLE compose_init.target (
+  id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  oid oid NOT NULL,
+  schema_name name NOT NULL,
+  table_name name NOT NULL,
+  UNIQUE (oid) DEFERRABLE
+);
+CREATE TABLE compose_init.target_column (
+  target_id integer NOT NULL,
+  number smallint NOT NULL,
+  name name NOT NULL,
+  hashed_as name NOT NULL,
+  PRIMARY KEY (target_id, number) DEFERRABLE
+);
+
+-- Each part of a name in double quotes: until now a name was read to the letter.
+UPDATE compose_init.dataset SET written_as = (
+  SELECT string_agg(CASE WHEN part[1] LIKE '"%' THEN part[1] ELSE '"' || part[1] || '"' END, '.' ORDER BY n)
+  FROM regexp_matches(substr(target, 7), '"(?:[^"]|"")+"|[^".]+', 'g') WITH ORDINALITY AS p (part, n))
+WHERE target LIKE 'table %';
+
 UPDATE compose_init.format SET version = 6;

@@ -5,7 +5,8 @@
 --
 -- An image that was rolled back meets the ledger of a newer one, and must still be able to tell that the
 -- database is ahead. What it reads for that keeps its name and meaning in every later format:
--- format.version, phase (name, inputs), revision, current_revisions().
+-- format.version, phase (name, inputs), revision, current_revisions(), dataset (name, fingerprint, target_id, written_as),
+-- target (id, oid).
 --
 -- No table holds values of records, only salted hashes: seeds may hold secrets.
 
@@ -13,7 +14,9 @@
 CREATE TABLE compose_init.format (
   version integer PRIMARY KEY,    -- of this schema
   salt bigint NOT NULL            -- of every hash below: the hashes tell nothing outside this database
-    DEFAULT hashtextextended(gen_random_uuid()::text, 0)
+    DEFAULT hashtextextended(gen_random_uuid()::text, 0),
+  ledger_oid oid,                 -- of the table record below, when it was last seen: a restored backup makes another one
+  system_identifier bigint        -- of the cluster, as pg_control_system() says it; null where the role may not ask
 );
 INSERT INTO compose_init.format (version) VALUES (6);
 
@@ -63,7 +66,27 @@ CREATE TABLE compose_init.dataset (
   records bigint NOT NULL,        -- how many records its source had
   fields text[] NOT NULL,         -- the order of the hashes in record.desired and record.observed
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  key text[]                      -- the fields of the key; null where an earlier format did not tell
+  key text[],                     -- the fields of the key; null where an earlier format did not tell
+  target_id integer,              -- of the table; null for an endpoint
+  written_as text                 -- the table's name in the manifest, as to_regclass() reads it; null for an endpoint
+);
+
+-- The tables that datasets fill. Its oid is the table; names are how people write it.
+CREATE TABLE compose_init.target (
+  id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  oid oid NOT NULL,               -- as in pg_class
+  schema_name name NOT NULL,      -- when it was last seen: by it a restored backup is found again
+  table_name name NOT NULL,
+  UNIQUE (oid) DEFERRABLE
+);
+
+-- The columns of these tables.
+CREATE TABLE compose_init.target_column (
+  target_id integer NOT NULL,
+  number smallint NOT NULL,       -- as in pg_attribute
+  name name NOT NULL,             -- when it was last seen; dataset.fields and dataset.key have it too
+  hashed_as name NOT NULL,        -- in the salt of its hashes; no other column of the table has it, and no rename changes it
+  PRIMARY KEY (target_id, number) DEFERRABLE
 );
 
 -- The records that compose-init wrote, or accepted as they were.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from hashlib import blake2b
 
 from psycopg import sql
@@ -11,19 +11,27 @@ from psycopg import sql
 from compose_seeder.documents.cell_variables import CellSyntax
 from compose_seeder.errors import did_you_mean
 from compose_seeder.hashing import FIELD_HASHES, KEY_HASHES, TEXT
-from compose_seeder.manifest.models import NAME_PART
+from compose_seeder.manifest.table_name import regclass
 from compose_seeder.postgres import Connection, Name, as_is, statements
+
+NOT_RENAMED: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the application's table, as the catalog describes it."""
+    """A column of the application's table, as the catalog describes it.
+
+    Attributes:
+        hashed_as: a name in the salt of its hashes, which stays when the column is renamed.
+    """
 
     name: str
     type: str
     generated: bool
     base: str
     category: str
+    _: KW_ONLY
+    hashed_as: str
 
     def hashed(
         self, alias: str, salt: int, text: str | None = None, *, key: bool = False
@@ -39,15 +47,23 @@ class Column:
         expression = (KEY_HASHES if key else FIELD_HASHES).get(self.base, TEXT)
         value = Name(alias, self.name)
         made = Name(alias, text) if text else sql.SQL("{}::text").format(value)
-        own = blake2b(self.name.encode(), digest_size=8).digest()
+        own = blake2b(self.hashed_as.encode(), digest_size=8).digest()
         salted = sql.Literal(salt ^ int.from_bytes(own, "big", signed=True))
         return sql.SQL("coalesce(" + expression + ", 1)").format(value, salted, made)
 
 
-def columns(connection: Connection, table: str) -> dict[str, Column]:
-    """Return the columns of a table, by name; empty where there is no such table."""
+def columns(
+    connection: Connection, table: str, hashed_as: Mapping[str, str] = NOT_RENAMED
+) -> dict[str, Column]:
+    """Return the columns of a table, by name; empty where there is no such table.
+
+    Args:
+        connection: to the application's database.
+        table: as a manifest names it.
+        hashed_as: by column, the name that its hashes have where it is another one (`Ledger.hashed_as`).
+    """
     rows = connection.execute(statements("table")["columns"], {"table": regclass(table)})
-    return {row[0]: Column(*row) for row in rows}
+    return {row[0]: Column(*row, hashed_as=hashed_as.get(row[0], row[0])) for row in rows}
 
 
 def cell_syntaxes(columns: Mapping[str, Column]) -> dict[str, CellSyntax]:
@@ -59,13 +75,6 @@ def cell_syntaxes(columns: Mapping[str, Column]) -> dict[str, CellSyntax]:
         elif column.category in "AC" or column.base == "hstore":
             found[name] = "literal"
     return found
-
-
-def regclass(table: str) -> str:
-    """Return a table's name, `schema.table` or `table`, as `to_regclass` reads it to the letter."""
-    return ".".join(
-        part if part.startswith('"') else f'"{part}"' for part in NAME_PART.findall(table)
-    )
 
 
 def table_name(name: str) -> sql.SQL:

@@ -10,9 +10,10 @@ from psycopg import sql
 
 from compose_seeder.documents.record_values import format_key
 from compose_seeder.manifest.models import Dataset
+from compose_seeder.manifest.table_name import regclass
 from compose_seeder.postgres import Name, as_is
 from compose_seeder.reconcile.staging import Desired
-from compose_seeder.targets.table.columns import Column, identifiers, regclass, table_name
+from compose_seeder.targets.table.columns import Column, identifiers, table_name
 
 NO_TEXTS: Mapping[str, str] = {}
 

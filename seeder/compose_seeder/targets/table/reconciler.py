@@ -13,6 +13,7 @@ from functools import partial
 import psycopg
 
 from compose_seeder.documents.batch import Documents
+from compose_seeder.manifest.table_name import regclass
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.comparison import (
@@ -33,7 +34,7 @@ from compose_seeder.reconcile.unchanged_records import (
     find_changed_records,
 )
 from compose_seeder.targets.table.bulk_load import bulk_load
-from compose_seeder.targets.table.columns import columns, regclass
+from compose_seeder.targets.table.columns import columns
 from compose_seeder.targets.table.modified_rows import find_modified_rows
 from compose_seeder.targets.table.plan_checks import check_plan
 from compose_seeder.targets.table.privileges import explain_denial

@@ -15,9 +15,10 @@ from psycopg import sql
 
 from compose_seeder.errors import ManifestError
 from compose_seeder.manifest.models import Dataset, Ref
+from compose_seeder.manifest.table_name import regclass
 from compose_seeder.postgres import Connection, Name, Text, as_is, statements
 from compose_seeder.targets.table.bisect import error_of, find_failing
-from compose_seeder.targets.table.columns import Column, regclass
+from compose_seeder.targets.table.columns import Column
 from compose_seeder.targets.table.whole_numbers import INTEGERS, as_integers
 
 MAX_LEVELS = 50

@@ -60,7 +60,8 @@ class TableSides:
     def __init__(self, run: DatasetRun) -> None:
         self._connection = run.connection
         self._dataset = run.dataset
-        table = columns(run.connection, run.dataset.table or "")
+        renamed = run.ledger.hashed_as(run.dataset)
+        table = columns(run.connection, run.dataset.table or "", renamed)
         self.expressions = Expressions(run.dataset, table, run.ledger.salt)
         self.loader = Loader(run.connection, self.expressions)
         self.fields: list[str] = []

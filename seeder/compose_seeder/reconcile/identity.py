@@ -1,0 +1,60 @@
+"""What a dataset's target is, however its manifest spells it: a table is its oid, an endpoint its path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import psycopg
+
+from compose_seeder.manifest.models import Dataset
+from compose_seeder.postgres import Connection, statements
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of a manifest's datasets.
+
+    Attributes:
+        datasets: of the manifest.
+        oids: of their tables, by the tables' names; those that are there.
+    """
+
+    datasets: tuple[Dataset, ...]
+    oids: Mapping[str, int]
+
+    def oid(self, dataset: Dataset) -> int | None:
+        """Return the oid of a dataset's table; None where it is not there, and for an endpoint."""
+        return self.oids.get(dataset.relation or "")
+
+    def siblings(self, dataset: Dataset) -> tuple[Dataset, ...]:
+        """Return the other datasets that have the same target."""
+        own = self._identity(dataset)
+        return tuple(
+            other
+            for other in self.datasets
+            if other is not dataset and self._identity(other) == own
+        )
+
+    def _identity(self, dataset: Dataset) -> int | str:
+        return self.oid(dataset) or dataset.target
+
+
+def find_targets(connection: Connection, datasets: Iterable[Dataset]) -> Targets:
+    """Ask PostgreSQL for the tables of datasets.
+
+    Args:
+        connection: in autocommit.
+        datasets: of one manifest.
+    """
+    every = tuple(datasets)
+    oids: dict[str, int] = {}
+    query = statements("binding")["oid"]
+    for relation in {dataset.relation for dataset in every if dataset.relation}:
+        try:
+            row = connection.execute(query, {"relation": relation}).fetchone()
+        except psycopg.errors.InsufficientPrivilege:
+            continue  # the dataset itself says what is missing
+        if row and row[0]:
+            oids[relation] = row[0]
+    return Targets(every, oids)

@@ -1,0 +1,132 @@
+-- What the ledger knows the application's tables by, brought up to the catalog. {…} are conditions of this file.
+
+-- name: oid
+-- The table that a name of a manifest leads to.
+SELECT to_regclass(%(relation)s)::oid::bigint;
+
+-- name: may_ask_system_identifier
+SELECT has_function_privilege('pg_control_system()', 'EXECUTE');
+
+-- name: system_identifier
+SELECT system_identifier FROM pg_control_system();
+
+-- name: is_restored
+-- True where the ledger's own table is not the one that it was written as: a backup was restored, into this cluster or
+-- another one. Null where the ledger has not noted it yet, or notes less than is known now.
+SELECT CASE WHEN f.ledger_oid IS NULL OR f.system_identifier IS NULL AND %(system)s::bigint IS NOT NULL THEN NULL
+       ELSE f.ledger_oid <> 'compose_init.record'::regclass OR coalesce(f.system_identifier <> %(system)s, false) END
+FROM compose_init.format f;
+
+-- name: note_origin
+UPDATE compose_init.format
+SET ledger_oid = 'compose_init.record'::regclass, system_identifier = coalesce(%(system)s, system_identifier);
+
+-- name: is_bound
+-- True where each table and column that the ledger knows has its name still, and no table has a column more.
+SELECT NOT EXISTS (SELECT FROM compose_init.dataset WHERE written_as IS NOT NULL AND target_id IS NULL)
+  AND NOT EXISTS (
+    SELECT FROM compose_init.target t
+    LEFT JOIN pg_class c ON c.oid = t.oid
+    LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE (c.relname, n.nspname) IS DISTINCT FROM (t.table_name, t.schema_name))
+  AND NOT EXISTS (
+    SELECT FROM compose_init.target_column k
+    JOIN compose_init.target t ON t.id = k.target_id
+    LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number
+    WHERE a.attname IS DISTINCT FROM k.name)
+  AND NOT EXISTS (
+    SELECT FROM compose_init.target t
+    JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE NOT EXISTS (SELECT FROM compose_init.target_column k WHERE k.target_id = t.id AND k.number = a.attnum));
+
+-- name: forget_targets
+-- Tables that are not there any more: nothing of what was applied to them is anywhere.
+WITH targets AS (DELETE FROM compose_init.target t WHERE NOT EXISTS ({table}) RETURNING id),
+  columns AS (DELETE FROM compose_init.target_column WHERE target_id IN (SELECT id FROM targets)),
+  datasets AS (
+    DELETE FROM compose_init.dataset
+    WHERE target_id IN (SELECT id FROM targets) OR written_as IS NOT NULL AND target_id IS NULL
+    RETURNING id),
+  records AS (DELETE FROM compose_init.record WHERE dataset_id IN (SELECT id FROM datasets)),
+  intents AS (DELETE FROM compose_init.intent WHERE dataset_id IN (SELECT id FROM datasets)),
+  sources AS (DELETE FROM compose_init.source WHERE dataset_id IN (SELECT id FROM datasets))
+DELETE FROM compose_init.phase
+WHERE (name = 'seed' OR name LIKE 'seed:%%') AND EXISTS (SELECT FROM datasets);
+
+-- name: table_of_oid
+SELECT FROM pg_class c WHERE c.oid = t.oid
+
+-- name: table_of_name
+SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = t.table_name AND n.nspname = t.schema_name AND c.relkind IN ('r', 'p')
+
+-- name: find_tables_by_name
+UPDATE compose_init.target t SET oid = c.oid
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = t.table_name AND n.nspname = t.schema_name AND c.oid <> t.oid;
+
+-- name: find_columns_by_name
+-- A column that is not there gets a number that no column has.
+UPDATE compose_init.target_column k SET number = coalesce((
+  SELECT a.attnum FROM compose_init.target t JOIN pg_attribute a ON a.attrelid = t.oid
+  WHERE t.id = k.target_id AND a.attname = k.name AND a.attnum > 0), -k.number);
+
+-- name: bind_datasets
+-- Datasets of a ledger that knew tables by their names alone.
+WITH targets AS (
+  INSERT INTO compose_init.target (oid, schema_name, table_name)
+  SELECT DISTINCT c.oid, n.nspname, c.relname
+  FROM compose_init.dataset d
+  JOIN pg_class c ON c.oid = to_regclass(d.written_as)
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE d.target_id IS NULL AND NOT EXISTS (SELECT FROM compose_init.target t WHERE t.oid = c.oid)
+  RETURNING id, oid
+)
+UPDATE compose_init.dataset d SET target_id = t.id
+FROM (SELECT id, oid FROM targets UNION SELECT id, oid FROM compose_init.target) t
+WHERE d.target_id IS NULL AND t.oid = to_regclass(d.written_as);
+
+-- name: rename_fields
+-- The catalog gives a dropped column a name that no column can have.
+WITH renamed AS (
+  SELECT k.target_id, k.name AS before,
+         coalesce(a.attname, format('........pg.dropped.%%s........', -k.number)) AS after
+  FROM compose_init.target_column k
+  JOIN compose_init.target t ON t.id = k.target_id
+  LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number AND a.attnum > 0
+  WHERE a.attname IS DISTINCT FROM k.name
+)
+UPDATE compose_init.dataset d
+SET fields = ARRAY(
+      SELECT coalesce(r.after::text, f.name) FROM unnest(d.fields) WITH ORDINALITY AS f (name, n)
+      LEFT JOIN renamed r ON r.target_id = d.target_id AND r.before = f.name ORDER BY f.n),
+    key = CASE WHEN d.key IS NOT NULL THEN ARRAY(
+      SELECT coalesce(r.after::text, f.name) FROM unnest(d.key) WITH ORDINALITY AS f (name, n)
+      LEFT JOIN renamed r ON r.target_id = d.target_id AND r.before = f.name ORDER BY f.n) END
+WHERE d.target_id IN (SELECT target_id FROM renamed);
+
+-- name: rename_columns
+UPDATE compose_init.target_column k SET name = a.attname
+FROM compose_init.target t JOIN pg_attribute a ON a.attrelid = t.oid AND NOT a.attisdropped
+WHERE t.id = k.target_id AND a.attnum = k.number AND a.attnum > 0 AND a.attname <> k.name;
+
+-- name: forget_columns
+DELETE FROM compose_init.target_column k
+WHERE NOT EXISTS (
+  SELECT FROM compose_init.target t JOIN pg_attribute a ON a.attrelid = t.oid
+  WHERE t.id = k.target_id AND a.attnum = k.number AND a.attnum > 0 AND NOT a.attisdropped);
+
+-- name: add_columns
+-- Two columns of a table never have one salt: a new one may have the name that an older one had.
+INSERT INTO compose_init.target_column (target_id, number, name, hashed_as)
+SELECT t.id, a.attnum, a.attname, CASE
+  WHEN EXISTS (SELECT FROM compose_init.target_column k WHERE k.target_id = t.id AND k.hashed_as = a.attname)
+    THEN format('%%s %%s', a.attnum, a.attname)::name ELSE a.attname END
+FROM compose_init.target t
+JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE NOT EXISTS (SELECT FROM compose_init.target_column k WHERE k.target_id = t.id AND k.number = a.attnum);
+
+-- name: rename_tables
+UPDATE compose_init.target t SET schema_name = n.nspname, table_name = c.relname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = t.oid AND (c.relname, n.nspname) <> (t.table_name, t.schema_name);
