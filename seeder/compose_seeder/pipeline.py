@@ -24,12 +24,15 @@ EVERYTHING = Options()
 """Every dataset that has changed."""
 
 SESSION = """
-SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1;
-SET bytea_output = 'hex'; SET jit = off; SET work_mem = '96MB'; SET random_page_cost = 1.1;
+SET DateStyle = 'ISO'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET jit = off;
+SET work_mem = '96MB'; SET random_page_cost = 1.1;
 SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), false)
 WHERE current_setting('search_path') !~ 'pg_temp';
 """
 """The settings of the session: each value is written in one way, so that it has the same hash in every run.
+
+TimeZone, IntervalStyle and the order of DateStyle, which `ISO` leaves as it is, are the database's: they decide how it
+reads texts. Values whose own text depends on them are hashed by their bytes.
 
 The rows that an index finds have just been read, and are in memory: hence the cost of a random page.
 

@@ -42,7 +42,7 @@ def test_every_option_is_in_the_table() -> None:
 
 
 def test_the_schema_is_that_of_the_manifest() -> None:
-    """Written anew with `python -m compose_seeder.manifest.editor_schema > docs/seeds.schema.json`."""
+    """Written again with `python -m compose_seeder.manifest.editor_schema > docs/seeds.schema.json`."""
     assert json.loads((DOCS / "seeds.schema.json").read_text(encoding="utf-8")) == json_schema()
     written = subprocess.run(
         [sys.executable, "-m", "compose_seeder.manifest.editor_schema"],

@@ -74,8 +74,10 @@ def compare_sides(
     Raises:
         SeedError: see `reconcile.diff`.
     """
-    _fill_applied(run, applied, changed)
+    kind: Kind = "table" if run.dataset.table else "endpoint"
+    working_tables.create(run.connection, kind, run.ledger.salt)
     fields = order_of_hashes(applied, sides.load(desired))
+    _fill_applied(run, applied, changed)
     sides.show(fields)
     if changed is not None and applied is not None:
         check_unchanged_keys(run.connection, run.dataset, desired.records_at, applied.dataset_id)
@@ -92,8 +94,6 @@ def compare_sides(
 
 
 def _fill_applied(run: DatasetRun, applied: Applied | None, changed: ChangedRecords | None) -> None:
-    kind: Kind = "table" if run.dataset.table else "endpoint"
-    working_tables.create(run.connection, kind, run.ledger.salt)
     if changed is not None:
         working_tables.fill_ids_to_compare(run.connection, changed.ids_to_compare)
     if applied is not None:

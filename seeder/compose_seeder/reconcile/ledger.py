@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from compose_seeder.hashing import VERSION
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile import binding, ledger_schema
@@ -30,6 +31,7 @@ class Applied:
         records: how many the file had.
         fields: in the order of the records' hashes.
         dataset_id: the dataset's id in the ledger.
+        hash_version: how its hashes were made, as `hashing.VERSION`.
     """
 
     target: str
@@ -39,6 +41,7 @@ class Applied:
     records: int
     fields: list[str]
     dataset_id: int
+    hash_version: int
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,12 @@ class Ledger:
         return dict(self.connection.execute(query, values).fetchall())
 
     def begin_dataset(self, dataset: Dataset, fields: list[str]) -> int:
-        """Write that a dataset is about to change, and return its id; `fields` is the order of the hashes."""
+        """Write that a dataset is about to change, with hashes of today's version, and return its id.
+
+        Args:
+            dataset: the manifest's entry.
+            fields: the order of the hashes.
+        """
         texts, values = (
             statements("ledger"),
             {
@@ -114,6 +122,7 @@ class Ledger:
                 "relation": dataset.relation,
                 "key": list(dataset.key),
                 "fields": fields,
+                "hash_version": VERSION,
             },
         )
         if self.connection.execute(texts["add_target"], values).rowcount:

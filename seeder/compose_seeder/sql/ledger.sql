@@ -9,7 +9,7 @@ SET LOCAL lock_timeout = {before};
 SELECT salt FROM compose_init.format;
 
 -- name: dataset
-SELECT d.target, t.oid::bigint, d.key, d.fingerprint, d.records, d.fields, d.id
+SELECT d.target, t.oid::bigint, d.key, d.fingerprint, d.records, d.fields, d.id, d.hash_version
 FROM compose_init.dataset d LEFT JOIN compose_init.target t ON t.id = d.target_id WHERE d.name = %(name)s;
 
 -- name: hashed_as
@@ -29,12 +29,14 @@ SELECT count(*) FROM (
 
 -- name: begin_dataset
 -- The dataset as it is about to change; its fingerprint says that it is not fully applied.
-INSERT INTO compose_init.dataset (name, target, fingerprint, records, fields, target_id, written_as, key)
+INSERT INTO compose_init.dataset (name, target, fingerprint, records, fields, target_id, written_as, key, hash_version)
 SELECT %(name)s, %(target)s, '', 0, %(fields)s,
-       (SELECT id FROM compose_init.target WHERE oid = to_regclass(%(relation)s)), %(relation)s, %(key)s
+       (SELECT id FROM compose_init.target WHERE oid = to_regclass(%(relation)s)), %(relation)s, %(key)s,
+       %(hash_version)s
 ON CONFLICT (name) DO UPDATE
 SET target = excluded.target, fingerprint = '', fields = excluded.fields,
-    target_id = excluded.target_id, written_as = excluded.written_as, key = excluded.key
+    target_id = excluded.target_id, written_as = excluded.written_as, key = excluded.key,
+    hash_version = excluded.hash_version
 RETURNING id;
 
 -- name: record_dataset

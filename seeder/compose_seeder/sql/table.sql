@@ -8,7 +8,10 @@ WITH RECURSIVE base AS (
   SELECT t.oid, t.typname, t.typbasetype, t.typcategory, base.of
   FROM base JOIN pg_type t ON t.oid = base.typbasetype
 )
-SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '', base.typname, base.typcategory
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '', base.typname, base.typcategory,
+       coalesce((SELECT format(' COLLATE %%I.%%I', n.nspname, l.collname)
+                 FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace
+                 WHERE l.oid = a.attcollation AND NOT l.collisdeterministic), '')
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
 JOIN base ON base.of = a.atttypid AND base.typbasetype = 0

@@ -26,6 +26,9 @@ UPDATE compose_init.dataset d SET key = k.key
 FROM (SELECT dataset_id, key FROM candidate GROUP BY 1, 2 HAVING bool_and(coalesce(hash = id, false))) k
 WHERE k.dataset_id = d.id AND d.target LIKE 'table %';
 
+-- How the hashes of each dataset were made: all of them in version 1.
+ALTER TABLE compose_init.dataset ADD hash_version integer NOT NULL DEFAULT 1;
+
 -- What a migration changes is no edit by hand.
 CREATE TABLE compose_init.before_migration (
   dataset_id integer PRIMARY KEY,

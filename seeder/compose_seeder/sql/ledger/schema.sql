@@ -67,6 +67,7 @@ CREATE TABLE compose_init.dataset (
   fields text[] NOT NULL,         -- the order of the hashes in record.desired and record.observed
   applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   key text[],                     -- the fields of the key; null where an earlier format did not tell
+  hash_version integer NOT NULL DEFAULT 1, -- how the hashes of its records were made: hashing.VERSION of that time
   target_id integer,              -- of the table; null for an endpoint
   written_as text                 -- the table's name in the manifest, as to_regclass() reads it; null for an endpoint
 );

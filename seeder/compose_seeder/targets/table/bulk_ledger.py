@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from compose_seeder.documents.record_values import Scalar
-from compose_seeder.postgres import Connection, Name, as_is, statements
+from compose_seeder.postgres import Connection, Name, statements
 from compose_seeder.reconcile.ledger import unpack_ids
 from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.sequences import advance_sequences
@@ -27,7 +27,7 @@ def hash_keys(
         id=expressions.id("t"),
         typed=sql.SQL(", ").join(
             sql.SQL("k.{}::{} AS {}").format(
-                name, as_is(expressions.columns[field].type), Name(field)
+                name, expressions.columns[field].definition, Name(field)
             )
             for name, field in zip(names, expressions.dataset.key, strict=True)
         ),

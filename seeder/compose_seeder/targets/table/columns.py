@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from hashlib import blake2b
+from typing import LiteralString
 
 from psycopg import sql
 
 from compose_seeder.documents.cell_variables import CellSyntax
 from compose_seeder.errors import did_you_mean
-from compose_seeder.hashing import FIELD_HASHES, KEY_HASHES, TEXT
+from compose_seeder.hashing import (
+    COLLATED,
+    COLLATED_ARRAY,
+    FIELD_HASHES,
+    KEY_HASHES,
+    TEXT,
+    VERSION,
+    VERSION_1,
+)
 from compose_seeder.manifest.table_name import regclass
 from compose_seeder.postgres import Connection, Name, as_is, statements
 
@@ -22,6 +31,10 @@ class Column:
     """A column of the application's table, as the catalog describes it.
 
     Attributes:
+        type: with its length or precision.
+        base: the name of the type, or of the type that a domain is made of.
+        category: of that type; `A` is an array, `C` a composite, `R` a range.
+        collation: ` COLLATE …` where it calls texts equal that are not the same; else "".
         hashed_as: a name in the salt of its hashes, which stays when the column is renamed.
     """
 
@@ -30,11 +43,23 @@ class Column:
     generated: bool
     base: str
     category: str
+    collation: str = ""
     _: KW_ONLY
     hashed_as: str
 
+    @property
+    def definition(self) -> sql.SQL:
+        """The type with the collation, for a value that is compared as those of the column are."""
+        return as_is(self.type + self.collation)
+
     def hashed(
-        self, alias: str, salt: int, text: str | None = None, *, key: bool = False
+        self,
+        alias: str,
+        salt: int,
+        text: str | None = None,
+        *,
+        key: bool = False,
+        version: int = VERSION,
     ) -> sql.Composed:
         """Return the hash of its value, the same in every run, version and machine; 1 for null.
 
@@ -43,13 +68,25 @@ class Column:
             salt: the ledger's. Each column makes its own of it, so that hashes of several may be put together by XOR.
             text: names a column with the value's text, where a statement has made it once.
             key: whether it is a part of a record's key.
+            version: of the hashes, as `hashing.VERSION`.
         """
-        expression = (KEY_HASHES if key else FIELD_HASHES).get(self.base, TEXT)
         value = Name(alias, self.name)
         made = Name(alias, text) if text else sql.SQL("{}::text").format(value)
         own = blake2b(self.hashed_as.encode(), digest_size=8).digest()
         salted = sql.Literal(salt ^ int.from_bytes(own, "big", signed=True))
-        return sql.SQL("coalesce(" + expression + ", 1)").format(value, salted, made)
+        expression = sql.SQL("coalesce(" + self._hash(key=key, version=version) + ", 1)")
+        return expression.format(value, salted, made, as_is(self.collation))
+
+    def _hash(self, *, key: bool, version: int) -> LiteralString:
+        if version < VERSION and self.base in VERSION_1:
+            return VERSION_1[self.base]
+        if key and version == VERSION and self.collation and self.base not in KEY_HASHES:
+            return COLLATED_ARRAY if self.category == "A" else COLLATED
+        return (KEY_HASHES if key else FIELD_HASHES).get(self.base, TEXT)
+
+    def is_hashed_as_before(self, *, key: bool) -> bool:
+        """Return whether the hashes of version 1 are those of today."""
+        return self._hash(key=key, version=1) == self._hash(key=key, version=VERSION)
 
 
 def columns(

@@ -9,9 +9,10 @@ from itertools import count
 from psycopg import sql
 
 from compose_seeder.documents.record_values import format_key
+from compose_seeder.hashing import VERSION
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.manifest.table_name import regclass
-from compose_seeder.postgres import Name, as_is
+from compose_seeder.postgres import Name
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.table.columns import Column, identifiers, table_name
 
@@ -44,13 +45,13 @@ class Expressions:
         """The table's name, as `to_regclass` reads it."""
         return regclass(self.dataset.table or "")
 
-    def id(self, alias: str) -> sql.Composed:
-        """Return the hash of the key, by which a record is known.
+    def id(self, alias: str, version: int = VERSION) -> sql.Composed:
+        """Return the hash of the key, by which a record is known; `version` as in `hashing`.
 
         `hash_array_extended` would keep 32 bits of each part: two of 100,000 keys with a part in common would be one.
         """
         columns = (self.columns[field] for field in self.dataset.key)
-        parts = (column.hashed(alias, self.salt, key=True) for column in columns)
+        parts = (column.hashed(alias, self.salt, key=True, version=version) for column in columns)
         return sql.SQL("({})").format(sql.SQL(" # ").join(parts))
 
     def key(self, alias: str) -> sql.Composed:
@@ -60,8 +61,7 @@ class Expressions:
     def typed(self, fields: Sequence[str]) -> sql.Composed:
         """Return `AS p(…)` for jsonb_to_record: columns and types, with their length or precision."""
         return sql.SQL(", ").join(
-            sql.SQL("{} {}").format(Name(field), as_is(self.columns[field].type))
-            for field in fields
+            sql.SQL("{} {}").format(Name(field), self.columns[field].definition) for field in fields
         )
 
     def hashes(
@@ -70,10 +70,11 @@ class Expressions:
         fields: Sequence[str],
         shown: Sequence[str],
         texts: Mapping[str, str] = NO_TEXTS,
+        version: int = VERSION,
     ) -> sql.Composed:
         """Return the hashes of `fields`, in their order; null for a field that is not shown."""
         return sql.SQL(", ").join(
-            self.columns[field].hashed(alias, self.salt, texts.get(field))
+            self.columns[field].hashed(alias, self.salt, texts.get(field), version=version)
             if field in shown
             else sql.SQL("NULL")
             for field in fields

@@ -75,7 +75,7 @@ class TableReconciler:
             if not self._run.options.plan:
                 self._run.ledger.wait_for_others()
             applied = self._run.applied()
-            sides = TableSides(self._run)
+            sides = TableSides(self._run, applied)
             references = find_file_references(self._run, document)
             plan = None
             if references and applied is None and not self._run.options.plan:
@@ -96,7 +96,7 @@ class TableReconciler:
     ) -> Plan:
         """Compare all records, or those that are not known to be unchanged; then write."""
         changed, batches = None, all_records(self._run, document)
-        if applied and references:
+        if applied and references and not sides.is_rehashed:
             changed = self._find_changed(sides, document, references, applied)
             if changed.is_empty and _is_recorded(applied, fingerprint, changed):
                 return self._run.plan(Counts(unchanged=changed.count))

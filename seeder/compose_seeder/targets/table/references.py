@@ -20,7 +20,7 @@ from compose_seeder.documents.record_values import ExactValue, json_of, text_of
 from compose_seeder.errors import ManifestError, did_you_mean
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset, Ref
-from compose_seeder.postgres import Connection, Name, Text, as_is, statements
+from compose_seeder.postgres import Connection, Name, Text, statements
 from compose_seeder.reconcile.staging import PENDING, Lookup, everything_pending
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.targets.table.bisect import find_failing
@@ -110,7 +110,7 @@ def query_ids(
     query = sql.SQL(statements("table")["find_references"]).format(
         match=Name(ref.match),
         name=Text(ref.match),
-        type=as_is(known[ref.match].type),
+        type=known[ref.match].definition,
         take=Name(ref.take),
         table=table_name(ref.table),
     )

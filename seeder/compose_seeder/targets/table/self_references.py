@@ -99,7 +99,7 @@ class SelfReferences:
             column = self.columns[name]
             hashes = sql.SQL(statements("self_references")["hash_ids"]).format(
                 name=Name(name),
-                type=as_is(column.type),
+                type=column.definition,
                 hash=column.hashed("p", self.salt),
             )
             self.connection.execute(hashes, {"name": name, "n": self._place(name)})
@@ -123,7 +123,7 @@ class SelfReferences:
     def _find_parents(self, name: str, ref: Ref) -> None:
         """Find the new records that a reference leads to; the type of the column decides what is equal."""
         texts, column = statements("self_references"), self.columns[ref.match]
-        parts = {"name": Text(ref.match), "match": Name(ref.match), "type": as_is(column.type)}
+        parts = {"name": Text(ref.match), "match": Name(ref.match), "type": column.definition}
         rows = self.connection.execute(texts["deferred_values"], {"name": name})
         given = [text for (text,) in rows]
         values = given

@@ -18,10 +18,16 @@ from psycopg import sql
 from compose_seeder.errors import ManifestError, RecordError, did_you_mean
 from compose_seeder.postgres import as_is, statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
+from compose_seeder.reconcile.ledger import Applied
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
 from compose_seeder.targets.table.columns import Column, columns, identifiers, why_no_table
 from compose_seeder.targets.table.expressions import Expressions
+from compose_seeder.targets.table.hash_versions import (
+    is_outdated,
+    rehash_by_records,
+    rehash_by_rows,
+)
 from compose_seeder.targets.table.load import Loader
 from compose_seeder.targets.table.self_references import SelfReferences
 from compose_seeder.targets.table.type_errors import TypeErrors
@@ -48,16 +54,21 @@ TYPES_FOUND_BY_KEY = {
 class TableSides:
     """One dataset's file and table, inside a transaction that the caller holds.
 
+    Args:
+        run: the dataset.
+        applied: what the ledger says of it; hashes of an earlier version are computed again.
+
     Attributes:
         expressions: of the table.
         loader: of the desired records; knows their field sets.
         fields: of the dataset, in the order of the hashes.
+        is_rehashed: whether hashes of an earlier version are computed again, so that nothing is known to be unchanged.
 
     Raises:
         ManifestError: the table or a key column is not there.
     """
 
-    def __init__(self, run: DatasetRun) -> None:
+    def __init__(self, run: DatasetRun, applied: Applied | None) -> None:
         self._connection = run.connection
         self._dataset = run.dataset
         renamed = run.ledger.hashed_as(run.dataset)
@@ -67,6 +78,10 @@ class TableSides:
         self.fields: list[str] = []
         self._desired: DesiredRecords | None = None
         self._check_manifest()
+        self._outdated = applied if applied and is_outdated(self.expressions, applied) else None
+        self.is_rehashed = self._outdated is not None
+        if self._outdated:
+            rehash_by_rows(run.connection, self.expressions, self._outdated)
 
     def load(self, desired: DesiredRecords) -> list[FieldSet]:
         """Copy the desired records, and return the field sets that they have.
@@ -76,6 +91,10 @@ class TableSides:
         """
         self._desired = desired
         self.loader.load(desired)
+        if self._outdated:
+            rehash_by_records(
+                self._connection, self.expressions, self._outdated, self.loader.field_sets
+            )
         return list(self.loader.field_sets)
 
     def show(self, fields: list[str]) -> None:

@@ -63,13 +63,23 @@ EQUAL = {
 }
 
 
-def hashes(seeds: Seeds, type_: str, values: list[str]) -> list[int]:
+EQUAL_KEYS = {
+    "interval": ["1 day", "24:00:00", "23:59:60"],
+    "numeric[]": ["{1,20}", "{1.0,20.00}"],
+    "numrange": ["[1,2.5)", "[1.00,2.50)"],
+    "char(5)": ["a", "a  "],
+    "float8": ["0", "-0"],
+}
+HALVES = [-1, 4294967295, 0, 1 << 40, -(1 << 40), (1 << 40) + (1 << 8), (1 << 63) - 1, -(1 << 63)]
+
+
+def hashes(seeds: Seeds, type_: str, values: list[str], *, key: bool = False) -> list[int]:
     """As the comparison sees them."""
     working_tables.create(seeds.connection, "endpoint", salt=7)
     seeds.do(f"SET TimeZone = 'UTC'; CREATE TABLE t (n serial, v {type_})")
     for value in values:
         seeds.connection.execute(f"INSERT INTO t (v) VALUES (%s::text::{type_})", [value])
-    hashed = columns(seeds.connection, "t")["v"].hashed("t", 7)
+    hashed = columns(seeds.connection, "t")["v"].hashed("t", 7, key=key)
     query = sql.SQL("SELECT {} FROM t ORDER BY n").format(hashed)
     return [row[0] for row in seeds.connection.execute(query)]
 
@@ -85,6 +95,37 @@ def test_different_values_have_different_hashes(seeds: Seeds, type_: str) -> Non
 def test_equal_values_have_one_hash(seeds: Seeds, type_: str) -> None:
     """However they are written."""
     assert len(set(hashes(seeds, type_, EQUAL[type_]))) == 1
+
+
+@pytest.mark.parametrize("type_", EQUAL_KEYS)
+def test_equal_keys_have_one_hash(seeds: Seeds, type_: str) -> None:
+    """What the type calls equal is one key, whatever its text is."""
+    assert len(set(hashes(seeds, type_, EQUAL_KEYS[type_], key=True))) == 1
+
+
+def test_changes_of_two_bigints_do_not_cancel(seeds: Seeds) -> None:
+    """Put together, the hashes of two columns differ where the values do, halves that are flipped alike included."""
+    seeds.do("CREATE TABLE t (a bigint, b bigint)")
+    seeds.do(
+        "INSERT INTO t SELECT a, b FROM unnest(%s::bigint[]) a, unnest(%s::bigint[]) b",
+        HALVES,
+        HALVES,
+    )
+    known = columns(seeds.connection, "t")
+    together = sql.SQL("SELECT {} # {} FROM t").format(*(known[c].hashed("t", 7) for c in "ab"))
+    found = [row[0] for row in seeds.connection.execute(together)]
+    assert len(set(found)) == len(HALVES) ** 2
+
+
+def test_integers_of_every_size_have_one_hash(seeds: Seeds) -> None:
+    """A column that a migration widens keeps its hashes."""
+    seeds.do("CREATE TABLE t (v int); INSERT INTO t VALUES (0), (-1), (2147483647), (-2147483648)")
+    before = [columns(seeds.connection, "t")["v"].hashed("t", 7)]
+    seeds.do("ALTER TABLE t ALTER v TYPE bigint")
+    both = sql.SQL("SELECT {} = {} FROM t").format(
+        *before, columns(seeds.connection, "t")["v"].hashed("t", 7)
+    )
+    assert seeds.connection.execute(both).fetchall() == [(True,)] * 4
 
 
 def test_json_is_hashed_the_same_for_an_endpoint(seeds: Seeds) -> None:
