@@ -5,7 +5,7 @@ Light: `up_to_date` asks it before anything else is imported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ NOTHING = "nothing to do"
 """The outcome of an unchanged run."""
 
 QUERY = """
-SELECT (SELECT jsonb_object_agg(name, inputs) FROM compose_init.phase), compose_init.current_revisions()
+SELECT (SELECT jsonb_object_agg(name, inputs) FROM compose_init.phase), compose_init.current_revisions(),
+  (SELECT array_agg(d.name) FROM compose_init.dataset d LEFT JOIN compose_init.target t ON t.id = d.target_id
+   WHERE d.written_as IS NOT NULL AND t.oid IS DISTINCT FROM to_regclass(d.written_as)::oid)
 """
 
 
@@ -26,10 +28,16 @@ class State:
     Attributes:
         inputs: of the last complete run, by phase.
         revisions: the revisions that the database is at.
+        replaced: the datasets whose table is not the one that was seeded: it is gone, or another one has its name.
     """
 
     inputs: Mapping[str, Any]
     revisions: tuple[str, ...]
+    replaced: frozenset[str] = frozenset()
+
+    def has_tables_of(self, datasets: Collection[str]) -> bool:
+        """Tell if the tables of some datasets are those that were seeded; of all datasets without names."""
+        return not (self.replaced.intersection(datasets) if datasets else self.replaced)
 
 
 def ask(connection: psycopg.Connection[Any]) -> State:
@@ -39,4 +47,7 @@ def ask(connection: psycopg.Connection[Any]) -> State:
         psycopg.Error: there is no ledger, or the role may not read it.
     """
     row = connection.execute(QUERY).fetchone()
-    return State(row[0] or {}, tuple(row[1] or ())) if row else State({}, ())
+    if row is None:
+        return State({}, ())
+    inputs, revisions, replaced = row
+    return State(inputs or {}, tuple(revisions or ()), frozenset(replaced or ()))

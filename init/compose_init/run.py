@@ -110,6 +110,7 @@ class Run:
         if "migrate" in due and position.state != DatabaseState.AHEAD:
             with self._phase("migrate"):
                 position = self._migrate(connection)
+            due |= self._find_due(connection)  # seeds are due where seeded tables were migrated
         if position.state == DatabaseState.AHEAD:
             self._report_ahead(position)
             self.report.outcome = NOTHING

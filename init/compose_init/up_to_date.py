@@ -90,6 +90,7 @@ def _check(words: Sequence[str], environ: Mapping[str, str]) -> None:
     if options.migrate:
         _check_migrations(environ, state, needed=not options.seed)
     if options.seed:
+        _expect(state.has_tables_of(options.datasets))
         inputs = state.inputs.get(options.seed_name, {})
         _check_seeds(environ, inputs, needed=not options.migrate or bool(options.datasets))
     if role := value_of(environ, "INIT_APPLICATION_ROLE"):

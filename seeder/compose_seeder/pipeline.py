@@ -105,6 +105,8 @@ def _seed_in_order(
     pending: set[str] = set()
     chosen = _chosen(manifest, options.only)
     targets = find_targets(ledger.connection, manifest.datasets)
+    if not options.plan:
+        ledger.record_names(manifest.datasets)
     plans: dict[str, Plan] = {}
     postponed: list[Seeding] = []
     for number, dataset in enumerate(chosen):

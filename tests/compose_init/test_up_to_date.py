@@ -179,12 +179,16 @@ FILES = st.sampled_from(
         remove("service"),
     ]
 )
+ANOTHER_TABLE = "DROP TABLE texts; CREATE TABLE texts (slug text, value text)"
 HANDS = st.sampled_from(
     [
         by_hand("UPDATE alembic_version SET version_num = 'one'"),
         by_hand("UPDATE alembic_version SET version_num = 'unknown'"),
         by_hand("DELETE FROM alembic_version"),
         by_hand("DROP TABLE alembic_version"),
+        by_hand("DROP TABLE texts"),
+        by_hand(ANOTHER_TABLE),
+        by_hand("ALTER TABLE texts RENAME TO moved"),
         by_hand("DROP SCHEMA compose_init CASCADE"),
         by_hand("DROP FUNCTION compose_init.current_revisions"),
         by_hand("DELETE FROM compose_init.phase WHERE name = 'seed'"),
@@ -246,6 +250,21 @@ def test_a_changed_setting_is_seen_once(place: Place) -> None:
         assert not place.answer()
         assert place.whole() == NOTHING
         assert place.answer()
+
+
+def test_a_table_that_was_made_anew_is_seeded(place: Place) -> None:
+    """As after a downgrade and an upgrade by hand: nothing else has changed."""
+    again(place)
+    by_hand(ANOTHER_TABLE)(place)
+    assert not place.answer()
+    assert not place.answer("--seed-only", "--dataset", "texts")
+    assert place.whole() == "done"
+    with psycopg.connect(place.server.url("fast")) as connection:
+        assert connection.execute("SELECT slug FROM texts ORDER BY 1").fetchall() == [
+            ("a",),
+            ("b",),
+        ]
+    assert place.answer()
 
 
 TEXTS = ("--dataset", "texts")

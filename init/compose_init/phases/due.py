@@ -44,7 +44,11 @@ def find_due_phases(
         return DuePhases(frozenset(), position)
     if position is not None and position.state == DatabaseState.AT_HEAD:
         wanted.discard("migrate")
-    if "seed" in wanted and seeds.is_unchanged(last.inputs.get(options.seed_name, {})):
+    if (
+        "seed" in wanted
+        and last.has_tables_of(options.datasets)
+        and seeds.is_unchanged(last.inputs.get(options.seed_name, {}))
+    ):
         wanted.discard("seed")
     # If another phase is due, the role is checked again: the phase may change its privileges.
     if wanted == {"roles"} and _is_role_checked(last, settings):

@@ -107,6 +107,14 @@ class Ledger:
         query, values = statements("ledger")["hashed_as"], {"relation": dataset.relation}
         return dict(self.connection.execute(query, values).fetchall())
 
+    def record_names(self, datasets: Sequence[Dataset]) -> None:
+        """Write how a manifest's datasets write their tables."""
+        values = {
+            "names": [dataset.name for dataset in datasets],
+            "relations": [dataset.relation for dataset in datasets],
+        }
+        self.connection.execute(statements("ledger")["record_names"], values)
+
     def begin_dataset(self, dataset: Dataset, fields: list[str]) -> int:
         """Write that a dataset is about to change, with hashes of today's version, and return its id.
 

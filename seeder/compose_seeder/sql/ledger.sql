@@ -39,6 +39,13 @@ SET target = excluded.target, fingerprint = '', fields = excluded.fields,
     hash_version = excluded.hash_version
 RETURNING id;
 
+-- name: record_names
+-- How the manifest writes the tables of its datasets now; datasets that it does not name are not looked after.
+UPDATE compose_init.dataset d SET written_as = m.relation
+FROM compose_init.dataset own
+LEFT JOIN unnest(%(names)s::text[], %(relations)s::text[]) AS m (name, relation) ON m.name = own.name
+WHERE own.id = d.id AND d.target_id IS NOT NULL AND d.written_as IS DISTINCT FROM m.relation;
+
 -- name: record_dataset
 UPDATE compose_init.dataset
 SET fingerprint = %(fingerprint)s, records = %(records)s, applied_at = clock_timestamp()
