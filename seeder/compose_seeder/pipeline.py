@@ -17,7 +17,7 @@ from compose_seeder.postgres import Connection
 from compose_seeder.reconcile.identity import find_targets
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
-from compose_seeder.reconcile.target import DatasetRun
+from compose_seeder.reconcile.target import DatasetRun, Deletes, PlannedRow
 from compose_seeder.sources.location import Sources
 
 EVERYTHING = Options()
@@ -107,6 +107,8 @@ def _seed_in_order(
     targets = find_targets(ledger.connection, manifest.datasets)
     if not options.plan:
         ledger.record_names(manifest.datasets)
+    planned: list[PlannedRow] | None = [] if any(each.prune for each in chosen) else None
+    tables = None if any(each.endpoint for each in chosen) else tuple(targets.oids.values())
     plans: dict[str, Plan] = {}
     postponed: list[Seeding] = []
     for number, dataset in enumerate(chosen):
@@ -114,11 +116,7 @@ def _seed_in_order(
         schema = schema_of(dataset, own.schema)
         if own.schema and schema:
             fingerprints[own.schema.location] = schema.fingerprint
-        # A later dataset of the same target may have the record now.
         siblings = targets.siblings(dataset)
-        deletes_later = not options.plan and any(
-            other.prune or other in siblings for other in chosen[number + 1 :]
-        )
         run = DatasetRun(
             ledger.connection,
             ledger,
@@ -127,14 +125,16 @@ def _seed_in_order(
             pending,
             targets.oid(dataset),
             tuple(other.name for other in siblings),
-            deletes_now=not deletes_later,
+            deletes=_deletes(dataset, siblings, chosen[number + 1 :], plan=options.plan),
+            tables=tables,
+            planned=planned,
         )
         plan, fingerprint = Seeding(run, schema).seed(own)
         fingerprints[own.source.location] = fingerprint
         fingerprints |= {each.location: each.fingerprint() for each in own.variables}
         plans[dataset.name] = plan
-        if deletes_later and plan.counts.deleted:
-            postponed.append(Seeding(replace(run, deletes_now=True), schema))
+        if plan.postponed:
+            postponed.append(Seeding(replace(run, deletes="now"), schema))
         else:
             options.finished(plan)
     _delete_postponed(postponed, inputs, plans)
@@ -150,10 +150,19 @@ def _delete_postponed(
     """
     for seeding in reversed(postponed):
         name = seeding.run.dataset.name
-        done, _ = seeding.seed(inputs[name])
-        released = plans[name].counts.released + done.counts.released
-        plans[name] = plans[name].with_counts(deleted=done.counts.deleted, released=released)
+        later, _ = seeding.seed(inputs[name])
+        # A plan has deleted nothing before: the second one is about all records.
+        is_plan = seeding.run.options.plan
+        plans[name] = later if is_plan else plans[name].with_postponed(later)
         seeding.run.options.finished(plans[name])
+
+
+def _deletes(
+    dataset: Dataset, siblings: Sequence[Dataset], later: Sequence[Dataset], *, plan: bool
+) -> Deletes:
+    """Return when a dataset deletes records: a later dataset of the same target may have them now."""
+    waits = any(other in siblings or (dataset.endpoint and other.prune) for other in later)
+    return "later" if waits and not plan else "if free"
 
 
 def _chosen(manifest: Manifest, only: tuple[str, ...]) -> list[Dataset]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from compose_seeder.documents.record_values import format_key
 from compose_seeder.reconcile.plan import LABELS, Counts, Plan
 
 PLAN_KEYS: Mapping[str, str] = {
@@ -49,6 +50,14 @@ def describe(counts: Counts, names: Iterable[str] = LABELS) -> str:
     """Return the counts that are not 0, as `2 created, 1 edited by hand`; "" where all are 0."""
     numbers = counts.to_dict()
     return ", ".join(f"{numbers[name]:,} {LABELS[name]}" for name in names if numbers[name])
+
+
+def describe_not_deleted(plan: Plan) -> list[str]:
+    """Return the records that left the file and stay, though the dataset prunes: each with the reason."""
+    return [
+        f"{format_key(change.key, change.key.values())}: {change.why}"
+        for change in plan.not_deleted
+    ]
 
 
 def table(plans: Sequence[Plan]) -> list[list[str]]:

@@ -19,11 +19,20 @@ if TYPE_CHECKING:
 SHOWN_RECORDS = 20
 """How many records of a dataset a plan shows as text; `--output json` has more."""
 
-MARKS = {"create": "+", "update": "~", "delete": "-", "deleted": "!", "kept": "!", "none": "!"}
+MARKS = {
+    "create": "+",
+    "update": "~",
+    "delete": "-",
+    "deleted": "!",
+    "kept": "!",
+    "in_use": "!",
+    "none": "!",
+}
 TAILS = {
     "delete": "  no longer in the file",
     "deleted": "  deleted by hand, not created again",
-    "kept": "  no longer in the file, edited by hand and so not deleted",
+    "kept": "  no longer in the file, not deleted",
+    "in_use": "  no longer in the file, not deleted",
 }
 REASONS = {
     "update": "",
@@ -109,7 +118,12 @@ def _dataset_to_json(plan: Plan) -> dict[str, Any]:
         **plan_counts(plan.counts),
         "after_migration": plan.after_migration,
         "records": [
-            {"action": change.action, "key": change.key, "fields": change.fields}
+            {
+                "action": change.action,
+                "key": change.key,
+                "fields": change.fields,
+                **({"why": change.why} if change.why else {}),
+            }
             for change in plan.records
         ],
     }
@@ -137,7 +151,8 @@ def _plan_lines(plan: Plan, limit: int | None) -> list[str]:
 def _change_lines(change: Change) -> list[str]:
     key = ", ".join(str(value) for value in change.key.values())
     tail = TAILS.get(change.action, "")
-    lines = [f"    {MARKS[change.action]} {key}{tail}"]
+    why = f": {change.why}" if change.why else ""
+    lines = [f"    {MARKS[change.action]} {key}{tail}{why}"]
     for name, detail in sorted(change.fields.items()):
         reason = REASONS[detail["outcome"]]
         note = f"  ({reason}, {'overwritten' if 'write' in detail else 'kept'})" if reason else ""

@@ -8,7 +8,13 @@ from logging import DEBUG, INFO, WARNING
 from typing import TYPE_CHECKING, Protocol
 
 from compose_init.logs import event
-from compose_init.output.counts import NOTICES, RESULTS, describe, logged_counts
+from compose_init.output.counts import (
+    NOTICES,
+    RESULTS,
+    describe,
+    describe_not_deleted,
+    logged_counts,
+)
 from compose_init.output.planned import SHOWN_RECORDS
 
 if TYPE_CHECKING:
@@ -55,6 +61,18 @@ def warn_not_kept(plan: Plan) -> None:
         )
 
 
+def warn_not_deleted(plan: Plan) -> None:
+    """Log the records that left the file and are not deleted, with the reasons."""
+    if plan.not_deleted:
+        event(
+            "records that left the file are not deleted",
+            WARNING,
+            dataset=plan.name,
+            count=len(plan.not_deleted),
+            records=describe_not_deleted(plan)[:SHOWN_RECORDS],
+        )
+
+
 class LogProgress:
     """One log event per line; of what happens often, only at level DEBUG."""
 
@@ -85,6 +103,7 @@ class LogProgress:
         counts = logged_counts(plan.counts)
         event("dataset seeded", dataset=plan.name, target=plan.target, **counts)
         warn_not_kept(plan)
+        warn_not_deleted(plan)
 
     def close(self) -> None:
         """Do nothing: a log needs no end."""
@@ -144,6 +163,7 @@ class LiveProgress:
         if noticed:
             self._screen.add_notice(noticed)
         warn_not_kept(plan)
+        warn_not_deleted(plan)
         self._screen.show_current("seed", "")
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compose_init.output.counts import table
+from compose_init.output.counts import describe_not_deleted, table
 from compose_init.output.text import pluralize, to_json
 from compose_seeder.reconcile.plan import Counts
 
@@ -103,6 +103,7 @@ def _dataset_to_json(plan: Plan) -> dict[str, Any]:
         "target": plan.target,
         **plan.counts.to_dict(),
         **({"not_kept": list(plan.not_kept)} if plan.not_kept else {}),
+        **({"not_deleted": describe_not_deleted(plan)} if plan.not_deleted else {}),
     }
 
 

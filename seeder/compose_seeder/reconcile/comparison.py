@@ -16,9 +16,9 @@ from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.desired_records import Batches, DesiredRecords
 from compose_seeder.reconcile.diff import check_prune, check_unchanged_keys, compare
-from compose_seeder.reconcile.ledger import Applied, Ledger
+from compose_seeder.reconcile.ledger import Applied
 from compose_seeder.reconcile.plan import Counts, Plan
-from compose_seeder.reconcile.target import DatasetRun, FieldSet, Progress
+from compose_seeder.reconcile.target import DatasetRun, FieldSet
 from compose_seeder.reconcile.unchanged_records import ChangedRecords
 from compose_seeder.reconcile.working_tables import Kind, Selection
 
@@ -32,19 +32,8 @@ class Sides(Protocol):
     def show(self, fields: list[str]) -> None:
         """Fill `desired` and `live`; `fields` is the order of the hashes."""
 
-
-class Applies(Protocol):
-    """Does what `pg_temp.plan` says."""
-
-    def apply(self, plan: Plan, ledger: Ledger, dataset_id: int, progress: Progress) -> Plan:
-        """Write to the target and to the ledger, and return the plan as it came out.
-
-        Args:
-            plan: what `pg_temp.plan` says, in numbers.
-            ledger: gets what was written.
-            dataset_id: of the dataset in the ledger.
-            progress: called with the number of records that are done, and of all.
-        """
+    def check_deletes(self) -> None:
+        """Change the action of records in `plan` that the target cannot delete, or not yet."""
 
 
 def all_records(run: DatasetRun, document: Documents) -> Batches:
@@ -83,14 +72,27 @@ def compare_sides(
         check_unchanged_keys(run.connection, run.dataset, desired.records_at, applied.dataset_id)
     siblings = run.siblings if applied and run.dataset.prune else ()
     plan = compare(
-        run.connection, run.dataset, desired.records_at, fields, run.options.limit, siblings
+        run.connection,
+        run.dataset,
+        desired.records_at,
+        fields,
+        run.options.limit,
+        siblings,
+        partial(_check_deletes, run, sides),
     )
-    if applied and plan.counts.deleted:
+    if applied and plan.counts.deleted + plan.postponed:
         owned = max(applied.records, run.ledger.owned(applied.dataset_id))
         check_prune(run.dataset, plan, owned)
     unchanged = changed.count - len(changed.positions) if changed else 0
     counts = plan.counts + Counts(created=desired.waiting, unchanged=unchanged)
     return replace(plan, counts=counts), fields
+
+
+def _check_deletes(run: DatasetRun, sides: Sides) -> None:
+    if run.deletes == "later":
+        run.connection.execute(statements("diff")["postpone_deletes"])
+    elif run.dataset.prune:
+        sides.check_deletes()
 
 
 def _fill_applied(run: DatasetRun, applied: Applied | None, changed: ChangedRecords | None) -> None:
@@ -110,15 +112,6 @@ def begin_applying(run: DatasetRun, applied: Applied | None, fields: list[str]) 
     if applied is None:
         run.ledger.forget_records(dataset_id)
     return dataset_id
-
-
-def apply_plan(run: DatasetRun, writer: Applies, plan: Plan, dataset_id: int) -> Plan:
-    """Apply a plan, or all but its deletions where those wait for later datasets."""
-    if run.is_complete(plan):
-        return writer.apply(plan, run.ledger, dataset_id, run.progress)
-    run.connection.execute(statements("diff")["postpone_deletes"])
-    done = writer.apply(plan.with_counts(deleted=0), run.ledger, dataset_id, run.progress)
-    return done.with_counts(deleted=plan.counts.deleted)
 
 
 def remember_pending(run: DatasetRun, desired: DesiredRecords) -> None:

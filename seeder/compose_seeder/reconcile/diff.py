@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -26,6 +26,7 @@ def compare(
     fields: list[str],
     limit: int | None = None,
     siblings: Sequence[str] = (),
+    check_deletes: Callable[[], None] | None = None,
 ) -> Plan:
     """Fill `pg_temp.plan` from `pg_temp.desired`, `pg_temp.live` and `pg_temp.applied`.
 
@@ -36,6 +37,7 @@ def compare(
         fields: in the order of the hashes.
         limit: how many records the plan carries; all without.
         siblings: names of the other datasets of this target, whose records are not deleted.
+        check_deletes: changes the action of records that cannot be deleted, or not yet.
 
     Raises:
         RecordError: two records of the file are one key in the target's types; or so many have left
@@ -58,6 +60,9 @@ def compare(
         connection.execute(
             texts["spare_sibling_records"], {"siblings": list(siblings), "dataset": dataset.name}
         )
+    if check_deletes:
+        check_deletes()
+    row = connection.execute(texts["count_postponed"]).fetchone()
     with connection.cursor(row_factory=dict_row) as cursor:
         counts = Counts(**(cursor.execute(texts["counts"]).fetchone() or {}))
     plan = Plan(
@@ -65,6 +70,8 @@ def compare(
         dataset.target,
         counts,
         _changes(connection, dataset, "changes", {"limit": limit}),
+        not_deleted=_changes(connection, dataset, "not_deleted", {}),
+        postponed=row[0] if row else 0,
     )
     _stop_on_drift(connection, dataset, records_at)
     if plan.counts.updated and dataset.endpoint and dataset.http.update is None:
@@ -97,11 +104,12 @@ def check_unchanged_keys(
 
 def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
     """Raise `RecordError` where a plan deletes more of a dataset's `records` than `max_prune` allows."""
+    deleted = plan.counts.deleted + plan.postponed
     # Divided, not multiplied: 29 / 100 is the float 0.29 of the manifest, while 0.29 * 100 is less than 29.
-    if plan.counts.deleted / records > dataset.max_prune:
+    if deleted / records > dataset.max_prune:
         raise RecordError(
-            f"dataset {dataset.name}: {plan.counts.deleted} of {records} records have left the file, and prune would"
-            f" delete them; if that is intended, set max_prune to {_share(plan.counts.deleted, records)} or more",
+            f"dataset {dataset.name}: {deleted} of {records} records have left the file, and prune would"
+            f" delete them; if that is intended, set max_prune to {_share(deleted, records)} or more",
             [
                 Fault(
                     dataset.target,
@@ -110,7 +118,7 @@ def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
                     "would be deleted",
                 )
                 for change in plan.records
-                if change.action == "delete"
+                if change.action in {"delete", "postponed"}
             ],
         )
 
@@ -125,8 +133,14 @@ def _changes(
 ) -> tuple[Change, ...]:
     rows = connection.execute(statements("diff")[statement], values)
     return tuple(
-        Change(position, action, dict(zip(dataset.key, key, strict=True)), _masked(dataset, fields))
-        for position, key, action, fields in rows
+        Change(
+            position,
+            action,
+            dict(zip(dataset.key, key, strict=True)),
+            _masked(dataset, fields),
+            why or "",
+        )
+        for position, key, action, fields, why in rows
     )
 
 

@@ -1,6 +1,6 @@
 """The vocabulary of a plan: what happens to each record, and how often.
 
-action     one per record    create update delete | none deleted kept     (written | left as it is)
+action     one per record    create update delete | none deleted kept in_use postponed   (written | left as it is)
 outcome    one per field     update | drift conflict unconfirmed          (the file changed | the target did)
 Counts     one per dataset   how many records had each result
 """
@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-Action = Literal["create", "update", "delete", "none", "deleted", "kept"]
+Action = Literal["create", "update", "delete", "none", "deleted", "kept", "in_use", "postponed"]
 """What happens to a record.
 
 deleted: somebody deleted it by hand, and it stays deleted. kept: it left the file and was edited by hand, so that it is
-not deleted. none: nothing is written, drift included.
+not deleted. in_use: it left the file and is not deleted, because rows of others refer to it. postponed: it left the
+file, and is looked at again after later datasets. none: nothing is written, drift included.
 """
 
 Outcome = Literal["update", "drift", "conflict", "unconfirmed"]
@@ -38,7 +39,7 @@ class Counts:
         deleted: left the file, and deleted from the target.
         unchanged: not written; drift and conflicts that are left as they are included.
         drifted: edited or deleted by hand, while the file did not change.
-        conflicts: edited by hand, while the file changed as well.
+        conflicts: edited by hand, while the file changed as well; or in use, while they left the file.
         unconfirmed: the target does not show what was written to it.
         released: left the file; they stay in the target, and are no longer owned.
     """
@@ -90,12 +91,14 @@ class Change:
         key: key field -> value.
         fields: field -> {"live": …, "desired": …, "outcome": an `Outcome`}; with "write" where a run writes it.
             Empty for a create. A secret field has no values.
+        why: the reason that a record which left the file is not deleted, or "".
     """
 
     position: int | None
     action: Action
     key: dict[str, Any]
     fields: dict[str, dict[str, Any]]
+    why: str = ""
 
     @property
     def edited_fields(self) -> list[str]:
@@ -114,6 +117,8 @@ class Plan:
         records: the records that are written, or differ; the first ones, where there are many.
         after_migration: the schema is not there yet, so that nothing was compared.
         not_kept: the records that were written just now and that the target shows otherwise: key and fields.
+        not_deleted: the records that left the file and stay, though the dataset prunes: kept and in_use.
+        postponed: how many records left the file and are looked at again after later datasets.
     """
 
     name: str
@@ -122,6 +127,8 @@ class Plan:
     records: tuple[Change, ...] = field(default=(), repr=False)
     after_migration: bool = False
     not_kept: tuple[str, ...] = field(default=(), repr=False)
+    not_deleted: tuple[Change, ...] = field(default=(), repr=False)
+    postponed: int = 0
 
     @property
     def changes(self) -> bool:
@@ -131,6 +138,31 @@ class Plan:
     def with_counts(self, **counts: int) -> Plan:
         """Return the plan with some counters replaced."""
         return replace(self, counts=replace(self.counts, **counts))
+
+    def with_postponed(self, later: Plan) -> Plan:
+        """Return the plan after the records that were postponed have been looked at again.
+
+        Args:
+            later: the plan of the second comparison, which had all records that left the file and are still owned.
+        """
+        ours = [change for change in self.not_deleted if change.action == "kept"]
+        again = {"postponed", "in_use"}
+        counts = {
+            "deleted": self.counts.deleted + later.counts.deleted,
+            "released": self.counts.released + later.counts.released,
+            "conflicts": self.counts.conflicts
+            - (len(self.not_deleted) - len(ours))
+            + len(later.not_deleted),
+        }
+        return replace(
+            self.with_counts(**counts),
+            records=(
+                *(change for change in self.records if change.action not in again),
+                *(change for change in later.records if change.position is None),
+            ),
+            not_deleted=(*ours, *later.not_deleted),
+            postponed=0,
+        )
 
     def with_unconfirmed(self, not_kept: Sequence[str]) -> Plan:
         """Return the plan after some of its writes were not confirmed.

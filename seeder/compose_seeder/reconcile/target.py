@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import psycopg
 
@@ -22,8 +22,19 @@ from compose_seeder.reconcile.plan import Counts, Plan
 Progress = Callable[[int, int], None]
 """Told how many records of a dataset are done, and of how many."""
 
+PlannedRow = tuple[int, str, list[str] | None]
+"""A row that a plan would change: oid of its table, ctid, and the columns that are updated; None for a delete."""
+
 FieldSet = tuple[str, ...]
 """The names of the fields of a record: only those that it names are compared or written."""
+
+
+Deletes = Literal["now", "if free", "later"]
+"""When records that left the file are deleted.
+
+later: all of them after later datasets. if free: rows that other rows refer to after later datasets, which may change
+that. now: all of them, and those that are still in use stay.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,10 @@ class DatasetRun:
         pending: the texts of keys that earlier datasets of the same plan create; a plan adds its own.
         oid: of its table; None where that is not there, and for an endpoint.
         siblings: the names of the manifest's other datasets that have the same target.
-        deletes_now: false where deletions wait for later datasets; then the dataset is not fully applied.
+        deletes: when records that left the file are deleted.
+        tables: oids of the tables whose rows the run may change; None where an endpoint may change any table.
+        planned: the rows that the comparisons of a plan would delete or update; a plan adds its own. None where no
+            dataset prunes.
     """
 
     connection: Connection
@@ -48,7 +62,9 @@ class DatasetRun:
     pending: set[str]
     oid: int | None = None
     siblings: tuple[str, ...] = ()
-    deletes_now: bool = True
+    deletes: Deletes = "now"
+    tables: tuple[int, ...] | None = ()
+    planned: list[PlannedRow] | None = None
 
     def plan(self, counts: Counts, *, after_migration: bool = False) -> Plan:
         """Return a plan with these counts, and without records."""
@@ -66,7 +82,7 @@ class DatasetRun:
 
     def is_complete(self, plan: Plan) -> bool:
         """Return whether nothing of a plan is left for later."""
-        return self.deletes_now or not plan.counts.deleted
+        return not plan.postponed
 
     def progress(self, done: int, total: int) -> None:
         """Tell how many records are done, and of how many."""

@@ -52,6 +52,12 @@ def create_written_rows(connection: Connection) -> None:
     connection.execute(statements("working_tables")["written_rows"])
 
 
+def create_deletes(connection: Connection) -> None:
+    """Create the tables of rows to delete, and of rows that refer to them."""
+    for name in ("rows_to_change", "references_to_deletes"):
+        connection.execute(statements("working_tables")[name])
+
+
 def fill_ids_to_compare(connection: Connection, ids: Sequence[int] | array[int]) -> None:
     """Create `ids_to_compare`, and fill it with the ids of applied records."""
     texts = statements("working_tables")

@@ -6,8 +6,8 @@
 --   pg_temp.live     what the target holds now                     ┘
 --
 -- The columns are described in working_tables.sql. `action` is create, update, none, delete, deleted (by hand, and
--- left so), released (left the file, and stays in the target), kept (the same, since it was edited by hand) or
--- postponed (deleted after later datasets). `fields` holds, for each field that differs, {live, desired, outcome:
+-- left so), released (left the file, and stays in the target), kept (the same, since it was edited by hand), in_use
+-- (the same, since rows of others refer to it; still owned) or postponed (deleted after later datasets). `fields` holds, for each field that differs, {live, desired, outcome:
 -- update | drift | conflict | unconfirmed}, with `write` where a run writes it, and `stop` where drift stops the run.
 
 -- name: repeated_keys_in_target
@@ -34,7 +34,7 @@ JOIN compose_init.record r ON r.dataset_id = %(dataset)s AND r.id = d.id
 ORDER BY d.position LIMIT 20;
 
 -- name: plan
-INSERT INTO pg_temp.plan (position, id, key, action, in_target, fields, hashes, observed, structure)
+INSERT INTO pg_temp.plan (position, id, key, action, in_target, fields, hashes, observed, structure, why)
 WITH compared AS (
   SELECT d.position, coalesce(d.id, a.id) AS id, coalesce(d.key, l.key) AS key,
          d.document AS desired, l.document AS live, d.hashes AS desired_hashes, l.hashes AS live_hashes,
@@ -44,8 +44,14 @@ WITH compared AS (
   FULL JOIN pg_temp.applied a ON a.id = d.id
   LEFT JOIN pg_temp.live l ON l.id = coalesce(d.id, a.id)
 ), classified AS (
-  SELECT c.*, f.fields, f.hashes, f.observed, coalesce(f.writes, false) AS writes
+  SELECT c.*, f.fields, f.hashes, f.observed, coalesce(f.writes, false) AS writes, e.edited
   FROM compared c
+  LEFT JOIN LATERAL (
+    SELECT string_agg(e.field, ', ' ORDER BY e.n) AS edited
+    FROM unnest(%(fields)s::text[], coalesce(c.applied_hashes, c.intended_hashes), c.observed_hashes, c.live_hashes)
+      WITH ORDINALITY AS e (field, applied_hash, observed_hash, live_hash, n)
+    WHERE e.live_hash <> coalesce(e.observed_hash, e.applied_hash) AND e.applied_hash IS NOT NULL
+  ) e ON NOT c.in_file AND c.in_target
   LEFT JOIN LATERAL (
     SELECT jsonb_object_agg(e.field, jsonb_build_object(
                'live', c.live -> e.field, 'desired', c.desired -> e.field, 'outcome', o.outcome)
@@ -104,11 +110,7 @@ SELECT position, id, key,
   CASE
     WHEN NOT in_file THEN CASE
       WHEN NOT in_target OR NOT %(prune)s THEN 'released'
-      WHEN EXISTS (SELECT FROM unnest(coalesce(applied_hashes, intended_hashes), observed_hashes, live_hashes)
-                     AS e (applied_hash, observed_hash, live_hash)
-                   WHERE applied_hash IS NOT NULL AND live_hash IS NOT NULL
-                     AND live_hash <> coalesce(observed_hash, applied_hash))
-        THEN 'kept'
+      WHEN edited IS NOT NULL THEN 'kept'
       ELSE 'delete' END
     WHEN NOT in_target AND (NOT owned OR applied_hashes IS NULL) THEN 'create'
     WHEN NOT in_target THEN CASE %(deleted)s WHEN 'overwrite' THEN 'create' ELSE 'deleted' END
@@ -124,7 +126,8 @@ SELECT position, id, key,
     ELSE hashes
   END AS hashes,
   CASE WHEN array_remove(observed, NULL) <> '{}' THEN observed END AS observed,
-  structure
+  structure,
+  'edited by hand: ' || edited
 FROM classified;
 
 -- name: spare_sibling_records
@@ -145,7 +148,7 @@ SELECT
   count(*) FILTER (WHERE action IN ('none', 'deleted')) AS unchanged,
   count(*) FILTER (WHERE action IN ('released', 'kept')) AS released,
   count(*) FILTER (WHERE action = 'deleted' OR in_target AND outcomes ? 'drift') AS drifted,
-  count(*) FILTER (WHERE action = 'kept' OR in_target AND outcomes ? 'conflict') AS conflicts,
+  count(*) FILTER (WHERE action IN ('kept', 'in_use') OR in_target AND outcomes ? 'conflict') AS conflicts,
   count(*) FILTER (WHERE in_target AND outcomes ? 'unconfirmed') AS unconfirmed
 FROM pg_temp.plan
 CROSS JOIN LATERAL (
@@ -154,15 +157,21 @@ CROSS JOIN LATERAL (
 
 -- name: changes
 -- The records that need a word, in the file's order: what is written, and what is left and why.
-SELECT position, key, action, fields
+SELECT position, key, action, fields, why
 FROM pg_temp.plan
-WHERE action IN ('create', 'update', 'delete', 'deleted', 'kept') OR action = 'none' AND fields <> '{}'
+WHERE action IN ('create', 'update', 'delete', 'deleted', 'kept', 'in_use', 'postponed')
+   OR action = 'none' AND fields <> '{}'
 ORDER BY position NULLS LAST
 LIMIT %(limit)s;
 
+-- name: not_deleted
+-- Records that left the file and stay, though `prune` would delete them.
+SELECT position, key, action, fields, why FROM pg_temp.plan
+WHERE action IN ('kept', 'in_use') ORDER BY key::text;
+
 -- name: drift_that_stops
 -- The records that somebody edited or deleted by hand, where that shall stop the run.
-SELECT position, key, action, fields
+SELECT position, key, action, fields, why
 FROM pg_temp.plan
 WHERE action = 'deleted' AND %(deleted)s = 'fail'
    OR jsonb_path_exists(fields, '$.*.stop')
@@ -173,8 +182,12 @@ LIMIT %(limit)s;
 -- What would be deleted stays for now, in the target and in the ledger.
 UPDATE pg_temp.plan SET action = 'postponed' WHERE action = 'delete';
 
--- name: postponed_ids
-SELECT id FROM pg_temp.plan WHERE action = 'postponed';
+-- name: count_postponed
+SELECT count(*) FROM pg_temp.plan WHERE action = 'postponed';
+
+-- name: ids_to_compare_again
+-- Records that left the file and are still owned.
+SELECT id FROM pg_temp.plan WHERE action IN ('postponed', 'in_use');
 
 -- name: fully_applied
 -- In the file's order: the ids of its records, and of each record one byte, 1 where all that it says was applied.

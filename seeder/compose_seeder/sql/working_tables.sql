@@ -77,12 +77,31 @@ CREATE TEMP TABLE plan (
   position integer,    -- null for a record that left the file
   id bigint,
   key jsonb,           -- the values of the key, as an array
-  action text,         -- create, update, none, delete, deleted, kept, released, postponed; see diff.sql
+  action text,         -- create, update, none, delete, deleted, kept, in_use, released, postponed; see diff.sql
   in_target boolean,
   fields jsonb,        -- field -> {live, desired, outcome, write, stop}, of the fields that differ
   hashes bigint[],     -- what the ledger will say was written
   observed bigint[],   -- what it will say that the target showed
-  structure jsonb      -- endpoints: as in source_records
+  structure jsonb,     -- endpoints: as in source_records
+  why text             -- the reason that a record which left the file is not deleted
+);
+
+-- name: rows_to_change
+-- Tables with rows to delete: these rows, and in a plan those that earlier comparisons of it would delete or update.
+CREATE TEMP TABLE rows_to_change (
+  id bigint,           -- of the record that left the file; null for a row of an earlier comparison
+  relation oid,        -- the row's table or partition
+  row tid,
+  columns text[]       -- that an earlier comparison updates; null where it deletes the row
+);
+
+-- name: references_to_deletes
+-- Tables with rows to delete: the rows that refer to them by foreign keys.
+CREATE TEMP TABLE references_to_deletes (
+  id bigint,           -- of the record to delete
+  holder bigint,       -- id of the record whose row refers to it, if that is to be deleted as well; null for other rows
+  number integer,      -- of the foreign key
+  rows bigint          -- that refer to it; null where the role may not see them
 );
 
 -- name: written_rows

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from compose_seeder import pipeline
-from compose_seeder.errors import RefusedError
 from tests.support.seed_folder import Seeds, counts, table
 
 PARENTS: list[dict[str, Any]] = [{"slug": f"p{n}"} for n in range(4)]
@@ -134,13 +133,14 @@ def test_what_another_dataset_wrote_is_no_edit_by_hand(seeds: Seeds) -> None:
 
 
 def test_what_is_in_use_is_named(family: Seeds) -> None:
-    """By its key; nothing of its dataset is deleted."""
+    """And stays, as a plan says before; what nothing refers to is deleted."""
     family.do("INSERT INTO children SELECT 'theirs', id FROM parents WHERE slug = 'p3'")
     family.source("parents", PARENTS[:2])
     family.source("children", CHILDREN[:2])
-    with pytest.raises(
-        RefusedError, match=r"slug p3\): has left the file and cannot be deleted.*children"
-    ):
-        family.run_all()
-    assert family.rows(LEFT + "parents") == [("p0 p1 p2 p3",)]
+    for plans in (family.run_all(plan=True), family.run_all()):
+        assert [(change.key, change.why) for change in plans[0].not_deleted] == [
+            ({"slug": "p3"}, "1 row of children refers to it (by parent)")
+        ]
+        assert [plan.counts.deleted for plan in plans] == [1, 2]
+    assert family.rows(LEFT + "parents") == [("p0 p1 p3",)]
     assert family.rows(LEFT + "children") == [("c0 c1 theirs",)]

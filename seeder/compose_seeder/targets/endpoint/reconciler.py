@@ -14,7 +14,6 @@ from compose_seeder.postgres import Connection
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.comparison import (
     all_records,
-    apply_plan,
     begin_applying,
     compare_sides,
     remember_pending,
@@ -63,7 +62,7 @@ class EndpointReconciler:
             remember_pending(run, desired)
             return plan
         dataset_id = begin_applying(run, applied, fields)
-        plan = apply_plan(run, PlanSender(run, sides), plan, dataset_id)
+        plan = PlanSender(run, sides).apply(plan, run.ledger, dataset_id, run.progress)
         if run.is_complete(plan):
             run.ledger.record_dataset(run.dataset.name, dataset_id, fingerprint, desired.count)
         return plan

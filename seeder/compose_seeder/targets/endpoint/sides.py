@@ -82,6 +82,9 @@ class EndpointSides:
         self._settle()
         self.fill(self.desired, fields, verify=self._verify)
 
+    def check_deletes(self) -> None:
+        """Leave the plan as it is: what else a delete takes with it, the API alone knows."""
+
     def fill(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
         """Fill `desired` with these records, and `live` with what the API shows.
 

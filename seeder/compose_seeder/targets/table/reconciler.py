@@ -18,7 +18,6 @@ from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.comparison import (
     all_records,
-    apply_plan,
     begin_applying,
     compare_sides,
     remember_pending,
@@ -35,6 +34,7 @@ from compose_seeder.reconcile.unchanged_records import (
 )
 from compose_seeder.targets.table.bulk_load import bulk_load
 from compose_seeder.targets.table.columns import columns
+from compose_seeder.targets.table.deletes import remember_rows
 from compose_seeder.targets.table.modified_rows import find_modified_rows
 from compose_seeder.targets.table.plan_checks import check_plan
 from compose_seeder.targets.table.privileges import explain_denial
@@ -107,10 +107,12 @@ class TableReconciler:
         check_plan(self._run, sides, plan, later=self._may_change_before_the_run())
         if self._run.options.plan:
             remember_pending(self._run, desired)
+            remember_rows(self._run, sides.expressions)
             return plan
         count = changed.count if changed else desired.count
         dataset_id = begin_applying(self._run, applied, fields)
-        plan = apply_plan(self._run, TableWriter(self._run, sides), plan, dataset_id)
+        writer = TableWriter(self._run, sides)
+        plan = writer.apply(plan, self._run.ledger, dataset_id, self._run.progress)
         if references:
             changed = changed or all_changed(document, self._run.dataset.records, references.salt)
             self._record_sources(dataset_id, changed)
@@ -145,8 +147,8 @@ class TableReconciler:
         row = self._connection.execute(statements("diff")["fully_applied"]).fetchone()
         ids, applied = row or (b"", b"")
         changed.record_applied(unpack_ids(ids), applied)
-        postponed = self._connection.execute(statements("diff")["postponed_ids"])
-        changed.append([id_ for (id_,) in postponed])
+        again = self._connection.execute(statements("diff")["ids_to_compare_again"])
+        changed.append([id_ for (id_,) in again])
         self._run.ledger.record_sources(dataset_id, changed.digests, changed.ids)
 
 

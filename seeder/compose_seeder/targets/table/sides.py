@@ -22,6 +22,7 @@ from compose_seeder.reconcile.ledger import Applied
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
 from compose_seeder.targets.table.columns import Column, columns, identifiers, why_no_table
+from compose_seeder.targets.table.deletes import check_deletes
 from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.hash_versions import (
     is_outdated,
@@ -69,6 +70,7 @@ class TableSides:
     """
 
     def __init__(self, run: DatasetRun, applied: Applied | None) -> None:
+        self._run = run
         self._connection = run.connection
         self._dataset = run.dataset
         renamed = run.ledger.hashed_as(run.dataset)
@@ -117,6 +119,10 @@ class TableSides:
             ) from None
         self.self_references.show_in_desired()
         self._fill_live()
+
+    def check_deletes(self) -> None:
+        """Keep the rows that somebody filled or refers to."""
+        check_deletes(self._run, self.expressions, self.fields)
 
     @property
     def self_references(self) -> SelfReferences:
