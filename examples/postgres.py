@@ -46,7 +46,7 @@ def embedded_binaries() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
-@dataclass
+@dataclass(eq=False)
 class Server:
     """One PostgreSQL server in a folder of its own; a context manager that removes both again.
 

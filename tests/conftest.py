@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import count
+from functools import cache
 
 import psycopg
 import pytest
 from xdist.remote import Producer
 
 from examples.postgres import Server
-from tests.support.postgres import CURRENT, FAST, binaries
+from tests.support.databases import Databases
+from tests.support.postgres import CURRENT, FAST, binaries, hash_password_quickly
 from tests.support.scheduling import FileScheduling, begin_with_the_longest
-
-numbers = count(1)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
@@ -39,6 +38,7 @@ def servers() -> Iterator[Callable[[str], Server]]:
             if version not in started:
                 server = Server(binaries=binaries(version), settings=FAST)
                 started[version] = running.enter_context(server)
+                hash_password_quickly(server)
             return started[version]
 
         yield of
@@ -50,22 +50,26 @@ def server(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> 
     return servers(getattr(request, "param", CURRENT))
 
 
+@pytest.fixture(scope="session")
+def databases() -> Callable[[Server], Databases]:
+    """Return a function from a server to its databases."""
+    return cache(Databases)
+
+
 @pytest.fixture
-def new_database(server: Server) -> Iterator[Callable[..., str]]:
-    """Yield a function that creates copies of a template; drop the databases after the test."""
-    made: list[str] = []
-    with psycopg.connect(server.url(), autocommit=True) as connection:
+def new_database(
+    server: Server, databases: Callable[[Server], Databases]
+) -> Iterator[Callable[[], str]]:
+    """Yield a function that returns the address of an empty database for the test."""
+    taken: list[str] = []
 
-        def make(template: str = "template1") -> str:
-            name = f"test_{next(numbers)}"
-            # Copying the files costs less than writing each page through the buffers.
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
-            made.append(name)
-            return server.url(name)
+    def take() -> str:
+        taken.append(databases(server).take())
+        return server.url(taken[-1])
 
-        yield make
-        for name in made:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    yield take
+    for name in taken:
+        databases(server).give_back(name)
 
 
 @pytest.fixture
