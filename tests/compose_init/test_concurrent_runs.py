@@ -18,7 +18,7 @@ REVISIONS = {
     f"r{n}": f"op.execute('CREATE TABLE t{n} (id int)')\nop.execute('INSERT INTO t{n} VALUES (1)')"
     for n in range(4)
 }
-ROUNDS = 20
+ROUNDS = 5
 GATE = 7
 """The advisory lock that the first revision waits for, in some tests."""
 GATED = {"gate": f"op.execute('SELECT pg_advisory_xact_lock({GATE})')", **REVISIONS}
@@ -26,7 +26,7 @@ WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = %s"
 
 
 @pytest.mark.slow
-def test_eight_at_once_twenty_times(program: Program, new_database: Callable[..., str]) -> None:
+def test_eight_at_once(program: Program, new_database: Callable[..., str]) -> None:
     """All exit 0 and each revision is applied once, every time."""
     config = write_history(program.folder, REVISIONS, env=SYNC)
     with ThreadPoolExecutor(8) as threads:

@@ -22,9 +22,9 @@ from compose_seeder.sources import Sources
 from compose_seeder.targets.endpoint import sides
 from tests.support.killed_at_step import KILL_HEADER
 from tests.support.seed_folder import Seeds
-from tests.support.small_api import Api, serving
+from tests.support.small_api import NO_CERTIFICATES, Api, serving
 
-KILLS = 200
+KILLS = 100
 RECORDS = 30
 
 MANIFEST = """
@@ -106,7 +106,7 @@ def test_killed_at_any_moment(
     runner: subprocess.Popen[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """200 kills over a table and an endpoint that has no unique key."""
+    """100 kills over a table and an endpoint that has no unique key."""
     monkeypatch.setattr(sides, "SETTLING_SECONDS", 0.0)  # `settle` waits for the API itself
     api = KillingApi()
     seeds.do("CREATE TABLE things (id serial PRIMARY KEY, slug text, value int, note text)")
@@ -151,7 +151,7 @@ class KillingApi(Api):
 
 def settle(api: Api, address: str) -> None:
     """Wait until the API has done what a killed run asked for."""
-    with httpx.Client(base_url=address) as client:
+    with httpx.Client(base_url=address, verify=NO_CERTIFICATES) as client:
         client.get("/things")  # connections are accepted in order: those of the run have been
     deadline = time.monotonic() + 60
     while api.connections:
@@ -186,7 +186,7 @@ def kill(runner: subprocess.Popen[str], call: str) -> bool:
 
 def run(seeds: Seeds, api: str) -> None:
     """To its end."""
-    with httpx.Client(base_url=api) as client:
+    with httpx.Client(base_url=api, verify=NO_CERTIFICATES) as client:
         seed(seeds.connection, seeds.manifest, Sources(), Options(api=lambda: client))
 
 

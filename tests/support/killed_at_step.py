@@ -1,7 +1,8 @@
 """Count the steps of this process, and kill it at one of them.
 
-A step is a moment before or after a statement or a commit of any database connection, the program's and env.py's, or
-before or after a request. During a request, which is counted apart, the API kills: see `KILL_HEADER`.
+A step is a moment before a statement, or before or after a commit, of any database connection, the program's and
+env.py's, or before or after a request. After a statement, the database is as before the next step: what is not
+committed is lost with the connection. During a request, which is counted apart, the API kills: see `KILL_HEADER`.
 
 Imported in a run of compose-init before the program starts; KILL_AT is the number of the step.
 """
@@ -35,6 +36,14 @@ def _step() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _stepped_before(method: Any) -> Any:
+    def stepping(*arguments: Any, **named: Any) -> Any:
+        _step()
+        return method(*arguments, **named)
+
+    return stepping
+
+
 def _stepped(method: Any) -> Any:
     def stepping(*arguments: Any, **named: Any) -> Any:
         _step()
@@ -54,6 +63,6 @@ def _killed_during(method: Any) -> Any:
     return sending
 
 
-psycopg.Cursor.execute = _stepped(psycopg.Cursor.execute)  # type: ignore[method-assign]
+psycopg.Cursor.execute = _stepped_before(psycopg.Cursor.execute)  # type: ignore[method-assign]
 psycopg.Connection.commit = _stepped(psycopg.Connection.commit)  # type: ignore[method-assign]
 httpx.Client.send = _stepped(_killed_during(httpx.Client.send))  # type: ignore[method-assign]

@@ -23,6 +23,8 @@ VERSIONS = ("15", "16", "17", CURRENT)
 
 every_version = pytest.mark.parametrize("server", VERSIONS, indirect=True)
 """Runs a test, with all the fixtures that build on `server`, once for every version."""
+earlier_versions = pytest.mark.parametrize("server", VERSIONS[:-1], indirect=True)
+"""Runs a test, with all the fixtures that build on `server`, once for every version before the current one."""
 
 SCRAM_ITERATIONS_SINCE = 160000
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import httpx
 
 Record = dict[str, Any]
+
+NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of plain HTTP: reading the certificates of all authorities takes longer than most tests."""
 
 
 class Api:
@@ -258,7 +262,9 @@ def serving(api: Api) -> Iterator[httpx.Client]:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{server.server_address[1]}") as client:
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{server.server_address[1]}", verify=NO_CERTIFICATES
+            ) as client:
                 yield client
         finally:
             server.shutdown()

@@ -102,17 +102,13 @@ def through_the_api(*, confirm: bool = True) -> str:
     return "".join(text.format(one=one, many=f"{one}s") for one in ("monster", "spell"))
 
 
-def load(*, descriptions: bool = True) -> Srd:
-    """Load the SRD: 334 monsters in English, 319 spells in English and French.
-
-    Args:
-        descriptions: give each monster one; 289 have none of their own.
-    """
+def load() -> Srd:
+    """Load the SRD: 334 monsters in English, 319 spells in English and French."""
     monsters = _read("en", "Monsters")
     spells = {lang: _read(lang, "Spells") for lang in ("en", "fr")}
     return Srd(
         [_monster(raw) for raw in monsters],
-        [_monster_text(raw, described=descriptions) for raw in monsters],
+        [_monster_text(raw) for raw in monsters],
         [_spell(raw) for raw in spells["en"]],
         [_spell_text(raw, lang) for lang, texts in spells.items() for raw in texts],
     )
@@ -197,8 +193,8 @@ def _proficiencies(raw: Record, prefix: str) -> dict[str, int]:
     }
 
 
-def _monster_text(raw: Record, *, described: bool) -> Record:
-    invented = f"{raw['size']} {raw['type']}, {raw['alignment']}" if described else None
+def _monster_text(raw: Record) -> Record:
+    invented = f"{raw['size']} {raw['type']}, {raw['alignment']}"
     return {
         "monster_slug": raw["index"],
         "lang": "en",

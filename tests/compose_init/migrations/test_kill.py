@@ -47,4 +47,4 @@ def test_killed_at_every_statement(stepped: Program, connection: psycopg.Connect
         if run.code == 0:  # it has fewer steps than this
             break
         connection.execute("DROP SCHEMA public, compose_init CASCADE; CREATE SCHEMA public")
-    assert number > 60
+    assert number > 30

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -27,7 +27,7 @@ def busy(program: Program) -> Program:
     ids=["built in", "sync", "async", "asyncpg"],
 )
 def test_readers_never_queue_up_for_long(busy: Program, env: str | None, driver: str) -> None:
-    """A long transaction on the table, a migration of it, and readers all the while: their longest wait."""
+    """A reader that comes behind the waiting migration reads before the long transaction ends."""
     url = busy.environ["DATABASE_URL"]
     config = write_history(busy.folder, ALTER, env=env)
     migrating = busy.with_(
@@ -35,35 +35,32 @@ def test_readers_never_queue_up_for_long(busy: Program, env: str | None, driver:
         DATABASE_URL=url.replace("postgresql://", f"postgresql+{driver}://"),
         INIT_MIGRATION_LOCK_TIMEOUT="0.3",
     )
-    longest, over = [0.0], threading.Event()
-
-    def read() -> None:
-        with psycopg.connect(url, autocommit=True) as reader:
-            while not over.is_set():
-                begun = time.monotonic()
-                reader.execute("SELECT id FROM t")
-                longest[0] = max(longest[0], time.monotonic() - begun)
-                time.sleep(0.01)
-
-    with psycopg.connect(url, application_name="a-long-report") as long:
+    with (
+        psycopg.connect(url, application_name="a-long-report") as long,
+        psycopg.connect(url, autocommit=True) as reader,
+        ThreadPoolExecutor() as pool,
+    ):
         long.execute("SELECT * FROM t")
-        readers = [threading.Thread(target=read) for _ in range(3)]
-        for thread in readers:
-            thread.start()
-        release = threading.Timer(6, long.rollback)
-        release.start()
-        run = migrating.run()
-        release.join()
-    over.set()
-    for thread in readers:
-        thread.join()
+        migration = pool.submit(migrating.run)
+        wait_for_a_waiting_statement(reader)
+        # Without lock_timeout, this waits for `long`, which is open until the reader has read.
+        reader.execute("SET statement_timeout = '30s'")
+        assert reader.execute("SELECT id FROM t").fetchall() == [(1,)]
+        long.rollback()
+        run = migration.result()
     assert run.code == 0, run.said
     again = [event for event in run.events if "trying again" in event["event"]]
     assert again
     assert "a-long-report" in again[0]["reason"]
-    # Without lock_timeout it is the six seconds of the long transaction; with it, what one statement
-    # may wait, and room for a busy machine.
-    assert 0.1 < longest[0] < 4
+
+
+def wait_for_a_waiting_statement(connection: psycopg.Connection) -> None:
+    """Return when a statement waits for a lock on the table."""
+    deadline = time.monotonic() + 60
+    waiting = "SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND NOT granted"
+    while connection.execute(waiting).fetchone() == (0,):
+        assert time.monotonic() < deadline, "the migration never waits for the table"
+        time.sleep(0.01)
 
 
 def test_giving_up_names_the_blocking_query(busy: Program) -> None:
