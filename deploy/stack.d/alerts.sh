@@ -2,21 +2,41 @@
 
 # Tell people of an EVENT (failure, rollback, recovery). The same failure is told once, until a recovery.
 send_alert() { # EVENT MESSAGE [DETAIL]
-  local channel alert summary=null
+  local channel channels alert summary=null
+  channels=$(alert_channels)
   if [[ $1 == recovery ]]; then
     [[ -f $STATE/open-alert ]] || return 0
     rm "$STATE/open-alert"
   else
-    [[ ! -f $STATE/open-alert || $(<"$STATE/open-alert") != "$2" ]] || return 0
-    write_file "$STATE/open-alert" <<<"$2"
+    [[ ! -f $STATE/open-alert || $(<"$STATE/open-alert") != "${channels:--} $2" ]] || return 0
+    write_file "$STATE/open-alert" <<<"${channels:--} $2"
   fi
   if [[ -n $INIT_RAN && -s $STATE/init.log ]]; then summary=$(json_string "$(tail -n 1 "$STATE/init.log")"); fi
   alert="\"event\": \"$1\", \"time\": \"$(timestamp)\", \"project\": $(json_string "${PROJECT:-${PWD##*/}}"), \
 \"host\": $(json_string "$(uname -n)"), \"text\": $(json_string "$2${3:+: $3}"), \"summary\": $summary"
-  for channel in webhook telegram; do
-    [[ -z $(alert_recipient "$channel") ]] || printf '%s %s\n' "$channel" "$alert" >>"$STATE/unsent-alerts"
+  for channel in ${channels//,/ }; do
+    printf '%s %s\n' "$channel" "$alert" >>"$STATE/unsent-alerts"
   done
   send_unsent_alerts
+}
+
+# Print the channels that are configured, with commas between them.
+alert_channels() {
+  local channel channels=""
+  for channel in webhook telegram; do
+    [[ -z $(alert_recipient "$channel") ]] || channels+="${channels:+,}$channel"
+  done
+  printf '%s' "$channels"
+}
+
+# Print which channels the last failure was sent by, and which not.
+describe_open_alert() { # CHANNELS
+  local channel sent="" unsent=""
+  [[ $1 != - ]] || { printf 'nobody was told, no alert channel was configured' && return; }
+  for channel in ${1//,/ }; do
+    if grep -sq "^$channel " "$STATE/unsent-alerts"; then unsent+=" and $channel"; else sent+=" and $channel"; fi
+  done
+  printf '%s' "${sent:+sent by${sent# and}}${sent:+${unsent:+, }}${unsent:+not sent yet by${unsent# and}}"
 }
 
 # Send what has not been sent yet, in order; each channel by itself, so that nobody gets an alert twice.

@@ -13,6 +13,18 @@ check_disk_space() {
   done
 }
 
+# The dump, in the container: each value as the entrypoint of the postgres image reads it, from NAME or NAME_FILE.
+# shellcheck disable=SC2016 # the container's own variables
+readonly DUMP='
+value() { # NAME DEFAULT
+  eval "given=\${$1:-} file=\${$1_FILE:-}"
+  if [ -z "$given" ] && [ -n "$file" ]; then given=$(cat "$file") || exit 1; fi
+  printf %s "${given:-$2}"
+}
+user=$(value POSTGRES_USER postgres) && database=$(value POSTGRES_DB "$user") && PGPASSWORD=$(value POSTGRES_PASSWORD "") || exit 1
+export PGPASSWORD
+exec pg_dump --format=custom --host=127.0.0.1 --username="$user" --dbname="$database"'
+
 # Dump the database into backups/, where STACK_BACKUP is set, and delete the oldest dumps.
 back_up_database() {
   local service file
@@ -21,10 +33,8 @@ back_up_database() {
   mkdir -p backups
   rm -f backups/*.part
   file=backups/$(date -u +%Y%m%dT%H%M%SZ).dump
-  # shellcheck disable=SC2016 # the container's own variables
-  compose exec -T "$service" sh -c 'PGPASSWORD=${POSTGRES_PASSWORD:-$(cat "$POSTGRES_PASSWORD_FILE")} \
-    pg_dump --format=custom --host=127.0.0.1 --username="$POSTGRES_USER" --dbname="$POSTGRES_DB"' \
-    >"$file.part" </dev/null || fail_unchanged "$EXIT_FAILED" "the database could not be dumped from the service $service"
+  compose exec -T "$service" sh -c "$DUMP" >"$file.part" </dev/null ||
+    fail_unchanged "$EXIT_FAILED" "the database could not be dumped from the service $service"
   mv "$file.part" "$file"
   say "dumped the database to $file ($(du -h "$file" | cut -f 1))"
   find backups -name '*.dump' | sort -r | tail -n "+$(($(setting STACK_BACKUP_KEEP 5) + 1))" | xargs -r rm -f

@@ -8,7 +8,7 @@ command_deploy() { # [--timer]
     *) die "$EXIT_USAGE" "deploy accepts only --timer, found $1" ;;
   esac
   begin_event deploy
-  configuration=$(configuration_hash)
+  configuration=$(configuration_hash) || fail_unchanged "$EXIT_FAILED" "a file that Compose uses cannot be read"
   resolve_release || fail_unchanged "$EXIT_REGISTRY" "$REASON" "$DETAIL"
   [[ -z $timer ]] || reason=$(block_reason "$RELEASE" "$configuration")
   if [[ -n $reason ]]; then

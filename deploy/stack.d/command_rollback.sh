@@ -1,7 +1,7 @@
 # ---- ./stack rollback ----
 
 command_rollback() { # [TAG]
-  local id current
+  local id current configuration
   [[ $# -le 1 ]] || die "$EXIT_USAGE" "rollback accepts one TAG at most"
   begin_event rollback
   current=$(current_release)
@@ -15,7 +15,8 @@ command_rollback() { # [TAG]
     id=$RELEASE
   fi
   if [[ $id == "$current" ]] && is_serving "$current"; then die "$EXIT_USAGE" "$(describe_release "$id") already serves"; fi
-  switch_release "$id" "$current" "$(configuration_hash)"
+  configuration=$(configuration_hash) || fail_unchanged "$EXIT_FAILED" "a file that Compose uses cannot be read"
+  switch_release "$id" "$current" "$configuration"
 }
 
 # Replace the current release because a person asked for it, now or in a run that was killed.

@@ -14,10 +14,11 @@ command_status() {
     code=$EXIT_UNHEALTHY
   fi
   print_blocked_releases
-  if [[ -f $STATE/open-alert ]]; then say "open alert: $(<"$STATE/open-alert")"; fi
-  if [[ -s $STATE/unsent-alerts ]]; then say "alerts that are not sent yet: $(wc -l <"$STATE/unsent-alerts")"; fi
-  say "the last runs that changed something or failed:"
-  tail -n 10 "$STATE/history" | sed 's/^/    /'
+  print_alerts
+  if [[ -s $STATE/history ]]; then
+    say "the last runs that changed something or failed:"
+    tail -n 10 "$STATE/history" | sed 's/^/    /'
+  fi
   print_timer
   exit "$code"
 }
@@ -28,6 +29,7 @@ print_current_release() {
   if [[ -z $current ]]; then say "no release is deployed here" && return 0; fi
   previous=$(previous_release)
   say "the current release is $(describe_release "$current")${previous:+, the release before it $(describe_release "$previous")}"
+  [[ -s $STATE/$current.yml ]] || say "$STATE/$current.yml, which names its images, is missing; ./stack deploy writes it again"
   while read -r name image tag; do
     printf '    %-10s %-14s %s\n' "$name" "$(image_label "$image" version)" "${tag%@*} ${image#*@}"
   done < <(release_images "$current")
@@ -37,6 +39,15 @@ print_blocked_releases() {
   local id reason
   [[ -s $STATE/blocked ]] || return 0
   while read -r id _ reason; do say "blocked for the timer: $(describe_release "$id"): $reason"; done <"$STATE/blocked"
+}
+
+print_alerts() {
+  local channels message
+  if [[ -s $STATE/open-alert ]]; then
+    read -r channels message <"$STATE/open-alert"
+    say "the last failure that no success has followed ($(describe_open_alert "$channels")): $message"
+  fi
+  if [[ -s $STATE/unsent-alerts ]]; then say "alerts that are not sent yet: $(wc -l <"$STATE/unsent-alerts")"; fi
 }
 
 print_timer() {
@@ -58,6 +69,8 @@ command_logs() { # [SERVICE...]
 prepare_command() {
   local output
   [[ -f compose.yml ]] || die "$EXIT_USAGE" "there is no compose.yml in $PWD"
+  [[ ! -d $STATE || -r $STATE && -x $STATE ]] ||
+    die "$EXIT_USAGE" "$(id -un) may not read $PWD/$STATE; run this as $(stat -c %U "$STATE")"
   [[ -d $STATE && -f release.yml ]] || die "$EXIT_USAGE" "$PWD is not prepared; run ./stack install"
   output=$(timeout 20 docker version --format '{{.Server.Version}}' 2>&1) ||
     die "$EXIT_UNHEALTHY" "Docker does not answer; is its service running? ${output##*$'\n'}"

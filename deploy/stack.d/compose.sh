@@ -20,25 +20,62 @@ start_infrastructure() {
     fail "$EXIT_UNHEALTHY" "${INFRASTRUCTURE[*]}: not healthy in time; init did not run. See \`docker compose ps\` and ./stack logs"
 }
 
-# Check that every service is up and healthy, and (with ID) runs the image of that release; print those that do not.
-services_are_healthy() { # [ID]
-  local failed=0 name state health code image wanted rows
-  rows=$(compose ps --all --format '{{.Service}} {{.State}} {{or .Health "-"}} {{.ExitCode}} {{.Image}}') ||
-    { echo "Docker does not list the containers" && return 1; }
-  for name in "${INFRASTRUCTURE[@]}" "${APPS[@]}"; do
-    read -r _ state health code image < <(awk -v name="$name" '$1 == name' <<<"$rows") || true
-    if [[ -z ${state-} ]]; then
-      echo "$name has no container" && failed=1
-    elif [[ $state == running && $health =~ ^(-|healthy)$ ]] ||
-      [[ $state == exited && $code == 0 && $'\n'$ONE_SHOT_SERVICES$'\n' == *$'\n'"$name"$'\n'* ]]; then
-      wanted=$([[ -z ${1-} ]] || release_image "$1" "$name")
-      [[ -z $wanted || $image == "$wanted" ]] || { echo "$name runs $image" && failed=1; }
-    else
-      echo "$name is $state${health:+, $health}" && failed=1
+# Print a line for each container of the stack: service, state, health, exit code, restarts, last start, image.
+list_containers() {
+  local ids
+  ids=$(docker ps --all --quiet --filter "label=com.docker.compose.project=$PROJECT" \
+    --filter label=com.docker.compose.oneoff=False) || return 1
+  # shellcheck disable=SC2086 # several IDs
+  [[ -z $ids ]] || docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{else}}-{{end}} {{.State.ExitCode}} {{.RestartCount}} {{.State.StartedAt}} {{.Config.Image}}' $ids
+}
+
+# Check that every container of every service is up, healthy and of the right image (with ID that of a release), and
+# that none has restarted since a moment, by default within the last STACK_WATCH_SECONDS; print what is wrong.
+services_are_healthy() { # [ID [SINCE]]
+  local rows name wanted since faults
+  rows=$(list_containers 2>/dev/null) || { echo "Docker does not list the containers" && return 1; }
+  since=${2:-$(($(date +%s) - $(watch_seconds)))}
+  faults=$(for name in "${INFRASTRUCTURE[@]}" "${APPS[@]}"; do
+    wanted=$([[ -z ${1-} ]] || release_image "$1" "$name")
+    # Of what belongs to no release, the image that the Compose files name.
+    [[ -n $wanted || (-z ${1-} && " ${APPS[*]} " == *" $name "*) ]] || wanted=$(service_column "$name" image)
+    service_faults "$name" "${wanted:--}" "$since" <<<"$rows" | sort -u
+  done)
+  printf '%s' "$faults"
+  [[ -z $faults ]]
+}
+
+# Print what is wrong with the containers of a service, a line for each, from the lines of list_containers.
+service_faults() { # SERVICE IMAGE|- SINCE
+  local name state health code restarts started image found=0 expected
+  expected=$(service_column "$1" replicas)
+  while read -r name state health code restarts started image; do
+    [[ $name == "$1" ]] || continue
+    found=$((found + 1))
+    if [[ $state == restarting ]] || ((restarts > 0 && $(unix_time "$started") >= $3)); then
+      # The same words in each moment of a crash loop.
+      echo "$1 does not stay up: it has restarted"
+    elif [[ $state == exited && $code == 0 && $(service_column "$1" restart) == no ]]; then
+      : # a job that is done
+    elif [[ $state != running ]]; then
+      echo "$1 is $state$([[ $state != exited ]] || echo " with exit code $code")"
+    elif [[ ! $health =~ ^(-|healthy)$ ]]; then
+      echo "$1 is $health"
+    elif [[ $2 != - && $image != "$2" ]]; then
+      echo "$1 runs $image"
     fi
-    state="" health=""
   done
-  return "$failed"
+  ((found > 0 || expected == 0)) || { echo "$1 has no container" && return; }
+  ((found >= expected)) || echo "$1 has $found of $expected containers"
+}
+
+watch_seconds() { setting STACK_WATCH_SECONDS 15; }
+
+# Print a time of Docker, such as 2026-11-24T02:15:00.123456789Z, in seconds since 1970.
+unix_time() { # TIME
+  local time=${1%%.*}
+  time=${time%Z}
+  date -u -d "${time/T/ }" +%s
 }
 
 # Check that a release is the one that should run, and healthy.
@@ -72,12 +109,23 @@ init_exit_meaning() { # CODE
   esac
 }
 
-# Replace the old containers by those of a release, wait until they are healthy and probe them; else set REASON.
+# Replace the old containers by those of a release, wait until they are healthy, probe them and watch them for a
+# while; else set REASON.
 start_release() { # ID
-  local unhealthy
-  write_file release.yml <"$STATE/$1.yml" || { REASON="release.yml cannot be written" && return 1; }
+  local started unhealthy began since
+  started=$(started_file "$1") || { REASON="a file that a service mounts cannot be read" && return 1; }
+  write_file release.yml <<<"$started" || { REASON="release.yml cannot be written" && return 1; }
   # Without init, which has just run: a second run would only prolong the time without an API.
-  compose_up "${APPS[@]}" || { REASON="its containers did not become healthy" && return 1; }
-  unhealthy=$(services_are_healthy "$1") || { REASON="not every service is healthy: ${unhealthy//$'\n'/; }" && return 1; }
-  probe "$1"
+  compose_up "${APPS[@]}" || {
+    unhealthy=$(services_are_healthy "$1") || true
+    REASON="its containers did not become healthy${unhealthy:+: ${unhealthy//$'\n'/; }}"
+    return 1
+  }
+  began=$SECONDS since=$(date +%s)
+  probe "$1" || return 1
+  # What dies again and again is up in between: what is up must stay so for a while.
+  until unhealthy=$(services_are_healthy "$1" "$since") && ((SECONDS - began >= $(watch_seconds))); do
+    [[ -z $unhealthy ]] || { REASON="not every service is healthy: ${unhealthy//$'\n'/; }" && return 1; }
+    sleep 1
+  done
 }

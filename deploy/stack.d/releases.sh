@@ -5,7 +5,7 @@
 resolve_release() { # [TAG]
   local name reference digest lines=""
   for name in "${RELEASED[@]}"; do
-    reference=$(awk -v name="$name" '$1 == name {print $2}' <<<"$SERVICE_IMAGES")
+    reference=$(service_column "$name" image)
     [[ -z ${1-} ]] || reference=$(repository_of "$reference"):$1
     digest=$(resolve_digest "$reference") ||
       { REASON="the registry does not give the image $reference" DETAIL=$digest && return 1; }
@@ -38,6 +38,7 @@ repository_of() { # REFERENCE
 
 # Print a line for each service of a release: name, image by digest, tag.
 release_images() { # ID
+  [[ -s $STATE/$1.yml ]] || return 0 # of an old release only the ID is left, in `blocked` and `history`
   awk '/^  [^ ]+:$/ {name = $1; sub(":", "", name)} /^    image: / {print name, $2, $4}' "$STATE/$1.yml"
 }
 

@@ -27,7 +27,7 @@ compose_files() {
   printf '%s' "${files%:release.yml}"
 }
 
-# Set PROJECT, INIT_SERVICE, SERVICE_IMAGES, ONE_SHOT_SERVICES and the lists of classify_services.
+# Set PROJECT, INIT_SERVICE, SERVICES and the lists of classify_services.
 read_settings() {
   local model
   if ! model=$(compose_base config 2>/dev/null); then # the model alone, without Compose's warnings
@@ -36,12 +36,26 @@ read_settings() {
   fi
   PROJECT=$(sed -n 's/^name: //p;/^name: /q' <<<"$model")
   INIT_SERVICE=$(setting STACK_INIT_SERVICE init)
-  # `config` prints a normal form: two spaces before a service, four before its image and restart policy.
-  SERVICE_IMAGES=$(awk '/^[^ ]/ {on = $1 == "services:"} on && /^  [^ ]/ {name = $1; sub(":", "", name)}
-    on && /^    image: / {print name, $2}' <<<"$model" | tr -d '"')
-  ONE_SHOT_SERVICES=$(awk '/^[^ ]/ {on = $1 == "services:"} on && /^  [^ ]/ {name = $1; sub(":", "", name)}
-    on && /^    restart: "no"/ {print name}' <<<"$model")
+  SERVICES=$(list_services <<<"$model")
   classify_services
+}
+
+# Print a line for each service of `docker compose config`: name, image (or -), replicas, restart policy (or -).
+list_services() {
+  # `config` prints a normal form: two spaces before a service, four before its keys.
+  tr -d '"' | awk '
+    function print_service() { if (name != "") print name, image, replicas, restart; name = "" }
+    /^[^ ]/ {print_service(); on = $1 == "services:"}
+    on && /^  [^ ]/ {print_service(); name = $1; sub(/:$/, "", name); image = restart = "-"; replicas = 1}
+    on && /^    [^ ]/ {section = $1}
+    on && /^    image: / {image = $2}
+    on && /^    restart: / {restart = $2}
+    on && (/^    scale: / || section == "deploy:" && /^      replicas: /) {replicas = $2}
+    END {print_service()}'
+}
+
+service_column() { # SERVICE image|replicas|restart
+  awk -v name="$1" -v column="$2" '$1 == name {print column == "image" ? $2 : column == "replicas" ? $3 : $4}' <<<"$SERVICES"
 }
 
 # Sort the services into RELEASED (their images make up a release), APPS (RELEASED without init) and
@@ -51,7 +65,7 @@ classify_services() {
   registry=$(setting REGISTRY "")
   services=$(setting STACK_SERVICES "")
   APPS=() INFRASTRUCTURE=() RELEASED=()
-  while read -r name image; do
+  while read -r name image _; do
     if [[ -n $services && " $services " == *" $name "* ]] ||
       [[ -z $services && -n $registry && $image == "$registry"/* ]]; then
       RELEASED+=("$name")
@@ -59,7 +73,7 @@ classify_services() {
     else
       INFRASTRUCTURE+=("$name")
     fi
-  done <<<"$SERVICE_IMAGES"
+  done <<<"$SERVICES"
   [[ " ${RELEASED[*]-} " == *" $INIT_SERVICE "* ]] ||
     die "$EXIT_USAGE" "the service $INIT_SERVICE has no image from REGISTRY (services that have: ${RELEASED[*]:-none}); set REGISTRY, STACK_SERVICES or STACK_INIT_SERVICE in .env"
   [[ ${#APPS[@]} -gt 0 ]] ||

@@ -8,8 +8,8 @@
 # ---------------  -----------------  -------------------  ---------------------------------------------------
 # ID.yml           resolve_release    release_images       a Compose file: `# release ID`, then for each service
 #                                                          `image: REPOSITORY@DIGEST # REFERENCE`
-# ../release.yml   start_release      Compose,             a copy of ID.yml: the release that should run
-#                                     started_release
+# ../release.yml   start_release      Compose,             ID.yml, and a label with a hash of what a service mounts:
+#                                     started_release      the release that should run
 # current          record_success     current_release      `ID CONFIGURATION`: the release last seen to work
 # previous         record_success     status, pruning      `ID`: the release that was current before
 # history          record_history     status, rollback     `TIME EVENT RESULT ID MESSAGE`; EVENT is deploy or
@@ -20,7 +20,8 @@
 # init-image       deploy_release     tool_image           the init image, by digest, that checks, probes and alerts
 # verified         verify_signatures  verify_signatures    `ID HASH`: the release passed the STACK_VERIFY of that hash
 # checked          check_environment  check_environment    a hash of .env, Compose files and secrets as last checked
-# open-alert       send_alert         send_alert, status   the last failure or rollback; absent after a recovery
+# open-alert       send_alert         send_alert, status   `CHANNELS MESSAGE` of the last failure or rollback, with
+#                                                          commas between channels, - for none; absent after a recovery
 # unsent-alerts    send_alert         send_unsent_alerts,  `webhook|telegram ALERT`: members of a JSON object,
 #                                     status               without its braces and without address and token
 # init.log         run_init           logs, send_alert     the output of the last run of init
@@ -46,14 +47,6 @@ started_release() { [[ ! -f release.yml ]] || sed -n 's/^# release //p' release.
 
 is_current() { # ID CONFIGURATION
   [[ -s $STATE/current && $(<"$STATE/current") == "$1 $2" ]]
-}
-
-# Print a hash of everything besides the images that a deploy brings: Compose files, .env and seeds.
-configuration_hash() {
-  {
-    compose_base config --hash '*'
-    if [[ -d seeds ]]; then find seeds -type f -exec sha256sum {} + | sort; fi
-  } | sha256sum | cut -c 1-12
 }
 
 # Print why the timer leaves a release alone; nothing if it does not.

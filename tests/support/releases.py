@@ -228,6 +228,7 @@ def server(folder: Path, registry: Registry, telegram: str) -> Iterator[Server]:
         "STACK_PROBE_URL": f"{found.address}/health",
         "STACK_WAIT_TIMEOUT": "300",
         "STACK_PROBE_TIMEOUT": "300",
+        "STACK_WATCH_SECONDS": "3",
         "STACK_MIN_FREE_MB": "100",
     }
     lines = "".join(f"{name}={value}\n" for name, value in settings.items())

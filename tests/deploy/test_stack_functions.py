@@ -1,0 +1,342 @@
+"""Functions of deploy/stack, each with its parts sourced, and with a `docker` of the test's own."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.docker import ROOT, Completed, run
+
+MODEL = """\
+name: shop
+services:
+  api:
+    configs:
+      - source: settings
+        target: /settings
+    image: registry.example/shop/api:latest
+    restart: unless-stopped
+    secrets:
+      - source: token
+    volumes:
+      - type: bind
+        source: {here}/etc
+        target: /etc/own
+        read_only: true
+        bind:
+          create_host_path: true
+      - type: bind
+        source: {here}/uploads
+        target: /uploads
+  init:
+    image: registry.example/shop/init:latest
+    restart: "no"
+    volumes:
+      - type: bind
+        source: {outside}
+        target: /versions
+        read_only: true
+  postgres:
+    image: postgres:16-alpine
+  worker:
+    deploy:
+      replicas: 2
+      resources:
+        limits:
+          memory: "1"
+    environment:
+      replicas: "7"
+    image: registry.example/shop/worker:latest
+    restart: always
+secrets:
+  token:
+    name: shop_token
+    file: {here}/secrets/token
+configs:
+  settings:
+    name: shop_settings
+    file: {here}/settings.toml
+"""
+"""The normal form of `docker compose config`."""
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    """Return a server's folder, with a `docker` that prints the model and nothing else."""
+    here, outside = tmp_path / "server", tmp_path / "versions"
+    for path in (here / "etc", here / "uploads", here / "secrets", here / "releases", outside):
+        path.mkdir(parents=True)
+    for path in ("etc/own.conf", "uploads/cat.jpg", "secrets/token", "settings.toml"):
+        (here / path).write_text("one", encoding="utf-8")
+    (outside / "r1.py").write_text("one", encoding="utf-8")
+    (here / ".env").write_text("COLOUR=red\nSTACK_KEEP=5\n", encoding="utf-8")
+    model = tmp_path / "model"
+    model.write_text(MODEL.format(here=here, outside=outside), encoding="utf-8")
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f'#!/bin/sh\n[ "$*" = "compose config" ] && cat {shlex.quote(str(model))}\nexit 0\n',
+        encoding="utf-8",
+    )
+    docker.chmod(0o755)
+    return here
+
+
+def call(folder: Path, function: str, *parts: str, given: str = "") -> Completed:
+    """Run a function of deploy/stack in a folder; `given` is its standard input."""
+    sources = " ".join(f"source {ROOT}/deploy/stack.d/{name}.sh;" for name in parts)
+    script = f"set -Eeuo pipefail; STATE=releases INIT_SERVICE=init; {sources} {function}"
+    path = f"{folder.parent}:/usr/bin:/bin"
+    (folder.parent / "given").write_text(given, encoding="utf-8")
+    return run("bash", "-c", f"{script} <{folder.parent}/given", cwd=folder, PATH=path)
+
+
+def services(folder: Path) -> str:
+    return call(
+        folder,
+        "list_services",
+        "settings",
+        given=MODEL.format(here=folder, outside=folder.parent / "versions"),
+    ).stdout
+
+
+def test_services_and_their_replicas(folder: Path) -> None:
+    """A key of the same name elsewhere is none."""
+    assert services(folder).splitlines() == [
+        "api registry.example/shop/api:latest 1 unless-stopped",
+        "init registry.example/shop/init:latest 1 no",
+        "postgres postgres:16-alpine 1 -",
+        "worker registry.example/shop/worker:latest 2 always",
+    ]
+
+
+def container(
+    name: str = "worker",
+    state: str = "running",
+    health: str = "-",
+    *,
+    code: int = 0,
+    restarts: int = 0,
+    ago: float = 3600,
+    image: str = "new",
+) -> str:
+    """Return a line of `list_containers`."""
+    started = (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%S.123456789Z")
+    return f"{name} {state} {health} {code} {restarts} {started} {image}"
+
+
+RESTARTED = "worker does not stay up: it has restarted"
+
+
+@pytest.mark.parametrize(
+    ("rows", "faults"),
+    [
+        ([container(), container(health="healthy")], []),
+        ([container(restarts=9, ago=60), container()], []),
+        ([], ["worker has no container"]),
+        ([container()], ["worker has 1 of 2 containers"]),
+        ([container(), container(state="exited", code=3)], ["worker is exited with exit code 3"]),
+        ([container(), container(state="exited")], ["worker is exited with exit code 0"]),
+        ([container(), container(restarts=1, ago=2)], [RESTARTED]),
+        ([container(), container(state="restarting", restarts=1)], [RESTARTED]),
+        ([container(), container(health="unhealthy")], ["worker is unhealthy"]),
+        ([container(), container(state="paused")], ["worker is paused"]),
+        ([container(), container(image="old")], ["worker runs old"]),
+    ],
+)
+def test_what_is_wrong_with_a_service(folder: Path, rows: list[str], faults: list[str]) -> None:
+    """Every replica is up, of the right image, and has not restarted a moment ago."""
+    since = int((datetime.now(UTC) - timedelta(seconds=15)).timestamp())
+    function = f"SERVICES={shlex.quote(services(folder))}; service_faults worker new {since}"
+    given = "".join(f"{row}\n" for row in [container("postgres", "dead"), *rows])
+    found = call(folder, function, "settings", "compose", given=given)
+    assert found.stdout.splitlines() == faults, found.stderr
+
+
+def test_a_job_that_is_done_is_well(folder: Path) -> None:
+    """Restart policy "no" and exit code 0."""
+    function = f"SERVICES={shlex.quote(services(folder))}; service_faults init - 0"
+    for code, faults in ((0, []), (1, ["init is exited with exit code 1"])):
+        given = f"{container('init', 'exited', code=code)}\n"
+        found = call(folder, function, "settings", "compose", given=given)
+        assert found.stdout.splitlines() == faults, found.stderr
+
+
+def configuration(folder: Path) -> str:
+    function = f"SERVICES={shlex.quote(services(folder))}; configuration_hash"
+    found = call(folder, function, "settings", "compose", "configuration")
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["etc/own.conf", "secrets/token", "settings.toml", ".env", "seeds/t.json", "../versions/r1.py"],
+)
+def test_what_compose_uses_is_a_part_of_the_configuration(folder: Path, path: str) -> None:
+    """Configs, secrets, read-only mounts, variables, and seeds behind a link."""
+    target = folder.parent / "elsewhere"
+    target.mkdir()
+    (target / "t.json").write_text("one", encoding="utf-8")
+    (folder / "seeds").symlink_to(target)
+    before = configuration(folder)
+    assert configuration(folder) == before
+    (folder / path).write_text("COLOUR=blue\n", encoding="utf-8")
+    assert configuration(folder) != before
+
+
+@pytest.mark.parametrize("path", ["uploads/cat.jpg", "releases/current", "backups/1.dump"])
+def test_data_is_no_part_of_the_configuration(folder: Path, path: str) -> None:
+    """What a service can write, and what the script itself writes."""
+    before = configuration(folder)
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_text("two", encoding="utf-8")
+    (folder / ".env").write_text("# a comment\nCOLOUR=red\nSTACK_KEEP=6\n", encoding="utf-8")
+    assert configuration(folder) == before
+
+
+def test_a_changed_file_replaces_the_containers_that_mount_it(folder: Path) -> None:
+    """By a label in the Compose file of the release, for each service by itself."""
+    release = (
+        "# release 0123\nservices:\n  api:\n    image: a@sha256:1 # a:latest\n"
+        "  init:\n    image: i@sha256:1 # i:latest\n  worker:\n    image: w@sha256:1 # w:latest\n"
+    )
+    (folder / "releases" / "0123.yml").write_text(release, encoding="utf-8")
+
+    def started() -> list[str]:
+        found = call(folder, "started_file 0123", "settings", "compose", "configuration")
+        lines = found.stdout.splitlines()
+        assert [line for line in lines if "labels" not in line] == release.splitlines()
+        assert [lines[n - 1] for n, line in enumerate(lines) if "labels" in line] == ["  api:"]
+        return re.findall(r"stack.mounts: \"(\w{12})\"", found.stdout)
+
+    before = started()
+    assert started() == before
+    (folder / "settings.toml").write_text("two", encoding="utf-8")
+    assert started() != before
+
+
+@pytest.mark.parametrize(
+    ("given", "login"),
+    [
+        ({"POSTGRES_USER": "app", "POSTGRES_PASSWORD": "p w"}, "app app p w"),
+        ({"POSTGRES_USER": "app", "POSTGRES_DB": "shop"}, "app shop "),
+        ({"POSTGRES_PASSWORD_FILE": "secret"}, "postgres postgres in a file"),
+        ({"POSTGRES_USER_FILE": "secret"}, "in a file in a file "),
+        ({"POSTGRES_DB_FILE": "secret"}, "postgres in a file "),
+    ],
+)
+def test_the_dump_logs_in_as_the_image_does(
+    tmp_path: Path, given: dict[str, str], login: str
+) -> None:
+    """POSTGRES_USER is postgres by default, POSTGRES_DB is the user's name, and each can be in a file."""
+    (tmp_path / "secret").write_text("in a file\n", encoding="utf-8")
+    program = tmp_path / "pg_dump"
+    program.write_text('#!/bin/sh\necho "${3#*=} ${4#*=} $PGPASSWORD"\n', encoding="utf-8")
+    program.chmod(0o755)
+    script = f'source {ROOT}/deploy/stack.d/backup.sh; sh -c "$DUMP"'
+    found = run("bash", "-c", script, cwd=tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin", **given)
+    assert found.stdout == f"{login}\n", found.stderr
+
+
+def test_a_secret_that_cannot_be_read_ends_the_dump(tmp_path: Path) -> None:
+    """With the reason; a dump of another database is none."""
+    script = f'source {ROOT}/deploy/stack.d/backup.sh; sh -c "$DUMP"'
+    found = run("bash", "-c", script, cwd=tmp_path, POSTGRES_USER_FILE="nowhere")
+    assert found.returncode != 0
+    assert "nowhere" in found.stderr
+
+
+STATUS_DOCKER = """#!/bin/sh
+case "$1 $2" in
+  "version --format") echo 28.0 ;;
+  "compose config")
+    printf 'name: shop\\nservices:\\n'
+    printf '  api:\\n    image: r.example/api\\n  init:\\n    image: r.example/init\\n' ;;
+esac
+"""
+
+
+def status(folder: Path, **files: str) -> Completed:
+    """Run `./stack status` in a folder whose state is these files."""
+    (folder / "releases").mkdir()
+    (folder / "stack").write_bytes((ROOT / "deploy" / "stack").read_bytes())
+    (folder / "compose.yml").touch()
+    (folder / "release.yml").touch()
+    (folder / ".env").write_text("REGISTRY=r.example\n", encoding="utf-8")
+    for name, text in files.items():
+        (folder / "releases" / name.replace("_", "-")).write_text(text, encoding="utf-8")
+    docker = folder / "docker"
+    docker.write_text(STATUS_DOCKER, encoding="utf-8")
+    docker.chmod(0o755)
+    return run("bash", str(folder / "stack"), "status", cwd=folder, PATH=f"{folder}:/usr/bin:/bin")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"current": "0123456789ab c0ffee\n", "previous": "ba9876543210\n"},
+        {"blocked": "ba9876543210 - 2026-11-24T02:15:00Z its init failed\n", "history": ""},
+    ],
+    ids=["nothing", "files-of-releases-are-gone", "blocked-and-removed"],
+)
+def test_the_status_has_no_internal_errors(tmp_path: Path, files: dict[str, str]) -> None:
+    """Whatever is missing in releases/; the API has no container, so the exit code is 2."""
+    done = status(tmp_path, **files)
+    assert done.stderr == ""
+    assert done.returncode == 2
+    assert "api has no container" in done.stdout
+    for release in re.findall(r"[0-9a-f]{12}", "".join(files.values())):
+        assert release in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (
+            {"open_alert": "- init failed\n"},
+            "nobody was told, no alert channel was configured",
+        ),
+        ({"open_alert": "webhook,telegram init failed\n"}, "sent by webhook and telegram"),
+        (
+            {"open_alert": "webhook,telegram init failed\n", "unsent_alerts": "telegram {}\n"},
+            "sent by webhook, not sent yet by telegram",
+        ),
+    ],
+)
+def test_the_status_says_who_was_told(tmp_path: Path, files: dict[str, str], words: str) -> None:
+    """Nobody, those whose receiver has it, or those whose receiver has not."""
+    done = status(tmp_path, **files)
+    assert f"the last failure that no success has followed ({words}): init failed" in done.stdout
+
+
+def test_a_failure_without_a_channel_is_told_when_there_is_one(folder: Path) -> None:
+    """It is not taken for told."""
+    function = (
+        "INIT_RAN=; send_alert failure 'init failed'; cat releases/{open-alert,unsent-alerts}"
+    )
+    parts = ("state", "messages", "settings", "tool", "alerts")
+    assert call(folder, function, *parts).stdout == "- init failed\n"
+    (folder / "secrets" / "alert_webhook").write_text("http://127.0.0.1:9/x", encoding="utf-8")
+    found = call(folder, function, *parts).stdout
+    assert found.startswith("webhook init failed\nwebhook ")
+
+
+@pytest.mark.parametrize(("second", "code"), [("", 0), (RESTARTED, 1)])
+def test_a_release_must_stay_up_for_a_while(folder: Path, second: str, code: int) -> None:
+    """What is up after the start, and restarts a second later, is a release that has failed."""
+    (folder / "releases" / "0123.yml").write_text("# release 0123\nservices:\n", encoding="utf-8")
+    fakes = (
+        "compose_up() { :; }; probe() { :; }; APPS=(worker); STACK_WATCH_SECONDS=2;"
+        " services_are_healthy() { echo look >>looks; [[ $(wc -l <looks) -lt 2 ]] ||"
+        f" {{ echo -n '{second}'; [[ -z '{second}' ]]; }}; }};"
+    )
+    function = f'{fakes} start_release 0123 || {{ echo "$REASON"; exit 1; }}'
+    done = call(folder, function, "state", "settings", "compose", "configuration", given="")
+    assert done.returncode == code, done.stderr
+    assert second in done.stdout
+    assert len((folder / "looks").read_text().splitlines()) >= 2
