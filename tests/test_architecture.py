@@ -22,6 +22,7 @@ LAYERS = {
             "exact_json",
             "hashing",
             "header",
+            "http_transport",
             "json_pointer",
             "masking",
             "proxy",

@@ -58,7 +58,7 @@ def _check_health(client: httpx.Client, path: str) -> None:
     """
     try:
         answer = client.get(path, timeout=HEALTH_TIMEOUT_SECONDS)
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         way = describe_route(client.base_url)
         raise NotYetError(f"{type(error).__name__}: {error}{way}") from None
     if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:

@@ -21,7 +21,7 @@ from compose_init.errors import NotReadyError, SettingsError
 from compose_init.logs import event
 from compose_init.settings import Api
 from compose_seeder.http_client.auth import BearerToken, ClientCredentials, OAuthClient
-from compose_seeder.proxy import direct_to_loopback
+from compose_seeder.http_transport import Transport
 
 GRACE_SECONDS = 5.0
 """Time that a temporary API has to end after SIGTERM, before SIGKILL; Docker gives us ten seconds in all."""
@@ -32,8 +32,8 @@ SHOWN_LINES = 20
 REQUEST_TIMEOUT_SECONDS = 30
 """Time that the API has to answer one request."""
 
-MAX_CONNECTIONS = 100
-"""As many as a dataset may have requests at once, so that no request needs a new connection."""
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+"""As many connections as a dataset may have requests at once, so that no request needs a new connection."""
 
 READER_TIMEOUT_SECONDS = 1
 """Time for the last lines of an ended process to arrive."""
@@ -68,11 +68,7 @@ def open_api(api: Api, file_values: Mapping[str, str], timeout: float) -> Iterat
         headers=dict(api.headers),
         auth=_auth(api),
         timeout=REQUEST_TIMEOUT_SECONDS,
-        trust_env=not api.command,
-        mounts=direct_to_loopback(api.base_url),
-        limits=httpx.Limits(
-            max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
-        ),
+        transport=Transport(LIMITS),
     ) as client:
         if not api.command:
             wait_for_api(client, api.health_path, timeout)

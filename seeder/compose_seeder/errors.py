@@ -8,6 +8,7 @@
     │   ├── RecordError         65  records of a seed file are wrong
     │   └── RefusedError        76  a target refused records, or on_drift = "fail" met drift
     ├── CredentialsError        77  the database or the API refused the credentials
+    ├── SurroundingsError       78  a variable about proxies or certificates is wrong
     ├── TimeLimitError          78  a time limit of the role or the database ended a statement
     └── InterruptedTargetError  75  a target went away half-way: run again
 
@@ -64,6 +65,12 @@ class CredentialsError(SeedError):
     """A target refused the credentials."""
 
     exit_code = os.EX_NOPERM
+
+
+class SurroundingsError(SeedError):
+    """A variable of the environment about proxies or certificates is wrong."""
+
+    exit_code = os.EX_CONFIG
 
 
 class TimeLimitError(SeedError):

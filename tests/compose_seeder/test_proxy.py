@@ -1,11 +1,11 @@
-"""The proxy that a message names: of the environment, and only where it is asked."""
+"""The proxy that a request goes through: of the environment, and only where it is asked."""
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
-from compose_seeder.proxy import describe_proxy, describe_route, direct_to_loopback
+from compose_seeder.errors import SurroundingsError
+from compose_seeder.proxy import describe_route, find_proxy
 
 
 @pytest.fixture(autouse=True)
@@ -23,26 +23,70 @@ def test_it_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> No
     assert "hunter2" not in said
     assert describe_route("https://api:8000/things") == ""
     monkeypatch.setenv("all_proxy", "squid:1080")
-    assert "http://squid:1080, which ALL_PROXY names" in describe_proxy("https://api/things")
+    assert "http://squid:1080, which ALL_PROXY names" in describe_route("https://api/things")
 
 
-def test_it_is_not_named_where_it_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NO_PROXY, and loopback for clients that ask it directly."""
+NO_PROXY = (
+    "localhost, api:8001,.internal,*.corp db.example,10.0.0.0/8,192.168.1.7,1.2.3.4:80,"
+    "::1/128,[fd00::]/8,[fe80::1]:9,fd12::5,http://web.example,Upper,bad/33,::1/999,:,*."
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "direct"),
+    [
+        ("http://api:8001", True),
+        ("http://api:8002", False),
+        ("http://a.internal", True),
+        ("http://notinternal", False),
+        ("http://a.corp", True),
+        ("http://db.example", True),
+        ("http://replica.db.example:5000", True),
+        ("http://10.9.8.7:8000", True),
+        ("http://11.9.8.7", False),
+        ("http://192.168.1.7", True),
+        ("http://192.168.1.70", False),
+        ("http://1.2.3.4", True),
+        ("http://1.2.3.4:81", False),
+        ("http://[fdff::7]:8000", True),
+        ("http://[fe80::1]:9", True),
+        ("http://[fe80::1]:10", False),
+        ("http://[fd12::5]", True),
+        ("http://web.example", True),
+        ("http://upper", True),
+        ("http://elsewhere", False),
+        ("http://[2001:db8::1]", False),
+    ],
+)
+def test_hosts_and_networks_in_no_proxy(
+    monkeypatch: pytest.MonkeyPatch, url: str, direct: bool
+) -> None:
+    """As curl, Go and Docker read it; what is none of these forms excludes nothing."""
     monkeypatch.setenv("http_proxy", "http://squid:3128")
-    monkeypatch.setenv("no_proxy", "api,.internal")
-    assert describe_route("http://api:8000") == ""
-    assert describe_route("http://a.internal") == ""
-    assert describe_route("http://127.0.0.1:8000") == ""
-    assert describe_proxy("http://127.0.0.1:8000") != ""
+    monkeypatch.setenv("no_proxy", NO_PROXY)
+    assert (find_proxy(url) is None) == direct
+    monkeypatch.setenv("no_proxy", "*")
+    assert find_proxy(url) is None
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "[::1]"])
+LOOPBACK = ("127.0.0.1", "127.1", "localhost", "LOCALHOST.", "api.localhost", "0.0.0.0", "[::1]")  # noqa: S104
+
+
+@pytest.mark.parametrize("host", [*LOOPBACK, "[::ffff:127.0.0.1]", "[::]", "ip6-localhost"])
 def test_loopback_is_asked_directly(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    """Whatever the environment says."""
+    """Whatever the environment says, and however it is written."""
     monkeypatch.setenv("http_proxy", "http://squid:3128")
-    url = f"http://{host}:8000"
-    with httpx.Client(mounts=direct_to_loopback(url)) as client:
-        assert client._transport_for_url(httpx.URL(url)) is client._transport
-        elsewhere = httpx.URL("http://api:8000")
-        assert client._transport_for_url(elsewhere) is not client._transport
-    assert direct_to_loopback("http://api:8000") == {}
+    assert find_proxy(f"http://{host}:8000") is None
+    assert find_proxy("http://128.0.0.1:8000") is not None
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://127.0.0.1:1080", "http://squid:port", "http://:3128", "http://[::1"]
+)
+def test_a_proxy_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """The variable is named, where a request needs it."""
+    monkeypatch.setenv("https_proxy", proxy)
+    assert find_proxy("http://api") is None
+    with pytest.raises(SurroundingsError, match="HTTPS_PROXY"):
+        find_proxy("https://api")
+    assert describe_route("https://api") == ""

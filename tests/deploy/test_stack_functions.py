@@ -68,10 +68,10 @@ configs:
 def _folder(tmp_path: Path) -> Path:
     """Return a server's folder, with a `docker` that prints the model and nothing else."""
     here, outside = tmp_path / "server", tmp_path / "versions"
-    for path in (here / "etc", here / "uploads", here / "secrets", here / "releases", outside):
-        path.mkdir(parents=True)
-    for path in ("etc/own.conf", "uploads/cat.jpg", "secrets/token", "settings.toml"):
-        (here / path).write_text("one", encoding="utf-8")
+    for made in (here / "etc", here / "uploads", here / "secrets", here / "releases", outside):
+        made.mkdir(parents=True)
+    for name in ("etc/own.conf", "uploads/cat.jpg", "secrets/token", "settings.toml"):
+        (here / name).write_text("one", encoding="utf-8")
     (outside / "r1.py").write_text("one", encoding="utf-8")
     (here / ".env").write_text("COLOUR=red\nSTACK_KEEP=5\n", encoding="utf-8")
     model = tmp_path / "model"
@@ -238,7 +238,10 @@ def test_the_dump_logs_in_as_the_image_does(
     program.write_text('#!/bin/sh\necho "${3#*=} ${4#*=} $PGPASSWORD"\n', encoding="utf-8")
     program.chmod(0o755)
     script = f'source {ROOT}/deploy/stack.d/backup.sh; sh -c "$DUMP"'
-    found = run("bash", "-c", script, cwd=tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin", **given)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", **given}
+    found = run(
+        "env", *(f"{k}={v}" for k, v in environment.items()), "bash", "-c", script, cwd=tmp_path
+    )
     assert found.stdout == f"{login}\n", found.stderr
 
 

@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from compose_init.errors import NotReadyError, SettingsError
+from compose_seeder.errors import SurroundingsError
+from compose_seeder.http_transport import Transport
+from compose_seeder.proxy import describe_route
 
 EVENTS = {
     "failure": "a deploy has failed",
@@ -37,6 +40,14 @@ FIRST_PAUSE_SECONDS = 1.0
 
 REQUEST_TIMEOUT_SECONDS = 10
 
+NOT_SENT_ERRORS = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+"""What httpx raises before the receiver has seen anything of an alert."""
+
 
 def send(text: str) -> list[str]:
     """Send an alert; return the channels that it was sent to.
@@ -52,13 +63,15 @@ def send(text: str) -> list[str]:
     """
     alert = _read(text)
     failed, sent = [], []
-    with httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS) as client:
+    with httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, transport=Transport()) as client:
         for channel, (url, body) in _channels(alert).items():
             try:
                 fault = _post(client, url, body)
             except httpx.InvalidURL:
                 fault = "its address is invalid"
-            except httpx.TransportError as error:
+            except SurroundingsError as error:
+                fault = str(error)
+            except httpx.RequestError as error:
                 # The alert may have arrived, and deploy/stack sends a failed alert again with every run.
                 sent.append(f"{channel}, which has not answered ({type(error).__name__})")
                 continue
@@ -148,17 +161,24 @@ def _post(client: httpx.Client, url: str, body: Mapping[str, Any]) -> str:
             time.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
         try:
             answer = client.post(url, json=body)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
-            fault = f"no connection ({error})"
+        except NOT_SENT_ERRORS as error:
+            fault = f"no connection ({error}){describe_route(_origin(url))}"
         else:
             if answer.is_success:
                 return ""
-            fault = f"answers {answer.status_code}"
+            fault = f"answers {answer.status_code}{_describe_redirect(answer)}"
             if (
                 answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR
             ):  # a repeated request would fail too
                 break
     return fault
+
+
+def _describe_redirect(answer: httpx.Response) -> str:
+    """Return where a redirect leads, without the path: it may be as secret as the address."""
+    if answer.next_request is None:
+        return ""
+    return f" and redirects to {_origin(str(answer.next_request.url))}; name the address that it leads to"
 
 
 def _origin(url: str) -> str:

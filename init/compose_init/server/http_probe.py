@@ -12,7 +12,8 @@ from compose_init.errors import NotYetError, SettingsError
 from compose_init.settings.field_types import is_web_address
 from compose_init.wait import poll_until
 from compose_seeder.http_client.redact import describe_redirect
-from compose_seeder.proxy import describe_route, direct_to_loopback
+from compose_seeder.http_transport import Transport
+from compose_seeder.proxy import describe_route
 
 SHOWN_CHARACTERS = 200
 """How much of an answer a message quotes."""
@@ -36,7 +37,7 @@ def probe(url: str, timeout: float, version: str | None = None) -> str:
         raise SettingsError("the address must look like http://127.0.0.1:8000/health")
     place = _describe(url)
     began = time.monotonic()
-    with httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, mounts=direct_to_loopback(url)) as client:
+    with httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, transport=Transport()) as client:
         found = poll_until(
             lambda: _ask(client, url, version),
             what=place,
@@ -61,7 +62,7 @@ def _ask(client: httpx.Client, url: str, version: str | None) -> str:
     """
     try:
         answer = client.get(url)
-    except (httpx.TransportError, httpx.InvalidURL) as error:
+    except (httpx.RequestError, httpx.InvalidURL) as error:
         raise NotYetError(f"{type(error).__name__}: {error}{describe_route(url)}") from None
     if not answer.is_success:
         quoted = " ".join(answer.text.split())[:SHOWN_CHARACTERS]

@@ -21,9 +21,14 @@ from msgspec import DecodeError
 from compose_seeder.errors import CredentialsError, quote
 from compose_seeder.exact_json import decode
 from compose_seeder.header import fits_header
-from compose_seeder.http_client.redact import ANSWER_CHARACTERS, secrets_in_headers
+from compose_seeder.http_client.redact import (
+    ANSWER_CHARACTERS,
+    describe_redirect,
+    secrets_in_headers,
+)
+from compose_seeder.http_transport import Transport
 from compose_seeder.masking import SecretMask
-from compose_seeder.proxy import describe_proxy
+from compose_seeder.proxy import describe_route
 from compose_seeder.safe_url import SafeUrl
 from compose_seeder.sources.variables import VariableFileError, read_value_file
 
@@ -130,12 +135,12 @@ class ClientCredentials(httpx.Auth):
         asked = self._clock()
         try:
             # A client of its own: the API's headers are not for the token server.
-            with httpx.Client(timeout=TIMEOUT_SECONDS) as http:
+            with httpx.Client(timeout=TIMEOUT_SECONDS, transport=Transport()) as http:
                 answer = self._ask(http)
         except httpx.RequestError as error:
             raise httpx.ConnectError(
                 f"no token from {self._server}: {error or type(error).__name__}"
-                f"{describe_proxy(self._client.token_url)}"
+                f"{describe_route(self._client.token_url)}"
             ) from None
         if answer.status_code in REFUSED_STATUSES:
             raise CredentialsError(
@@ -165,10 +170,12 @@ class ClientCredentials(httpx.Auth):
             document = None
         if not isinstance(document, dict) or not isinstance(document.get("access_token"), str):
             # Not quoted where it is a success: it may hold a token all the same.
-            found = "no access_token" if answer.is_success else self._describe_answer(answer)
-            raise CredentialsError(
-                f"{self._server} answered with {found}; check API_OAUTH_TOKEN_URL"
-            )
+            found = f"{self._server} answered with no access_token"
+            if not answer.is_success:
+                found = self._describe_answer(answer)
+            if redirect := describe_redirect(answer):
+                found += f" and {redirect}"
+            raise CredentialsError(f"{found}; check API_OAUTH_TOKEN_URL")
         kind = document.get("token_type", "Bearer")
         if str(kind).lower() != "bearer":
             raise CredentialsError(

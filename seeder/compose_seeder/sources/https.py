@@ -87,9 +87,11 @@ class WebFile:
     def _response(self, method: str) -> Iterator[httpx.Response]:
         import httpx  # noqa: PLC0415 - for the fast path
 
+        from compose_seeder.http_transport import Transport  # noqa: PLC0415 - for the fast path
+
         headers = self._headers()
         try:
-            with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
+            with httpx.Client(timeout=TIMEOUT_SECONDS, transport=Transport()) as client:
                 request = client.build_request(method, self.url.full, headers=headers)
                 response = self._follow_redirects(client, request)
                 try:
@@ -97,11 +99,11 @@ class WebFile:
                 finally:
                     response.close()
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            # OSError: of SSL_CERT_FILE; UnicodeError: a redirect to an impossible host name.
+            # OSError: of the temporary file; UnicodeError: a redirect to an impossible host name.
             reason = str(error) or type(error).__name__
-            from compose_seeder.proxy import describe_proxy  # noqa: PLC0415 - for the fast path
+            from compose_seeder.proxy import describe_route  # noqa: PLC0415 - for the fast path
 
-            way = describe_proxy(self.url.full)
+            way = describe_route(self.url.full)
             raise SourceError(f"{self} cannot be read: {reason}{way}") from None
 
     def _headers(self) -> dict[str, str]:

@@ -73,6 +73,39 @@ def test_an_address_that_cannot_be_reached(webhook: str) -> None:
     assert "secret" not in str(caught.value).replace("://secret", "")
 
 
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("http://127.0.0.1:9", "no connection .*through the proxy http://127.0.0.1:9"),
+        ("socks5://127.0.0.1:9", "HTTPS_PROXY names .*SOCKS"),
+        ("{refusing}", "no connection .*through the proxy"),
+    ],
+)
+def test_a_proxy_that_does_not_help(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, words: str
+) -> None:
+    """Nobody was told, and the proxy is named; the other channel is told all the same."""
+    monkeypatch.setattr("compose_init.server.alert.FIRST_PAUSE_SECONDS", 0)
+    with answering(lambda _: (200, {})) as server, answering(lambda _: (200, {})) as refusing:
+        monkeypatch.setenv("https_proxy", proxy.format(refusing=refusing.base))
+        telegram = {"api": server.base, "token": "12:ab", "chat": "42"}
+        with pytest.raises(NotReadyError, match=words):
+            send(alert(webhook="https://hooks.invalid/secret", telegram=telegram))
+    assert server.paths == ["/bot12:ab/sendMessage"]
+
+
+def test_a_redirect_is_no_success() -> None:
+    """Where it leads is said, without the path, which may be a secret too."""
+    with (
+        answering(lambda _: (302, {})) as server,
+        pytest.raises(
+            NotReadyError, match=r"answers 302 and redirects to http://127\.0\.0\.1;"
+        ) as said,
+    ):
+        send(alert(webhook=server.url))
+    assert "elsewhere" not in str(said.value)
+
+
 def test_a_channel_that_does_not_answer_counts_as_told() -> None:
     """The alert may have arrived; the output says that there was no answer."""
     with socket.create_server(("127.0.0.1", 0)) as listening:

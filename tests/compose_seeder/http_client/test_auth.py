@@ -69,6 +69,8 @@ def serving(server: Server) -> Iterator[None]:
             status, document = server.answer(self.headers, dict(parse_qsl(body)))
             data = json.dumps(document).encode()
             self.send_response(status)
+            if status == 307:
+                self.send_header("Location", "/oauth2/token?secret")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -200,6 +202,17 @@ def test_a_token_server_that_is_away(
     assert len(tokens.forms) == 4
     assert '"Authorization": "***"' in str(raised.value), "nor as HTTP Basic has it"
     assert api.requests == []
+
+
+def test_a_token_server_that_redirects(
+    through: Through, client: httpx.Client, tokens: Server
+) -> None:
+    """The address that it leads to is named: a form with a secret follows no redirect."""
+    tokens.status = 307
+    client.auth = credentials(tokens)
+    with pytest.raises(CredentialsError, match=r"/oauth2/token; check API_OAUTH_TOKEN") as raised:
+        through.run()
+    assert "?secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

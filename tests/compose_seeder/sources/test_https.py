@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from compose_seeder.errors import ManifestError, SourceError
+from compose_seeder.errors import ManifestError, SourceError, SurroundingsError
 from compose_seeder.manifest.parse import load
 from compose_seeder.sources import Sources
 from tests.support.https_server import CERTIFICATE, Web, serving
@@ -158,7 +158,7 @@ def test_a_redirect_to_no_host(web: Web) -> None:
 
 
 def test_certificates_that_are_not_there(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SSL_CERT_FILE is read by httpx."""
+    """SSL_CERT_FILE is wrong, and not the source."""
     monkeypatch.setenv("SSL_CERT_FILE", "/none.pem")
-    with pytest.raises(SourceError, match="cannot be read"):
+    with pytest.raises(SurroundingsError, match="SSL_CERT_FILE"):
         Sources().file(f"{web.address}/a.json").open()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+
 import obstore
 import pytest
 from obstore import exceptions
 
-from compose_seeder.errors import SourceError
-from compose_seeder.sources import Sources
+from compose_seeder.errors import SourceError, SurroundingsError
+from compose_seeder.sources import Sources, object_store
 from tests.support.errors import subclasses
+from tests.support.http_answers import answering
 
 OBSTORE_ERRORS = sorted(
     (error for error in vars(exceptions).values() if isinstance(error, type)),
@@ -94,6 +97,55 @@ def test_a_403_is_a_status(monkeypatch: pytest.MonkeyPatch, text: str, is_refuse
     with pytest.raises(SourceError) as raised:
         Sources({}).file("s3://bucket/a.json").fingerprint()
     assert ("refused the credentials" in str(raised.value)) is is_refused
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "location"),
+    [
+        ("AWS_ENDPOINT_URL", "s3://bucket/a.json"),
+        ("GOOGLE_BASE_URL", "gs://bucket/a.json"),
+        ("AZURE_STORAGE_ENDPOINT", "az://bucket/a.json"),
+    ],
+)
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "minio:9000", "http://", "http://a b", "x://y"])
+def test_an_address_that_is_none(variable: str, location: str, address: str) -> None:
+    """The variable is named; obstore panics on such an address."""
+    source = Sources({**KEYS, variable: address}).file(location)
+    with pytest.raises(SurroundingsError, match=f"^{variable} must look like http://"):
+        source.fingerprint()
+
+
+@pytest.mark.parametrize("settings", [KEYS, {}], ids=["with-credentials", "without"])
+def test_a_store_that_never_answers(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]
+) -> None:
+    """It is given up within seconds, and so is a metadata service that shall give credentials."""
+    monkeypatch.setattr(object_store, "ANSWER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", address)
+        source = Sources({**settings, "AWS_ENDPOINT_URL": address}).file("s3://bucket/a.json")
+        with pytest.raises(SourceError, match=r"cannot be read: no answer within 0\.5 s") as raised:
+            source.open()
+    assert ("no credentials are set" in str(raised.value)) == (not settings)
+
+
+@pytest.mark.parametrize("no_proxy", ["", "elsewhere,::1/128"])
+def test_a_store_on_loopback_is_asked_directly(
+    monkeypatch: pytest.MonkeyPatch, no_proxy: str
+) -> None:
+    """Whatever proxy the environment names."""
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", no_proxy)
+    with answering(lambda _: (404, {})) as server:
+        settings = {**KEYS, "AWS_ENDPOINT_URL": server.base}
+        with pytest.raises(SourceError, match="there is no such object"):
+            Sources(settings).file("s3://bucket/a.json").open()
+    assert server.paths == ["/bucket/a.json"]
 
 
 GOOGLE_KEY = '{"disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}'

@@ -1,0 +1,96 @@
+"""The transport of every HTTP client: its route, its certificates, and an end to every answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from compose_seeder import http_transport
+from compose_seeder.errors import SurroundingsError
+from compose_seeder.http_transport import Transport
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4000\r\n\r\n"
+
+
+@contextmanager
+def dripping(pieces: bytes, pause: float) -> Iterator[str]:
+    """Yield the address of a server that sends one byte after the other, and then again the last."""
+    over = threading.Event()
+
+    def serve(line: socket.socket) -> None:
+        with line, suppress(OSError):
+            line.recv(65536)
+            for number in range(100_000):
+                line.sendall(pieces[min(number, len(pieces) - 1)].to_bytes())
+                if over.wait(pause):
+                    return
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        over.set()
+
+
+@pytest.mark.parametrize("pieces", [HEAD + b" ", b"HTTP/1.1 200 OK\r\nX: x"], ids=["body", "head"])
+def test_an_answer_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch, pieces: bytes) -> None:
+    """In its body and in its headers, though each read gets a byte in time."""
+    monkeypatch.setattr(http_transport, "ANSWER_SECONDS", 0.5)
+    began = time.monotonic()
+    with (
+        dripping(pieces, 0.01) as url,
+        httpx.Client(transport=Transport(), timeout=30) as client,
+        pytest.raises(httpx.ReadTimeout, match="the answer is too slow"),
+    ):
+        client.get(url)
+    assert time.monotonic() - began < 10
+
+
+def test_an_answer_that_flows_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long list is no dripping one."""
+    monkeypatch.setattr(http_transport, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(http_transport, "BYTES_PER_SECOND", 50)
+    with (
+        dripping(HEAD.replace(b"4000", b"100") + b" ", 0.002) as url,
+        httpx.Client(transport=Transport()) as client,
+    ):
+        assert client.get(url).text == " " * 100
+
+
+def test_each_host_has_its_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy for others, and loopback directly, with one client."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "::1/128")
+    monkeypatch.setattr(http_transport, "ANSWER_SECONDS", 60)
+    with (
+        dripping(HEAD.replace(b"4000", b"1") + b"y", 0) as url,
+        httpx.Client(transport=Transport()) as client,
+    ):
+        assert client.get(url).text == "y"
+        with pytest.raises(httpx.ConnectError):
+            client.get("http://api.invalid/")
+
+
+@pytest.mark.parametrize("name", ["nowhere.pem", "empty.pem"])
+def test_certificates_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """The variable is named where a certificate is needed, and nowhere else."""
+    (tmp_path / "empty.pem").touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+    with httpx.Client(transport=Transport()) as client:
+        with pytest.raises(SurroundingsError, match="SSL_CERT_FILE"):
+            client.get("https://127.0.0.1:9/")
+        with pytest.raises(httpx.ConnectError):
+            client.get("http://127.0.0.1:9/")
