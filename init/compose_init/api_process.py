@@ -29,9 +29,6 @@ GRACE_SECONDS = 5.0
 SHOWN_LINES = 20
 """How many of the last lines of a temporary API's output a message quotes."""
 
-REQUEST_TIMEOUT_SECONDS = 30
-"""Time that the API has to answer one request."""
-
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100)
 """As many connections as a dataset may have requests at once, so that no request needs a new connection."""
 
@@ -67,7 +64,7 @@ def open_api(api: Api, file_values: Mapping[str, str], timeout: float) -> Iterat
         base_url=api.base_url,
         headers=dict(api.headers),
         auth=_auth(api),
-        timeout=REQUEST_TIMEOUT_SECONDS,
+        timeout=api.request_timeout,
         transport=Transport(LIMITS),
     ) as client:
         if not api.command:

@@ -19,7 +19,7 @@ import pytest
 
 from compose_seeder import Options, seed
 from compose_seeder.sources import Sources
-from compose_seeder.targets.endpoint import sides
+from compose_seeder.targets.endpoint import unconfirmed
 from tests.support.killed_at_step import KILL_HEADER
 from tests.support.seed_folder import Seeds
 from tests.support.small_api import NO_CERTIFICATES, Api, serving
@@ -107,7 +107,7 @@ def test_killed_at_any_moment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """100 kills over a table and an endpoint that has no unique key."""
-    monkeypatch.setattr(sides, "SETTLING_SECONDS", 0.0)  # `settle` waits for the API itself
+    monkeypatch.setattr(unconfirmed, "OPEN_TIMEOUTS", 0.0)  # `settle` waits for the API itself
     api = KillingApi()
     seeds.do("CREATE TABLE things (id serial PRIMARY KEY, slug text, value int, note text)")
     seeds.write(MANIFEST)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compose_seeder.targets.endpoint import sides
+from compose_seeder.targets.endpoint import unconfirmed
 from compose_seeder.targets.table import modified_rows
 from examples.postgres import Server
 from tests.support.seed_folder import Seeds, table
@@ -88,7 +88,7 @@ def shared(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of a crashed run is under way any more; and every table is large."""
-    monkeypatch.setattr(sides, "SETTLING_SECONDS", 0.0)
+    monkeypatch.setattr(unconfirmed, "OPEN_TIMEOUTS", 0.0)
     monkeypatch.setattr(modified_rows, "SMALL", 0)
 
 

@@ -20,6 +20,10 @@ NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients of plain HTTP: reading the certificates of all authorities takes longer than most tests."""
 
 
+HANG_UP = (0, None)
+"""No answer: the connection is closed."""
+
+
 class Api:
     """Keeps records under /things; no unique key, where nobody asks for one.
 
@@ -45,6 +49,10 @@ class Api:
         tokens: bearer tokens that are taken; any, where there are none.
         echo: a refusal says back the request's headers and body.
         habit: applied to what a client writes, before it is kept.
+        creation: what becomes of a POST: "" (made and shown), silent (made, and 201 without a body), error (nothing is
+            made, and 200 with an error), echo (nothing is made, and 200 with what came), hang up (made, and no answer),
+            slow (no answer, and made after `took_to_create` seconds).
+        blind: how many lists still do not show what was created.
     """
 
     def __init__(self) -> None:
@@ -73,6 +81,9 @@ class Api:
         self.text = ""
         self.tokens: set[str] = set()
         self.echo = False
+        self.creation = ""
+        self.took_to_create = 0.0
+        self.blind = 0
         self.once: dict[str, Record] = {}
         self.lost = 0
         """How many answers to creations with an idempotency key are lost on their way."""
@@ -176,6 +187,9 @@ class Api:
         if path.startswith("/things/of/"):
             found = [row for row in self.rows.values() if row["slug"] == unquote(path[11:])]
             return (200, found[0]) if found else (404, {"detail": "none"})
+        if path == "/things" and self.blind and self.writes:
+            self.blind -= 1
+            return 200, []
         if path == "/things":
             shown = [
                 {name: value for name, value in row.items() if name not in self.hidden}
@@ -200,12 +214,21 @@ class Api:
             "next": (start + 2 if self.paged == "cursor" else following) if more else None,
         }
 
-    def _write(self, method: str, path: str, body: Record) -> tuple[int, Any]:
+    def _write(self, method: str, path: str, body: Record) -> tuple[int, Any]:  # noqa: PLR0911 - a habit a line
         if method == "POST":
+            if self.creation == "error":
+                return 200, {"error": "quota exceeded"}
+            if self.creation == "echo":
+                return 200, body
             if self.unique and any(row["slug"] == body["slug"] for row in self.rows.values()):
                 return 409, {"detail": "that one is there"}
+            if self.creation == "slow":
+                threading.Timer(self.took_to_create, lambda: self.add(**self.habit(body))).start()
+                return HANG_UP
             number = self.add(**self.habit(body))
-            return 201, self.rows[number]
+            if self.creation == "hang up":
+                return HANG_UP
+            return 201, None if self.creation == "silent" else self.rows[number]
         number = int(path.rpartition("/")[2])
         before = self.rows[number] if method == "PATCH" else {"id": number}
         self.rows[number] = {**before, **self.habit(body)}
@@ -225,6 +248,9 @@ def serving(api: Api) -> Iterator[httpx.Client]:
             body = json.loads(self.rfile.read(length)) if length else None
             once = self.headers.get("Idempotency-Key")
             status, document = api.answer(self.command, self.path, body, dict(self.headers))
+            if (status, document) == HANG_UP:
+                self.close_connection = True
+                return
             if once and status == 201:
                 api.once[once] = document
                 if api.lost:
@@ -232,7 +258,8 @@ def serving(api: Api) -> Iterator[httpx.Client]:
                     self.close_connection = True
                     return
             written = self.command != "GET" and status < 400
-            data = ((written and api.text) or json.dumps(document)).encode()
+            blank = written and document is None
+            data = b"" if blank else ((written and api.text) or json.dumps(document)).encode()
             self.send_response(status)
             for name, value in api.headers.items():
                 self.send_header(name, value)

@@ -19,20 +19,14 @@ if TYPE_CHECKING:
 SHOWN_RECORDS = 20
 """How many records of a dataset a plan shows as text; `--output json` has more."""
 
-MARKS = {
-    "create": "+",
-    "update": "~",
-    "delete": "-",
-    "deleted": "!",
-    "kept": "!",
-    "in_use": "!",
-    "none": "!",
-}
+MARKS = {"create": "+", "update": "~", "delete": "-"}
+"""Before a record that is written; `!` before all others."""
 TAILS = {
     "delete": "  no longer in the file",
     "deleted": "  deleted by hand, not created again",
     "kept": "  no longer in the file, not deleted",
     "in_use": "  no longer in the file, not deleted",
+    "unconfirmed": "  sent before, and not seen since; not sent again",
 }
 REASONS = {
     "update": "",
@@ -152,7 +146,7 @@ def _change_lines(change: Change) -> list[str]:
     key = ", ".join(str(value) for value in change.key.values())
     tail = TAILS.get(change.action, "")
     why = f": {change.why}" if change.why else ""
-    lines = [f"    {MARKS[change.action]} {key}{tail}{why}"]
+    lines = [f"    {MARKS.get(change.action, '!')} {key}{tail}{why}"]
     for name, detail in sorted(change.fields.items()):
         reason = REASONS[detail["outcome"]]
         note = f"  ({reason}, {'overwritten' if 'write' in detail else 'kept'})" if reason else ""

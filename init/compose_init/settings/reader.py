@@ -122,6 +122,7 @@ def _api(variables: ApiVariables, environ: Mapping[str, str]) -> Api | None:
         token,
         Path(file).absolute() if token and file else None,
         _oauth(variables),
+        variables.request_timeout,
     )
 
 

@@ -36,6 +36,7 @@ class Api:
         token: sent as a bearer token.
         token_file: the token's file, read again when the API refuses the token.
         oauth: client credentials that fetch a bearer token.
+        request_timeout: the seconds that one request has.
     """
 
     base_url: str
@@ -45,6 +46,7 @@ class Api:
     token: str = field(default="", repr=False)
     token_file: Path | None = None
     oauth: OAuth | None = None
+    request_timeout: float = 30
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,14 @@ class ApiVariables(Group):
         example="30",
         expected=SECONDS,
     )
+    request_timeout: Seconds = variable(
+        "INIT_API_REQUEST_TIMEOUT",
+        "seconds that the API has to answer one request; what it leaves open is"
+        " [looked for](manifest.md#what-the-api-accepts-and-does-not-show) as long again",
+        default=30,
+        example="120",
+        expected=SECONDS,
+    )
     token: HeaderSecret | None = variable(
         "API_TOKEN",
         "sent as `Authorization: Bearer …`",

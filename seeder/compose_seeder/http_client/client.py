@@ -31,6 +31,9 @@ from compose_seeder.proxy import describe_route
 IDEMPOTENT_METHODS = {"GET", "PUT", "DELETE"}
 """Methods with the same effect when they are done twice (RFC 9110, 9.2.2)."""
 
+DEFAULT_TIMEOUT_SECONDS = 30.0
+"""The seconds that a request of a client without a timeout is taken to need."""
+
 PROXY_STATUSES = {407, 502, 503, 504}
 """Statuses by which a proxy answers for an API that it does not reach."""
 
@@ -165,6 +168,11 @@ class Requests:
         document = self._document(answer, call)
         blank = not answer.content
         return Page(document, answer.request.url, link, answer.status_code, answer.headers, blank)
+
+    @property
+    def timeout(self) -> float:
+        """The seconds that the API has to answer."""
+        return self._client.timeout.read or DEFAULT_TIMEOUT_SECONDS
 
     @property
     def base(self) -> httpx.URL:

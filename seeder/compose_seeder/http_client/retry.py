@@ -86,6 +86,8 @@ def failure_from_error(error: Exception, request: str, way: str = "") -> Failure
         way: the proxy that was asked, for people; "" for none.
     """
     problem = f"{request}: no answer from the API ({error or type(error).__name__}){way}"
+    if isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout):
+        problem += "; if it needs longer, raise INIT_API_REQUEST_TIMEOUT"
     return Failure(may_have_arrived=not isinstance(error, NOT_SENT_ERRORS), problem=problem)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from compose_seeder.exact_json import encode
 from compose_seeder.hashing import VERSION
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, statements
@@ -42,6 +43,21 @@ class Applied:
     fields: list[str]
     dataset_id: int
     hash_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A record that was sent to an endpoint, and that the endpoint does not show under its key.
+
+    Attributes:
+        position: of the record in the file.
+        others: the ids of the live records that may be it, under another key.
+        is_shown: the answer to the request showed it.
+    """
+
+    position: int
+    others: tuple[int, ...]
+    is_shown: bool
 
 
 @dataclass(frozen=True)
@@ -165,8 +181,31 @@ class Ledger:
         values = {"dataset": dataset_id, "positions": list(positions)}
         self.connection.execute(statements("ledger")["forget_intended"], values)
 
+    def forget_seen(self, dataset_id: int) -> None:
+        """Forget that records of `pg_temp.plan` were sent which the API shows as they were sent."""
+        self.connection.execute(statements("ledger")["forget_seen"], {"dataset": dataset_id})
+
+    def record_others(self, dataset_id: int, ids: Sequence[int]) -> None:
+        """Write the ids of the records that an API holds and no file names, before anything is sent."""
+        values = {"dataset": dataset_id, "ids": list(ids)}
+        self.connection.execute(statements("ledger")["record_others"], values)
+
+    def record_unconfirmed(self, dataset_id: int, unconfirmed: Sequence[Unconfirmed]) -> None:
+        """Write that records of `pg_temp.plan` were sent, and that their target does not show them."""
+        values = {
+            "dataset": dataset_id,
+            "positions": [one.position for one in unconfirmed],
+            "others": [encode(one.others).decode() for one in unconfirmed],
+            "shown": [one.is_shown for one in unconfirmed],
+        }
+        self.connection.execute(statements("ledger")["record_unconfirmed"], values)
+
     def record_observed(
-        self, dataset_id: int, fields: list[str], observed: Sequence[tuple[int, str]]
+        self,
+        dataset_id: int,
+        fields: list[str],
+        observed: Sequence[tuple[int, str]],
+        seen: Sequence[int],
     ) -> None:
         """Write that records of `pg_temp.plan` were applied, and what their target then showed.
 
@@ -174,6 +213,7 @@ class Ledger:
             dataset_id: the dataset's.
             fields: the dataset's.
             observed: positions, each with the observed fields as JSON text.
+            seen: the positions of these records that are certainly there; the others are looked for.
         """
         values = {
             "dataset": dataset_id,
@@ -183,7 +223,7 @@ class Ledger:
         }
         with self.connection.transaction():
             self.connection.execute(statements("ledger")["record_observed"], values)
-            self.connection.execute(statements("ledger")["forget_intended"], values)
+            self.forget_intended(dataset_id, seen)
 
     def forget_records(self, dataset_id: int, ids: Sequence[int] | None = None) -> None:
         """Forget records of a dataset: those that were deleted from the target, or all of them."""

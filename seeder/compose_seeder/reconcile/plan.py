@@ -1,6 +1,7 @@
 """The vocabulary of a plan: what happens to each record, and how often.
 
-action     one per record    create update delete | none deleted kept in_use postponed   (written | left as it is)
+action     one per record    create update delete | none deleted kept in_use postponed unconfirmed
+                             (written | left as it is)
 outcome    one per field     update | drift conflict unconfirmed          (the file changed | the target did)
 Counts     one per dataset   how many records had each result
 """
@@ -11,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-Action = Literal["create", "update", "delete", "none", "deleted", "kept", "in_use", "postponed"]
+Action = Literal[
+    "create", "update", "delete", "none", "deleted", "kept", "in_use", "postponed", "unconfirmed"
+]
 """What happens to a record.
 
 deleted: somebody deleted it by hand, and it stays deleted. kept: it left the file and was edited by hand, so that it is
 not deleted. in_use: it left the file and is not deleted, because rows of others refer to it. postponed: it left the
-file, and is looked at again after later datasets. none: nothing is written, drift included.
+file, and is looked at again after later datasets. unconfirmed: it was sent before and nobody has seen it since, so
+that it is not sent again. none: nothing is written, drift included.
 """
 
 Outcome = Literal["update", "drift", "conflict", "unconfirmed"]
@@ -40,7 +44,7 @@ class Counts:
         unchanged: not written; drift and conflicts that are left as they are included.
         drifted: edited or deleted by hand, while the file did not change.
         conflicts: edited by hand, while the file changed as well; or in use, while they left the file.
-        unconfirmed: the target does not show what was written to it.
+        unconfirmed: the target does not show what was written to it, or nothing of the record.
         released: left the file; they stay in the target, and are no longer owned.
     """
 

@@ -82,10 +82,12 @@ def fill_applied(
     """
     texts = statements("working_tables")
     some = sql.SQL("true" if which == "all" else texts["is_to_compare"])
+    just_sent = which == "intended ids to compare"
     query = sql.SQL(texts["fill_applied"]).format(
         dataset=sql.Literal(dataset_id),
-        records=sql.SQL("false") if which == "intended ids to compare" else some,
+        records=sql.SQL("false") if just_sent else some,
         intents=some,
+        unseen=sql.Literal("just sent" if just_sent else "unseen"),
     )
     connection.execute(query)
 

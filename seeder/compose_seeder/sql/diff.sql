@@ -7,7 +7,9 @@
 --
 -- The columns are described in working_tables.sql. `action` is create, update, none, delete, deleted (by hand, and
 -- left so), released (left the file, and stays in the target), kept (the same, since it was edited by hand), in_use
--- (the same, since rows of others refer to it; still owned) or postponed (deleted after later datasets). `fields` holds, for each field that differs, {live, desired, outcome:
+-- (the same, since rows of others refer to it; still owned) or postponed
+-- (deleted after later datasets). unconfirmed: it was sent, and nobody can tell whether it is there, so that it is not
+-- sent again. `fields` holds, for each field that differs, {live, desired, outcome:
 -- update | drift | conflict | unconfirmed}, with `write` where a run writes it, and `stop` where drift stops the run.
 
 -- name: repeated_keys_in_target
@@ -38,7 +40,9 @@ INSERT INTO pg_temp.plan (position, id, key, action, in_target, fields, hashes, 
 WITH compared AS (
   SELECT d.position, coalesce(d.id, a.id) AS id, coalesce(d.key, l.key) AS key,
          d.document AS desired, l.document AS live, d.hashes AS desired_hashes, l.hashes AS live_hashes,
-         a.desired AS applied_hashes, a.observed AS observed_hashes, a.intended AS intended_hashes, d.structure,
+         a.desired AS applied_hashes, a.observed AS observed_hashes, a.intended AS intended_hashes, d.structure, a.fate,
+         -- Deleted by hand can only be what was there once.
+         a.desired IS NOT NULL AND a.fate IS NULL AS was_seen,
          d.id IS NOT NULL AS in_file, l.id IS NOT NULL AS in_target, a.id IS NOT NULL AS owned
   FROM pg_temp.desired d
   FULL JOIN pg_temp.applied a ON a.id = d.id
@@ -50,7 +54,7 @@ WITH compared AS (
     SELECT string_agg(e.field, ', ' ORDER BY e.n) AS edited
     FROM unnest(%(fields)s::text[], coalesce(c.applied_hashes, c.intended_hashes), c.observed_hashes, c.live_hashes)
       WITH ORDINALITY AS e (field, applied_hash, observed_hash, live_hash, n)
-    WHERE e.live_hash <> coalesce(e.observed_hash, e.applied_hash) AND e.applied_hash IS NOT NULL
+    WHERE e.live_hash NOT IN (coalesce(e.observed_hash, e.applied_hash), e.applied_hash)
   ) e ON NOT c.in_file AND c.in_target
   LEFT JOIN LATERAL (
     SELECT jsonb_object_agg(e.field, jsonb_build_object(
@@ -80,10 +84,13 @@ WITH compared AS (
       AS e (field, on_drift, only_once, desired_hash, live_hash, applied_hash, observed_hash, intended_hash, n)
     CROSS JOIN LATERAL (
       SELECT CASE WHEN c.applied_hashes IS NULL THEN e.intended_hash ELSE e.applied_hash END AS applied_hash,
-             -- A record that a killed run was about to create, and that is there: created by us. A record that it
-             -- adopted is not: 0 was intended where somebody else's value differed.
-             c.applied_hashes IS NULL AND e.intended_hash <> 0
-               OR e.live_hash = coalesce(e.observed_hash, e.applied_hash) AS is_as_written
+             -- A record that this run has just created is what the API made of it. Of one that a killed run was about
+             -- to create, nobody can tell who changed it since. A record that was adopted is somebody else's: 0 was
+             -- intended where its value differed.
+             CASE WHEN c.applied_hashes IS NULL
+                  THEN e.intended_hash <> 0 AND (c.fate = 'just sent' OR e.live_hash = e.intended_hash)
+                  -- A list may be late: it may show what was written only after the write was read back.
+                  ELSE e.live_hash IN (e.observed_hash, e.applied_hash) END IS TRUE AS is_as_written
     ) b
     CROSS JOIN LATERAL (
       SELECT CASE
@@ -112,7 +119,8 @@ SELECT position, id, key,
       WHEN NOT in_target OR NOT %(prune)s THEN 'released'
       WHEN edited IS NOT NULL THEN 'kept'
       ELSE 'delete' END
-    WHEN NOT in_target AND (NOT owned OR applied_hashes IS NULL) THEN 'create'
+    WHEN NOT in_target AND fate = 'unconfirmed' THEN 'unconfirmed'
+    WHEN NOT in_target AND NOT was_seen THEN 'create'
     WHEN NOT in_target THEN CASE %(deleted)s WHEN 'overwrite' THEN 'create' ELSE 'deleted' END
     WHEN writes THEN 'update'
     ELSE 'none'
@@ -121,7 +129,7 @@ SELECT position, id, key,
   coalesce(fields, '{}') AS fields,
   CASE
     WHEN NOT in_file THEN NULL
-    WHEN NOT in_target AND owned AND applied_hashes IS NOT NULL AND %(deleted)s <> 'overwrite' THEN NULL
+    WHEN NOT in_target AND (fate = 'unconfirmed' OR was_seen AND %(deleted)s <> 'overwrite') THEN NULL
     WHEN hashes IS NULL THEN desired_hashes
     ELSE hashes
   END AS hashes,
@@ -145,11 +153,11 @@ SELECT
   count(*) FILTER (WHERE action = 'create') AS created,
   count(*) FILTER (WHERE action = 'update') AS updated,
   count(*) FILTER (WHERE action = 'delete') AS deleted,
-  count(*) FILTER (WHERE action IN ('none', 'deleted')) AS unchanged,
+  count(*) FILTER (WHERE action IN ('none', 'deleted', 'unconfirmed')) AS unchanged,
   count(*) FILTER (WHERE action IN ('released', 'kept')) AS released,
   count(*) FILTER (WHERE action = 'deleted' OR in_target AND outcomes ? 'drift') AS drifted,
   count(*) FILTER (WHERE action IN ('kept', 'in_use') OR in_target AND outcomes ? 'conflict') AS conflicts,
-  count(*) FILTER (WHERE in_target AND outcomes ? 'unconfirmed') AS unconfirmed
+  count(*) FILTER (WHERE action = 'unconfirmed' OR in_target AND outcomes ? 'unconfirmed') AS unconfirmed
 FROM pg_temp.plan
 CROSS JOIN LATERAL (
   SELECT coalesce(jsonb_agg(v ->> 'outcome'), '[]') AS outcomes FROM jsonb_each(fields) AS e(k, v)
@@ -159,7 +167,7 @@ CROSS JOIN LATERAL (
 -- The records that need a word, in the file's order: what is written, and what is left and why.
 SELECT position, key, action, fields, why
 FROM pg_temp.plan
-WHERE action IN ('create', 'update', 'delete', 'deleted', 'kept', 'in_use', 'postponed')
+WHERE action IN ('create', 'update', 'delete', 'deleted', 'kept', 'in_use', 'postponed', 'unconfirmed')
    OR action = 'none' AND fields <> '{}'
 ORDER BY position NULLS LAST
 LIMIT %(limit)s;

@@ -33,8 +33,35 @@ LEFT JOIN pg_temp.applied a ON a.id = d.id
 WHERE a.desired IS DISTINCT FROM d.hashes;
 
 -- name: has_intents
--- True where a killed run was about to send something.
+-- True where an earlier run sent something, or was about to, that nobody has seen since.
 SELECT EXISTS (SELECT FROM pg_temp.applied WHERE intended IS NOT NULL);
+
+-- name: open_seconds
+-- How long what earlier runs sent may still be under way: until the API shows it. Null where nothing is under way.
+WITH shown AS (
+  SELECT pg_temp.hash(s.key) AS id, s.document
+  FROM unnest(%(keys)s::jsonb[], %(documents)s::jsonb[]) AS s (key, document)
+)
+SELECT extract(epoch FROM max(i.sent_at) + make_interval(secs => %(seconds)s) - clock_timestamp())::float
+FROM compose_init.intent i
+JOIN compose_init.dataset t ON t.id = i.dataset_id
+LEFT JOIN shown s ON s.id = i.id
+WHERE t.id = %(dataset)s AND i.others IS NULL
+  AND (i.creates AND s.id IS NULL OR NOT i.creates AND EXISTS (
+    SELECT FROM unnest(t.fields, i.desired) AS f (name, hash)
+    WHERE f.hash <> 0 AND s.document ? f.name AND pg_temp.hash(s.document -> f.name) <> f.hash));
+
+-- name: unseen_records
+-- What earlier runs sent, and the API does not show.
+SELECT i.id, d.position, i.others, i.is_shown
+FROM compose_init.intent i JOIN pg_temp.desired d ON d.id = i.id
+WHERE i.dataset_id = %(dataset)s AND NOT i.id = ANY (%(shown)s);
+
+-- name: others_before
+SELECT coalesce(others, '{}') FROM compose_init.dataset WHERE id = %(dataset)s;
+
+-- name: mark_unconfirmed
+UPDATE pg_temp.applied SET fate = 'unconfirmed' WHERE id = ANY (%(ids)s);
 
 -- name: removed_records
 -- The records that the file no longer holds, and how they were nested.

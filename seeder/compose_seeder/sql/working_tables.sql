@@ -64,7 +64,8 @@ CREATE TEMP TABLE applied (
   desired bigint[],   -- hashes of what was written; 0 where the value is somebody else's
   observed bigint[],  -- hashes of what the target then showed, where that was another value
   structure jsonb,    -- endpoints: as in source_records
-  intended bigint[]   -- endpoints: hashes of what a killed run was about to send
+  intended bigint[],  -- endpoints: hashes of what a run was about to send
+  fate text           -- endpoints: null, or why the record was never seen: unseen, just sent, unconfirmed; see diff.sql
 );
 
 -- name: ids_to_compare
@@ -118,8 +119,9 @@ LANGUAGE sql IMMUTABLE AS $$ SELECT {hash} $$;
 
 -- name: fill_applied
 -- All records of a dataset, or some of them; `records` and `intents` are conditions.
-INSERT INTO pg_temp.applied (id, desired, observed, structure, intended)
-SELECT coalesce(r.id, i.id), r.desired, r.observed, coalesce(i.structure, r.structure), i.desired
+INSERT INTO pg_temp.applied (id, desired, observed, structure, intended, fate)
+SELECT coalesce(r.id, i.id), r.desired, r.observed, coalesce(i.structure, r.structure), i.desired,
+       CASE WHEN i.creates THEN {unseen} END
 FROM (SELECT * FROM compose_init.record WHERE dataset_id = {dataset} AND {records}) r
 FULL JOIN (SELECT * FROM compose_init.intent WHERE dataset_id = {dataset} AND {intents}) i ON i.id = r.id;
 

@@ -70,4 +70,15 @@ UPDATE compose_init.dataset SET written_as = (
   FROM regexp_matches(substr(target, 7), '"(?:[^"]|"")+"|[^".]+', 'g') WITH ORDINALITY AS p (part, n))
 WHERE target LIKE 'table %';
 
+-- What was sent to an endpoint stays in `intent` until the API has shown it; only then can it be deleted by hand. The
+-- time of what an earlier format was about to send is the time of the upgrade.
+ALTER TABLE compose_init.dataset ADD COLUMN others bigint[];
+ALTER TABLE compose_init.intent ADD COLUMN sent_at timestamptz NOT NULL DEFAULT now();
+ALTER TABLE compose_init.intent ALTER COLUMN sent_at SET DEFAULT clock_timestamp();
+ALTER TABLE compose_init.intent ADD COLUMN creates boolean NOT NULL DEFAULT true;
+ALTER TABLE compose_init.intent ADD COLUMN is_shown boolean NOT NULL DEFAULT false;
+ALTER TABLE compose_init.intent ADD COLUMN others bigint[];
+UPDATE compose_init.intent i SET creates = false
+WHERE EXISTS (SELECT FROM compose_init.record r WHERE (r.dataset_id, r.id) = (i.dataset_id, i.id));
+
 UPDATE compose_init.format SET version = 6;

@@ -69,7 +69,8 @@ CREATE TABLE compose_init.dataset (
   key text[],                     -- the fields of the key; null where an earlier format did not tell
   hash_version integer NOT NULL DEFAULT 1, -- how the hashes of its records were made: hashing.VERSION of that time
   target_id integer,              -- of the table; null for an endpoint
-  written_as text                 -- the table's name in the manifest, as to_regclass() reads it; null for an endpoint
+  written_as text,                -- the table's name in the manifest, as to_regclass() reads it; null for an endpoint
+  others bigint[]                 -- of an endpoint: the ids of live records that no file names, before the last run sent
 );
 
 -- The tables that datasets fill. Its oid is the table; names are how people write it.
@@ -101,12 +102,18 @@ CREATE TABLE compose_init.record (
   PRIMARY KEY (dataset_id, id)
 ) WITH (fillfactor = 90); -- a record that changes stays on its page, and the index as it is
 
--- The records that were about to be sent to an endpoint: what an interrupted run may have written.
+-- The records that were about to be sent to an endpoint, and that the API has not shown since: what an interrupted run
+-- may have written, and what the API has accepted and keeps from us. A record of which `record` has a row as well was
+-- accepted.
 CREATE TABLE compose_init.intent (
   dataset_id integer NOT NULL,
   id bigint NOT NULL,             -- as in record
   desired bigint[] NOT NULL,      -- as in record
   structure jsonb,                -- as in record
+  sent_at timestamptz NOT NULL DEFAULT clock_timestamp(), -- a request may be under way for some time after this
+  creates boolean NOT NULL DEFAULT true, -- it was not there when it was sent: nobody has seen it yet
+  is_shown boolean NOT NULL DEFAULT false, -- the answer to the request showed it, with more than was sent
+  others bigint[],                -- ids of the live records that may be it, under another key; null: not looked for yet
   PRIMARY KEY (dataset_id, id)
 );
 

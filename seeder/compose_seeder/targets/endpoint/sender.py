@@ -1,20 +1,22 @@
 """Sends a plan to an endpoint; the ledger follows each confirmed answer, in small batches.
 
-plan ─▶ DELETE; POST, PUT or PATCH, some at once ─▶ read back ─▶ the ledger
-└─▶ may be there, and is not shown ─▶ compare again, once
+plan ─▶ DELETE; POST, PUT or PATCH, some at once ─▶ the ledger ─▶ look for it (`confirmation.py`)
+                              └▶ may be there, and is not ours ─▶ compare again, once
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
+import psycopg
+
 from compose_seeder.documents.record_values import format_key
-from compose_seeder.errors import Fault, RefusedError
-from compose_seeder.exact_json import encode
+from compose_seeder.errors import Fault
 from compose_seeder.http_client.worker_pool import BATCH_RESULTS, Job, Outcome, run_jobs
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
@@ -22,24 +24,15 @@ from compose_seeder.reconcile.diff import compare
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Change, Plan
 from compose_seeder.reconcile.target import DatasetRun, Progress
+from compose_seeder.targets.endpoint.begun_jobs import BegunJobs
+from compose_seeder.targets.endpoint.confirmation import Confirmation
 from compose_seeder.targets.endpoint.reader import Key
 from compose_seeder.targets.endpoint.sides import EndpointSides
+from compose_seeder.targets.endpoint.tally import Tally
 from compose_seeder.targets.endpoint.writer import Writer, Written
 
-
-@dataclass
-class _Tally:
-    """The progress of a plan: what is done, refused, and not kept by the API."""
-
-    total: int
-    progress: Progress
-    done: int = 0
-    refused: list[Fault] = field(default_factory=list)
-    not_kept: list[str] = field(default_factory=list)
-
-    def add(self, count: int) -> None:
-        self.done += count
-        self.progress(self.done, self.total)
+NOT_TAKEN = {"refused", "unread", "doubtful"}
+"""What a record's fate is where the API has not taken it, or cannot show it."""
 
 
 class PlanSender:
@@ -56,25 +49,22 @@ class PlanSender:
         self._sides = sides
 
     def apply(self, plan: Plan, ledger: Ledger, dataset_id: int, progress: Progress) -> Plan:
-        """Send what the plan says, confirm it, and let the ledger follow the answers.
+        """Send what the plan says, look for it, and let the ledger follow the answers.
 
         Raises:
-            RefusedError: the API refused records; the others were written.
+            RefusedError: the API refused records, or does not show them; the others were written.
             CredentialsError, InterruptedTargetError: as the API answers; what was confirmed stays.
         """
         ledger.record_plan(dataset_id, unwritten_only=True)
-        tally = _Tally(plan.counts.written, progress)
+        unseen = self._sides.sent_before.unseen
+        tally = Tally(self._dataset, plan.counts.written + len(unseen), progress, unseen=[*unseen])
+        sent = Confirmation(self._dataset, self._sides, ledger, dataset_id)
+        sent.remember()
         self._delete_all(ledger, dataset_id, tally)
-        again = self._write_all(ledger, dataset_id, tally)
+        again = self._write_all(sent, ledger, dataset_id, tally)
         if again:
-            plan = self._compare_again(plan, again, ledger, dataset_id, tally)
-        if tally.refused:
-            count = len(tally.refused)
-            others = "; the others are written" if tally.total > count else ""
-            raise RefusedError(
-                f"{self._dataset.target} refused {count} of {tally.total} records{others}",
-                tally.refused,
-            )
+            plan = self._compare_again(plan, again, sent, ledger, dataset_id, tally)
+        tally.check()
         return plan.with_unconfirmed(sorted(tally.not_kept))
 
     def _delete_record(self, key: Key) -> str:
@@ -96,7 +86,7 @@ class PlanSender:
             since,
         )
 
-    def _delete_all(self, ledger: Ledger, dataset_id: int, tally: _Tally) -> None:
+    def _delete_all(self, ledger: Ledger, dataset_id: int, tally: Tally) -> None:
         rows = self._connection.execute(statements("endpoint")["deletes"]).fetchall()
         jobs = (partial(self._delete, id_, key) for id_, key in rows)
         for batch in run_jobs(jobs, self._dataset.http.concurrency, self._sides.limit):
@@ -112,47 +102,57 @@ class PlanSender:
         )
 
     def _write_all(
-        self, ledger: Ledger, dataset_id: int, tally: _Tally, *, last: bool = False
+        self,
+        sent: Confirmation,
+        ledger: Ledger,
+        dataset_id: int,
+        tally: Tally,
+        *,
+        last: bool = False,
     ) -> list[Written]:
-        """Send every change, and return the records to compare again; none the `last` time."""
+        """Send every change, look for it, and return the records to compare again; none the `last` time."""
         again: list[Written] = []
         refused: list[Written] = []
-        jobs = self._jobs(ledger, dataset_id, bulk=not last)
-        for batch in run_jobs(jobs, self._dataset.http.concurrency, self._sides.limit):
-            written = [one for one in batch if one.fate in {"written", "renamed"}]
-            observed = [(one.position, encode(one.observed).decode()) for one in written]
-            if observed:
-                ledger.record_observed(dataset_id, self._sides.fields, observed)
-            tally.not_kept += [self._not_kept(one) for one in written if one.missing]
-            repeat = [one for one in batch if one.fate in {"doubtful", "unseen"} and not last]
-            again += repeat
-            refused += [one for one in batch if one.fate != "written" and one not in repeat]
-            tally.add(len(batch) - len(repeat))
-        refused.sort(key=lambda one: one.position)
-        tally.refused += [self._fault(one) for one in refused]
-        not_ours = [one.position for one in refused + again if one.fate in {"refused", "doubtful"}]
-        if not_ours:
-            ledger.forget_intended(dataset_id, not_ours)
-        return again
+        writer = self._writer(self._last_applied_at(dataset_id))
+        begun = BegunJobs()
+        jobs = self._jobs(writer, begun, ledger, dataset_id, bulk=not last)
+        try:
+            for batch in run_jobs(jobs, self._dataset.http.concurrency, self._sides.limit):
+                sent.take(batch, tally)
+                repeat = [one for one in batch if one.fate == "doubtful" and not last]
+                again += repeat
+                not_taken = [one for one in batch if one.fate in NOT_TAKEN and one not in repeat]
+                refused += not_taken
+                tally.add(len(batch) - len(repeat))
+        except BaseException:
+            with suppress(psycopg.Error):
+                ledger.forget_intended(dataset_id, begun.not_begun())
+            raise
+        tally.refuse(refused, self._sides.desired)
+        not_ours = [one.position for one in refused + again if one.fate != "unread"]
+        ledger.forget_intended(dataset_id, not_ours)
+        return again + sent.look(writer, tally)
 
-    def _jobs(self, ledger: Ledger, dataset_id: int, *, bulk: bool) -> Iterator[Job[Written]]:
+    def _jobs(
+        self, writer: Writer, begun: BegunJobs, ledger: Ledger, dataset_id: int, *, bulk: bool
+    ) -> Iterator[Job[Written]]:
         """Yield the changes as jobs, each after the ledger says that it is about to be sent."""
         rows = self._connection.execute(statements("endpoint")["writes"]).fetchall()
         changes = (
             Change(position, action, dict(zip(self._dataset.key, key, strict=True)), fields)
             for position, key, action, fields in rows
         )
-        writer = self._writer(self._last_applied_at(dataset_id))
         together = self._dataset.http.bulk if bulk else None
         while some := list(islice(changes, max(BATCH_RESULTS, together.size if together else 0))):
             ledger.intend(dataset_id, self._sides.fields, [change.position or 0 for change in some])
+            begun.announce(some)
             if together:
                 creates = iter([change for change in some if change.action == "create"])
                 while part := list(islice(creates, together.size)):
-                    yield partial(writer.write_all, together, part)
+                    yield begun.job(part, partial(writer.write_all, together, part))
                 some = [change for change in some if change.action != "create"]
             for change in some:
-                yield partial(writer.write, change)
+                yield begun.job([change], partial(writer.write, change))
 
     def _last_applied_at(self, dataset_id: int) -> str:
         """Return when the whole dataset was last applied."""
@@ -162,7 +162,13 @@ class PlanSender:
         return str(row[0]) if row else ""
 
     def _compare_again(
-        self, plan: Plan, again: list[Written], ledger: Ledger, dataset_id: int, tally: _Tally
+        self,
+        plan: Plan,
+        again: list[Written],
+        sent: Confirmation,
+        ledger: Ledger,
+        dataset_id: int,
+        tally: Tally,
     ) -> Plan:
         """Compare again the records that may be there, and write what is left to write.
 
@@ -195,16 +201,8 @@ class PlanSender:
         ledger.record_plan(dataset_id, unwritten_only=True)
         tally.total += second.counts.updated
         tally.add(taken + len(adopted))
-        self._write_all(ledger, dataset_id, tally, last=True)
+        self._write_all(sent, ledger, dataset_id, tally, last=True)
         return _merged(plan, second, places, adopted=adopted, taken=taken)
-
-    def _not_kept(self, written: Written) -> str:
-        key = format_key(self._dataset.key, self._sides.desired[written.position].key)
-        return f"{key}: {', '.join(written.missing)}"
-
-    def _fault(self, written: Written) -> Fault:
-        wanted = self._sides.desired[written.position]
-        return Fault(wanted.where, format_key(self._dataset.key, wanted.key), "", written.problem)
 
 
 def _merged(plan: Plan, second: Plan, places: list[int], *, adopted: set[int], taken: int) -> Plan:

@@ -9,8 +9,7 @@ the seed changed, or for all with `verify`. A field that no answer shows is comp
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,11 +29,9 @@ from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
 from compose_seeder.targets.endpoint.json_values import project, structure_of
 from compose_seeder.targets.endpoint.reader import Key, Live, Reader, decode_fields
+from compose_seeder.targets.endpoint.unconfirmed import SentBefore
 
 Json = Any
-
-SETTLING_SECONDS = 1.0
-"""How long requests of a killed run have to come to their end."""
 
 
 class EndpointSides:
@@ -49,6 +46,7 @@ class EndpointSides:
         fields: of the dataset, in the order of the hashes.
         live: what the API holds, by key.
         keys: the keys of live records that the file does not name, by their hash.
+        sent_before: what earlier runs sent, and nobody has seen.
     """
 
     def __init__(self, run: DatasetRun, client: httpx.Client) -> None:
@@ -58,6 +56,7 @@ class EndpointSides:
         self.limit = ConcurrencyLimit(run.dataset.http.concurrency)
         self.requests = Requests(client, self.limit, run.dataset.secrets)
         self.reader = Reader(self.requests, run.dataset, self.limit)
+        self.sent_before = SentBefore(run, self.reader, self.requests.timeout)
         self.desired: list[Desired] = []
         self.fields: list[str] = []
         self.keys: dict[int, Key] = {}
@@ -79,24 +78,31 @@ class EndpointSides:
             RefusedError: the API does not answer with records.
             CredentialsError, InterruptedTargetError: as the API answers.
         """
-        self._settle()
-        self.fill(self.desired, fields, verify=self._verify)
+        self.fill(self.desired, fields, verify=self._verify, read=self.sent_before.records)
 
     def check_deletes(self) -> None:
         """Leave the plan as it is: what else a delete takes with it, the API alone knows."""
 
-    def fill(self, desired: list[Desired], fields: list[str], *, verify: bool) -> None:
+    def fill(
+        self,
+        desired: list[Desired],
+        fields: list[str],
+        *,
+        verify: bool,
+        read: Callable[[Sequence[Desired]], list[Live]] | None = None,
+    ) -> None:
         """Fill `desired` with these records, and `live` with what the API shows.
 
         Args:
             desired: by position.
             fields: in the order of the hashes.
             verify: read all of each record, and not only of those that the seed changed.
+            read: returns the API's records; the reader does without it.
         """
         self.desired, self.fields = desired, fields
         self._copy_desired(desired)
         self._connection.execute(statements("endpoint")["fill_desired"], {"fields": fields})
-        listed = self.reader.all(desired)
+        listed = (read or self.reader.all)(desired)
         self.live = dict(listed)
         by_key = {record.key: record for record in desired}
         removed = self._find_removed([key for key in self.live if key not in by_key])
@@ -118,12 +124,6 @@ class EndpointSides:
         except psycopg.DataError as error:
             raise self._not_comparable(rows) from error
         self._connection.execute(statements("endpoint")["fill_live"], {"fields": fields})
-
-    def _settle(self) -> None:
-        """Wait until a killed run's last requests have ended: a late request would undo what this run writes."""
-        row = self._connection.execute(statements("endpoint")["has_intents"]).fetchone()
-        if row and row[0]:
-            time.sleep(SETTLING_SECONDS)
 
     def _copy_desired(self, desired: list[Desired]) -> None:
         with (

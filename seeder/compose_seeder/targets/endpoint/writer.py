@@ -9,12 +9,11 @@ exists already, the record's fate is open: it is compared again (`sender.py`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
-from compose_seeder.documents.record_values import format_key
 from compose_seeder.exact_json import encode
 from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.worker_pool import Outcome
@@ -28,12 +27,12 @@ from compose_seeder.targets.endpoint.json_values import differences, project
 from compose_seeder.targets.endpoint.reader import GONE, Key, Reader, decode_fields
 
 Json = Any
-Fate = Literal["written", "renamed", "refused", "unread", "doubtful", "unseen"]
+Fate = Literal["written", "accepted", "renamed", "refused", "unread", "doubtful", "unseen"]
 """What became of a record.
 
-written: accepted, and read back where that is asked for. renamed: accepted under another key. refused: not accepted.
-unread: accepted, and cannot be read back. unseen: accepted, and the answer does not show it. doubtful: not accepted by
-this request, and perhaps there already.
+written: accepted, shown by the answer, and read back where that is asked for. accepted: the answer does not show it.
+renamed: accepted under another key. refused: not accepted. unread: accepted, and cannot be read back. unseen: accepted
+with others, and the answer does not show them. doubtful: not accepted by this request, and perhaps there already.
 """
 
 
@@ -47,6 +46,8 @@ class Written:
         observed: what the API shows of it.
         missing: the paths of values that the API does not show as they were written.
         problem: the API's words.
+        is_shown: the answer shows the record under its key, and more of it than was sent.
+        other: the key that the API gave it.
     """
 
     change: Change
@@ -54,6 +55,8 @@ class Written:
     observed: Mapping[str, Json] | None = None
     missing: tuple[str, ...] = ()
     problem: str = ""
+    is_shown: bool = False
+    other: Key = ()
 
     @property
     def position(self) -> int:
@@ -104,8 +107,10 @@ class Writer:
             else:
                 answer = self._update(change, wanted, fields, live)
         except AnswerError as error:
-            exists = change.action == "create" and error.status == self._http.exists
-            fate: Fate = "doubtful" if exists else "unread" if error.accepted else "refused"
+            creates = change.action == "create"
+            exists = creates and error.status == self._http.exists
+            accepted: Fate = "accepted" if creates else "unread"
+            fate: Fate = "doubtful" if exists else accepted if error.accepted else "refused"
             return Outcome([Written(change, fate, problem=error.problem)])
         return self._confirm(change, fields, live, answer)
 
@@ -135,6 +140,20 @@ class Writer:
         if self._http.confirm:
             return Outcome([], then)
         return Outcome([one for job in then for one in job().results])
+
+    def confirm(self, written: Written, shown: Mapping[str, Json]) -> Outcome[Written]:
+        """Return what the API shows of a record that was sent, now that the API's own record is known.
+
+        Args:
+            written: as its request left it.
+            shown: the API's record.
+        """
+        fields = decode_fields(self._desired[written.position])
+        if written.fate != "written":
+            return self._confirm(written.change, fields, {}, dict(shown))
+        kept = self._not_written(written.change)
+        listed = {n: v for n, v in project(shown, fields).items() if n not in kept}
+        return Outcome([replace(written, observed={**(written.observed or {}), **listed})])
 
     def delete(self, live: Mapping[str, Json]) -> str:
         """Delete one of the API's own records.
@@ -221,6 +240,9 @@ class Writer:
         said = answer if isinstance(answer, dict) else {}
         seen = said
         confirmed = bool(self._http.confirm)
+        creates = change.action == "create"
+        if not all(name in said for name in self._dataset.key) and (creates or not confirmed):
+            return Outcome([Written(change, "accepted")])
         if confirmed:
             try:
                 seen = self._reader.read_back(fields, {**live, **said})
@@ -231,18 +253,14 @@ class Writer:
         kept = self._not_written(change)
         missing = _missing(fields, observed, kept) if confirmed else ()
         shown = {name: value for name, value in observed.items() if name not in kept}
-        if problem := self._renamed(change, seen):
-            return Outcome([Written(change, "renamed", shown, problem=problem)])
-        return Outcome([Written(change, "written", shown, tuple(missing))])
-
-    def _renamed(self, change: Change, seen: Mapping[str, Json]) -> str:
-        """Return what is wrong where the API has given a new record another key: no run would find it again."""
-        wanted = zip(self._dataset.key, self._desired[change.position or 0].key, strict=True)
-        other = [name for name, value in wanted if name in seen and seen[name] != value]
-        if change.action != "create" or not other:
-            return ""
-        key = format_key(other, [seen[name] for name in other])
-        return f"it was created, and the API has given it another key: {key}; give it that key in the file"
+        key = tuple(seen.get(name) for name in self._dataset.key)
+        if key != self._desired[change.position or 0].key and all(
+            name in seen for name in self._dataset.key
+        ):
+            return Outcome([Written(change, "renamed", shown, other=key)])
+        # What only repeats what was sent is no proof that something was made of it.
+        is_shown = any(name not in fields for name in said)
+        return Outcome([Written(change, "written", shown, tuple(missing), is_shown=is_shown)])
 
 
 def _missing(
