@@ -34,7 +34,7 @@ LAYERS = {
         {"inputs", "options", "reconcile"},
         {"targets.table"},
         {"targets.endpoint"},
-        {"dataset", "validate"},
+        {"around_migration", "dataset", "validate"},
         {"pipeline"},
         {""},
     ),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from compose_seeder.around_migration import carried_over
 from compose_seeder.dataset import Seeding
 from compose_seeder.documents.json_schema import schema_of
 from compose_seeder.errors import InterruptedTargetError, ManifestError, SourceError, did_you_mean
@@ -13,7 +14,7 @@ from compose_seeder.inputs import Inputs, resolve_inputs
 from compose_seeder.manifest.models import Dataset, Manifest
 from compose_seeder.manifest.parse import load
 from compose_seeder.options import Options, no_api
-from compose_seeder.postgres import Connection
+from compose_seeder.postgres import Connection, prepare_session
 from compose_seeder.reconcile.identity import find_targets
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
@@ -22,22 +23,6 @@ from compose_seeder.sources.location import Sources
 
 EVERYTHING = Options()
 """Every dataset that has changed."""
-
-SESSION = """
-SET DateStyle = 'ISO'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET jit = off;
-SET work_mem = '96MB'; SET random_page_cost = 1.1;
-SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), false)
-WHERE current_setting('search_path') !~ 'pg_temp';
-"""
-"""The settings of the session: each value is written in one way, so that it has the same hash in every run.
-
-TimeZone, IntervalStyle and the order of DateStyle, which `ISO` leaves as it is, are the database's: they decide how it
-reads texts. Values whose own text depends on them are hashed by their bytes.
-
-The rows that an index finds have just been read, and are in memory: hence the cost of a random page.
-
-Temporary tables are searched last: by default they come before an application's `plan` or `live`.
-"""
 
 
 def examine(
@@ -89,7 +74,10 @@ def seed(
     inputs = resolve_inputs(location, manifest, sources)
     fingerprints = {location: opened.fingerprint}
     _check_names(manifest, options.only)
-    with _prepare(connection, create=not options.plan) as ledger:
+    with (
+        _prepare(connection, create=not options.plan) as ledger,
+        carried_over(ledger, options.changing, change=not options.plan),
+    ):
         plans = _seed_in_order(ledger, manifest, inputs, fingerprints, options)
     return plans, fingerprints
 
@@ -170,7 +158,7 @@ def _chosen(manifest: Manifest, only: tuple[str, ...]) -> list[Dataset]:
 
 
 def _prepare(connection: Connection, *, create: bool) -> AbstractContextManager[Ledger]:
-    connection.execute(SESSION)
+    prepare_session(connection)
     row = connection.execute("SHOW transaction_read_only").fetchone()
     if row and row[0] == "on":
         raise InterruptedTargetError(

@@ -30,6 +30,28 @@ from compose_seeder.errors import (
 Connection = psycopg.Connection[Any]
 
 
+SESSION = """
+SET DateStyle = 'ISO'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET jit = off;
+SET work_mem = '96MB'; SET random_page_cost = 1.1;
+SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), 'pg_temp'), false)
+WHERE current_setting('search_path') !~ 'pg_temp';
+"""
+"""The settings of the session: each value is written in one way, so that it has the same hash in every run.
+
+TimeZone, IntervalStyle and the order of DateStyle, which `ISO` leaves as it is, are the database's: they decide how it
+reads texts. Values whose own text depends on them are hashed by their bytes.
+
+The rows that an index finds have just been read, and are in memory: hence the cost of a random page.
+
+Temporary tables are searched last: by default they come before an application's `plan` or `live`.
+"""
+
+
+def prepare_session(connection: Connection) -> None:
+    """Give a session the settings in which values are read, written as text and hashed."""
+    connection.execute(SESSION)
+
+
 class Name(sql.Identifier):
     """A name from the catalog, in a statement that takes values: psycopg reads a single `%` as a placeholder."""
 

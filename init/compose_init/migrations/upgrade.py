@@ -41,6 +41,7 @@ from compose_init.migrations.errors import Aftermath, Failure, LockedTableError,
 from compose_init.migrations.lock_timeout import short_lock_timeout
 from compose_init.migrations.revision_graph import Revision, RevisionGraph
 from compose_init.migrations.revision_progress import RevisionProgress
+from compose_init.migrations.seeded_tables import SeededTables
 from compose_init.migrations.version_table import (
     find_version_table,
     follow_version_table,
@@ -142,6 +143,7 @@ class _Attempt:
     def __post_init__(self) -> None:
         interval = min(WATCH_SECONDS, self.upgrade.lock_timeout / 4)
         self.watch = BlockerWatch(self.upgrade.database, interval)
+        self.seeded = SeededTables(self.connection, self.upgrade.lock_timeout)
 
     def run(self, applied: list[Revision]) -> DatabasePosition:
         environment = self.upgrade.environment
@@ -153,11 +155,15 @@ class _Attempt:
                     short_lock_timeout(self.upgrade.lock_timeout),
                 ):
                     environment.run_online(self._steps)
+                self.seeded.carry_over()
                 self._check_end()
                 if self.ahead is None:
                     last = self.calls[-1].table if self.calls else None
                     follow_version_table(self.connection, last)
                 self._verify()
+        except InitError:
+            self.seeded.carry_over()  # earlier revisions, or parts of the failed one, may have been committed
+            raise
         finally:
             applied += [revision for call in self.calls for revision in self._kept(call)]
         self._report_calls()
@@ -179,7 +185,10 @@ class _Attempt:
         revision_ledger.align(self.connection, self.graph, current, forget=alone)
         context.on_version_apply_callbacks += (self._record,)
         self.progress.follow_autocommit_blocks(context)
-        for step in upgrade_steps(revisions.script, current):
+        steps = upgrade_steps(revisions.script, current)
+        if steps:
+            self.seeded.look()
+        for step in steps:
             yield from self._take(step, call)
         call.table = find_version_table(context)  # a revision may have moved it
 

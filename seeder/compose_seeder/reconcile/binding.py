@@ -1,7 +1,7 @@
 """What the ledger knows the application's tables and columns by: their oids and numbers, not their names.
 
     a backup was restored ─▶ found again by name, once ┐
-    renamed, moved ────────────────────────────────────┼─▶ the ledger's names follow the catalog's
+    renamed, moved, replaced by a migration ───────────┼─▶ the ledger's names follow the catalog's
     dropped ───────────────────────────────────────────┴─▶ nothing was applied to what may have the name now
 
 Everything else in the ledger speaks of columns by their names; so it is brought up to the catalog first.
@@ -44,6 +44,7 @@ def bind(connection: Connection) -> None:
         _forget_targets(connection, "table_of_name")
         connection.execute(texts["find_tables_by_name"], {})
         connection.execute(texts["find_columns_by_name"], {})
+    connection.execute(texts["follow_replaced_tables"], {})
     connection.execute(texts["bind_datasets"], {})
     _forget_targets(connection, "table_of_oid")
     for name in (

@@ -71,6 +71,19 @@ UPDATE compose_init.target_column k SET number = coalesce((
   SELECT a.attnum FROM compose_init.target t JOIN pg_attribute a ON a.attrelid = t.oid
   WHERE t.id = k.target_id AND a.attname = k.name AND a.attnum > 0), -k.number);
 
+-- name: follow_replaced_tables
+-- While migrations run: a table that is gone, and whose name another one has, was replaced, as by a copy of it. What stays
+-- of its records is decided when the ledger is carried over.
+WITH replaced AS (
+  UPDATE compose_init.target t SET oid = to_regclass(b.table_name)
+  FROM compose_init.before_migration b
+  WHERE t.oid = b.table_oid AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.oid)
+    AND to_regclass(b.table_name) IS NOT NULL
+    AND NOT EXISTS (SELECT FROM compose_init.target o WHERE o.oid = to_regclass(b.table_name))
+  RETURNING t.id
+)
+DELETE FROM compose_init.target_column WHERE target_id IN (SELECT id FROM replaced);
+
 -- name: bind_datasets
 -- Datasets of a ledger that knew tables by their names alone.
 WITH targets AS (

@@ -34,6 +34,8 @@ CREATE TABLE compose_init.before_migration (
   dataset_id integer PRIMARY KEY,
   table_oid oid NOT NULL,
   table_name text NOT NULL,
+  fields text[] NOT NULL,
+  key text[] NOT NULL,
   columns jsonb NOT NULL
 );
 CREATE TABLE compose_init.edit_before_migration (

@@ -135,7 +135,9 @@ CREATE TABLE compose_init.before_migration (
   dataset_id integer PRIMARY KEY,
   table_oid oid NOT NULL,
   table_name text NOT NULL,       -- schema-qualified and quoted, as far as the session needs it
-  columns jsonb NOT NULL          -- name -> {number, type, base, generated, category}, of every column
+  fields text[] NOT NULL,         -- as in dataset
+  key text[] NOT NULL,            -- as in dataset
+  columns jsonb NOT NULL          -- name -> {number, column, filled}, of every column
 );
 
 -- Of these tables, the records that were not as applied.

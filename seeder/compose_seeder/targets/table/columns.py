@@ -23,6 +23,8 @@ from compose_seeder.hashing import (
 from compose_seeder.manifest.table_name import regclass
 from compose_seeder.postgres import Connection, Name, as_is, statements
 
+INTEGERS = {"int2", "int4", "int8"}
+
 NOT_RENAMED: Mapping[str, str] = {}
 
 
@@ -83,6 +85,14 @@ class Column:
         if key and version == VERSION and self.collation and self.base not in KEY_HASHES:
             return COLLATED_ARRAY if self.category == "A" else COLLATED
         return (KEY_HASHES if key else FIELD_HASHES).get(self.base, TEXT)
+
+    def is_hashed_like(self, other: Column, *, key: bool) -> bool:
+        """Return whether a value that both columns can have has the same hash in both."""
+        if self.hashed_as != other.hashed_as or (key and self.collation != other.collation):
+            return False
+        if {self.base, other.base} <= INTEGERS:
+            return True
+        return self._hash(key=key, version=VERSION) == other._hash(key=key, version=VERSION)
 
     def is_hashed_as_before(self, *, key: bool) -> bool:
         """Return whether the hashes of version 1 are those of today."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -20,6 +21,23 @@ SMALL = GROUPS * 4
 """Below so many records, each is compared at once."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a table and of its records in the ledger.
+
+    Attributes:
+        rows: the condition on a row `t` of the table.
+        records: the same condition on a record `a` of the ledger.
+    """
+
+    rows: sql.Composable
+    records: sql.Composable
+
+
+EVERYTHING = Part(ALL, ALL)
+"""All of it."""
+
+
 def find_modified_rows(
     connection: Connection, expressions: Expressions, applied: Applied
 ) -> set[int]:
@@ -27,28 +45,39 @@ def find_modified_rows(
 
     In a large table, groups of records are compared first, and then the records of groups that differ.
     """
+    part = find_modified_part(connection, expressions, applied)
+    if part is None:
+        return set()
     shown = [field for field in applied.fields if field in expressions.columns]
     texts = expressions.texts(shown)
-    which, those = ALL, ALL
-    if shown and shown == applied.fields and _can_compare_groups(connection, expressions, applied):
-        numbers = _groups(connection, expressions, applied, texts)
-        if not numbers:
-            return set()
-        if len(numbers) <= FEW:
-            group = sql.SQL("{} & {} = ANY ({})")
-            last, some = sql.Literal(GROUPS - 1), sql.Literal(numbers)
-            which = group.format(expressions.id("t"), last, some)
-            those = group.format(sql.SQL("a.id"), last, some)
     query = sql.SQL(statements("modified_rows")["modified_rows"]).format(
         table=expressions.identifier,
-        rows=expressions.rows(texts, which),
+        rows=expressions.rows(texts, part.rows),
         id=expressions.id("t"),
         hashes=expressions.hashes("t", applied.fields, shown, texts),
         dataset=sql.Literal(applied.dataset_id),
-        applied=those,
+        applied=part.records,
     )
     row = connection.execute(query, {}).fetchone()
     return set(row[0]) if row else set()
+
+
+def find_modified_part(
+    connection: Connection, expressions: Expressions, applied: Applied
+) -> Part | None:
+    """Return a part of the table with all rows that are not as they were applied; None where there are none."""
+    shown = [field for field in applied.fields if field in expressions.columns]
+    if not shown or shown != applied.fields:
+        return EVERYTHING
+    if not _can_compare_groups(connection, expressions, applied):
+        return EVERYTHING
+    numbers = _groups(connection, expressions, applied, expressions.texts(shown))
+    if len(numbers) > FEW:
+        return EVERYTHING
+    group = sql.SQL("{} & {} = ANY ({})")
+    last, some = sql.Literal(GROUPS - 1), sql.Literal(numbers)
+    rows = group.format(expressions.id("t"), last, some)
+    return Part(rows, group.format(sql.SQL("a.id"), last, some)) if numbers else None
 
 
 def _groups(

@@ -1,0 +1,75 @@
+"""The hashes of a record after a migration, as SQL: `a` is the record, `e` its edits before, `n` its row now.
+
+A value that the migration changed is `MIGRATED` and what the table shows now: nothing equals the one, so that the
+file's value is written, and nobody has edited the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from compose_seeder.targets.table.carried_columns import CarriedField
+
+MIGRATED = 2
+"""In the ledger: the hash of a value that a migration changed. No value has this hash."""
+
+APPLIED = "coalesce(a.observed[{i}], a.desired[{i}])"
+"""The value that the table showed when it was applied."""
+
+AS_APPLIED = f"(e.id IS NULL OR e.shown IS NULL OR e.shown[{{i}}] = {APPLIED})"
+"""Nobody had edited the value. A row that was not there is the migration's."""
+
+SHOWN = f"coalesce(e.shown[{{i}}], {APPLIED})"
+"""The value before the migration."""
+
+REWRITTEN = {
+    True: f"(a.desired[{{i}}] <> 0 AND {AS_APPLIED} AND n.hashes[{{j}}] <> {APPLIED})",
+    # Another table: what it does not have from the former one is the migration's.
+    False: f"(n.hashes[{{j}}] <> {SHOWN})",
+}
+"""A value of a column that is as it was; by whether the table is the same."""
+
+OWNED = f"(a.desired[{{i}}] <> 0 AND {AS_APPLIED})"
+
+DESIRED = {
+    "same": "CASE WHEN {rewritten} THEN {migrated} ELSE a.desired[{i}] END",
+    "rehashed": "CASE WHEN {owned} THEN {migrated} WHEN a.desired[{i}] IS NOT NULL THEN 0 END",
+    "new": "CASE WHEN a.desired[{i}] IS NULL THEN n.hashes[{j}] ELSE {migrated} END",
+    "added": "n.hashes[{j}]",
+}
+
+OBSERVED = {
+    "same": "CASE WHEN {rewritten} THEN n.hashes[{j}] ELSE a.observed[{i}] END",
+    "rehashed": "CASE WHEN {owned} THEN n.hashes[{j}] END",
+    "new": "CASE WHEN a.desired[{i}] IS NOT NULL THEN n.hashes[{j}] END",
+    "added": "NULL",
+}
+
+
+def desired(fields: Sequence[CarriedField], *, same_table: bool) -> sql.Composable:
+    """Return the elements of `record.desired`, in the fields' order."""
+    return _elements(DESIRED, fields, same_table=same_table)
+
+
+def observed(fields: Sequence[CarriedField], *, same_table: bool) -> sql.Composable:
+    """Return the elements of `record.observed`, in the fields' order."""
+    return _elements(OBSERVED, fields, same_table=same_table)
+
+
+def _elements(
+    texts: dict[str, str], fields: Sequence[CarriedField], *, same_table: bool
+) -> sql.Composable:
+    elements = []
+    for place, field in enumerate(fields, 1):
+        places = {"i": field.place or 0, "j": place}
+        elements.append(
+            texts[field.kind].format(
+                **places,
+                migrated=MIGRATED,
+                rewritten=REWRITTEN[same_table].format(**places),
+                owned=OWNED.format(**places),
+            )
+        )
+    return sql.SQL(", ".join(elements))
