@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from logging import DEBUG, ERROR, WARNING
 from typing import Any, NoReturn
 
@@ -81,7 +81,9 @@ def _run_command(words: list[str]) -> int:
     settings = read(os.environ, offline=not command.needs_database)
     context = Context(arguments, settings, stream)
     context.reset_logging()
-    with redirect_stdout(stream):  # what an env.py prints is no part of a document
+    printed, warned = context.mask(stream), context.mask(sys.stderr)
+    # What an env.py prints is no part of a document.
+    with redirect_stdout(printed), redirect_stderr(warned):
         return command.run(context)
 
 

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from io import TextIOBase
 from typing import Any, TextIO
 
 from compose_init.flags import FLAGS
@@ -57,6 +58,42 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self(item) for item in value]
         return value
+
+
+class MaskedStream(TextIOBase):
+    """A stream for what an application's code prints, with every secret masked.
+
+    Args:
+        stream: where the text goes.
+        redact: masks secrets.
+    """
+
+    def __init__(self, stream: TextIO, redact: Redactor) -> None:
+        super().__init__()
+        self._stream = stream
+        self._redact = redact
+
+    def write(self, text: str) -> int:
+        """Write a text, masked, and return its length."""
+        self._stream.write(self._redact(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream below."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Return whether the stream below is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the file descriptor of the stream below."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream below."""
+        return self._stream.encoding
 
 
 class Formatter(logging.Formatter):

@@ -74,7 +74,12 @@ class Seeding:
         reconciler: Reconciler = (
             TableReconciler(run) if run.dataset.table else EndpointReconciler(run)
         )
-        with translated(run.connection, f"dataset {run.dataset.name}", reconciler.explain_denial):
+        with translated(
+            run.connection,
+            f"dataset {run.dataset.name}",
+            reconciler.explain_denial,
+            has_secrets=bool(run.dataset.secrets),
+        ):
             if self.schema:
                 self.schema.check(document)
             document = with_children(run.dataset, document)

@@ -16,6 +16,7 @@ from compose_seeder.documents.batch import Documents, JoinedDocuments
 from compose_seeder.documents.cell_variables import CellSyntax
 from compose_seeder.documents.env_substitution import Substituted, values_of
 from compose_seeder.documents.open_document import open_document
+from compose_seeder.documents.secret_names import WithSecretNames
 from compose_seeder.errors import Fault, ManifestError, RecordError
 from compose_seeder.manifest.models import Dataset, Manifest
 from compose_seeder.sources.environment_variable import EnvironmentVariable
@@ -69,7 +70,9 @@ class Inputs:
         if faults:
             what = "a seed file" if len(opened.contents) == 1 else "seed files"
             raise RecordError(f"{what} cannot be read", faults)
-        document = documents[0] if len(documents) == 1 else JoinedDocuments(documents)
+        document: Documents = documents[0] if len(documents) == 1 else JoinedDocuments(documents)
+        if self.dataset.secrets:
+            document = WithSecretNames(self.dataset, document)
         if self.variables:
             return Substituted(document, self.values(), cells or {}), opened.fingerprint
         return document, opened.fingerprint

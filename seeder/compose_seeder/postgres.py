@@ -86,6 +86,8 @@ def translated(
     connection: Connection,
     what: str,
     explain_denial: Callable[[psycopg.errors.InsufficientPrivilege], str],
+    *,
+    has_secrets: bool = False,
 ) -> Iterator[None]:
     """Translate what PostgreSQL answers and no other module has translated: see `kind_of`.
 
@@ -93,6 +95,7 @@ def translated(
         connection: tells whether the database went away.
         what: begins the message.
         explain_denial: says which privilege is missing.
+        has_secrets: records have secret values, which a trigger's or a function's words may repeat.
 
     Raises:
         CredentialsError: the role lacks a privilege.
@@ -105,12 +108,39 @@ def translated(
     except psycopg.errors.InsufficientPrivilege as error:
         raise CredentialsError(f"{what}: {explain_denial(error)}") from None
     except psycopg.errors.QueryCanceled as error:
-        said = " ".join(str(error).split())
+        said = words_of(error, has_secrets=has_secrets)
         raise TimeLimitError(f"{what}: nothing was written ({said}); {TIME_LIMIT}") from None
     except psycopg.OperationalError as error:
         why = "the database went away" if connection.closed else "nothing was written"
-        said = " ".join(str(error).split())
+        said = words_of(error, has_secrets=has_secrets)
         raise InterruptedTargetError(f"{what}: {why} ({said}); run again") from None
+
+
+OWN_SOURCES = frozenset(
+    f"{name}.c"
+    for name in (
+        *("execMain", "execPartition", "execIndexing", "execExprInterp", "domains", "nbtinsert"),
+        *("ri_triggers", "heapam", "postgres", "proc", "lmgr", "aclchk"),
+    )
+)
+"""Files of PostgreSQL's source whose messages have names alone: of constraints, columns, tables, limits."""
+
+
+def is_own(error: psycopg.Error) -> bool:
+    """Return whether an error's primary message is PostgreSQL's own, without values.
+
+    A trigger or a function may raise any SQLSTATE, with the names of any table and constraint, and say anything.
+    """
+    return error.diag.source_file in OWN_SOURCES or not error.sqlstate
+
+
+def words_of(error: psycopg.Error, *, has_secrets: bool) -> str:
+    """Return what PostgreSQL says; where records have secrets, only what cannot repeat a value of them."""
+    if not has_secrets:
+        return " ".join(str(error).split())
+    if is_own(error):
+        return " ".join(str(error.diag.message_primary or error).split())
+    return f"SQLSTATE {error.sqlstate}, in words that may have a secret and are not shown"
 
 
 ErrorKind = Literal["denied", "conflict", "interrupted", "record", "defect"]

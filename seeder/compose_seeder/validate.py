@@ -13,6 +13,7 @@ from compose_seeder.documents.batch import Documents, RawRecord
 from compose_seeder.documents.children import with_children
 from compose_seeder.documents.json_schema import RecordSchema, schema_of
 from compose_seeder.documents.record_values import (
+    SECRET,
     ExactValue,
     from_exact,
     text_of,
@@ -193,7 +194,7 @@ def _order_faults(
         value = to_exact(record.fields[ref.from_]) if ref.from_ in record.fields else None
         if value is not None and value in values:
             problem = (
-                f"refers to {ref.table}.{ref.match} {quote(from_exact(value))}, which only the later dataset {first}"
+                f"refers to {ref.table}.{ref.match} {_shown(checked, ref, value)}, which only the later dataset {first}"
                 f" creates; put {first} before {checked.dataset.name} in the manifest"
             )
             yield Fault(record.where, "", ref.from_, problem)
@@ -202,7 +203,7 @@ def _order_faults(
 def _missing_rows_warning(
     checked: _Checked, ref: Ref, missing: list[ExactValue], earlier: list[_Checked]
 ) -> str:
-    shown = ", ".join(quote(from_exact(value)) for value in missing[:SHOWN])
+    shown = ", ".join(_shown(checked, ref, value) for value in missing[:SHOWN])
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     made = [
         str(to_scalar(record.document[ref.match]))
@@ -210,12 +211,23 @@ def _missing_rows_warning(
         for record in creator.desired
         if ref.match in record.document
     ]
-    near = did_you_mean(text_of(missing[0]), made) if len(missing) == 1 else ""
+    secret = _is_secret(checked, ref)
+    near = did_you_mean(text_of(missing[0]), made) if len(missing) == 1 and not secret else ""
     names = " and ".join(creator.dataset.name for creator in earlier)
     return (
         f"dataset {checked.dataset.name}: {ref.from_} refers to {ref.table}.{ref.match} {shown}{more}{near}, which"
         f" dataset {names} does not create; the rows must exist already"
     )
+
+
+def _is_secret(checked: _Checked, ref: Ref) -> bool:
+    """Return whether what a reference is given, or what it becomes, is a secret field."""
+    names = {name for name, own in checked.dataset.refs.items() if own is ref}
+    return bool((names | {ref.from_}) & checked.dataset.secrets)
+
+
+def _shown(checked: _Checked, ref: Ref, value: ExactValue) -> str:
+    return SECRET if _is_secret(checked, ref) else quote(from_exact(value))
 
 
 def _names(documents: Iterable[Mapping[str, object]]) -> list[str]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from compose_init.logs import Redactor, configure, event, log
+from compose_init.logs import MaskedStream, Redactor, configure, event, log
 
 SECRET = "p@ss \"w\\rd'é"
 
@@ -54,6 +54,14 @@ def test_secrets_are_masked_everywhere(stream: io.StringIO, *, as_json: bool) ->
         assert form not in written
     assert "Traceback" in written
     assert "***" in written
+
+
+def test_what_an_application_prints_is_masked(stream: io.StringIO) -> None:
+    """An env.py may print the address that it was given."""
+    printed = MaskedStream(stream, Redactor([SECRET]))
+    print("url", quote(SECRET), SECRET, file=printed)
+    assert stream.getvalue() == "url *** ***\n"
+    assert not printed.isatty()
 
 
 def test_logging_survives_what_others_configure(stream: io.StringIO) -> None:

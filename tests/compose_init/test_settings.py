@@ -215,6 +215,19 @@ def test_a_login_in_the_apis_address_is_a_secret() -> None:
     assert "hunter22" in read({**ADDRESS, "API_BASE_URL": "http://me:hunter22@api:8000"}).secrets
 
 
+def test_other_secrets_of_the_environment() -> None:
+    """A header's token without its scheme, the login of a proxy, passwords for libpq."""
+    environ = {
+        **ADDRESS,
+        "API_BASE_URL": "http://api:8000",
+        "API_HEADERS": "Authorization: Token abc.def",
+        "https_proxy": "http://me:proxy-pass@proxy:3128",
+        "PGSSLPASSWORD": "key-pass",
+    }
+    expected = {"Token abc.def", "abc.def", "proxy-pass", "key-pass"}
+    assert expected <= set(read(environ).secrets)
+
+
 OAUTH = {
     **ADDRESS,
     "API_BASE_URL": "http://api:8000/",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from compose_seeder import check
 from compose_seeder.errors import SeedError
+from compose_seeder.sources import Sources
 from tests.support.seed_folder import Seeds, table
 
 SECRET = "s3cretVALUE"
@@ -99,9 +102,92 @@ def test_a_name_that_stands_twice_in_a_secret(seeds: Seeds) -> None:
     assert SECRET not in text
 
 
-def test_a_trigger_that_raises_as_a_constraint_does(seeds: Seeds) -> None:
-    """Its words are its own, whatever its SQLSTATE is."""
-    raises = RAISES.replace("new.token;", "new.token USING ERRCODE = 'unique_violation';")
+STATES = ["P0001", "22P02", "23502", "23505", "23514", "25006", "40001", "40P01", "42501", "42P01"]
+STATES += ["0A000", "53100", "53300", "54000", "55P03", "57014", "57P01", "58030", "XX000"]
+NAMES = ", TABLE = new.token, COLUMN = new.token, CONSTRAINT = new.token, DETAIL = new.token, HINT = new.token"
+
+
+@pytest.mark.parametrize("names", ["", NAMES])
+@pytest.mark.parametrize("state", STATES)
+def test_a_trigger_that_raises_as_postgresql_does(seeds: Seeds, state: str, names: str) -> None:
+    """Its words are its own, whatever SQLSTATE and names it gives them; the state is shown."""
+    raises = RAISES.replace("new.token;", f"new.token USING ERRCODE = '{state}'{names};")
     seeds.do(f"CREATE TABLE things (slug text, token text);{raises}")
     seeds.write(table("things") + RULES, things=[{"slug": "a", "token": SECRET}])
     assert SECRET not in said(seeds)
+
+
+@pytest.mark.parametrize("state", ["P0001", "22P02", "42501", "57014"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        "ALTER TABLE things ADD CHECK (f(token) = 1)",
+        "ALTER TABLE things ADD n int GENERATED ALWAYS AS (f(token)) STORED",
+        "CREATE INDEX ON things (f(token))",
+        "CREATE DOMAIN d AS text CHECK (f(VALUE) = 1); ALTER TABLE things ALTER token TYPE d",
+    ],
+)
+def test_a_function_that_raises(seeds: Seeds, more: str, state: str) -> None:
+    """In a constraint, a generated column, an index or a domain; in a plan as well."""
+    seeds.do(
+        "CREATE TABLE things (slug text, token text); CREATE FUNCTION f(t text) RETURNS int IMMUTABLE LANGUAGE plpgsql"
+        f" AS $$ BEGIN RAISE 'no %', t USING ERRCODE = '{state}'; END $$; {more}"
+    )
+    seeds.write(table("things") + RULES, things=[{"slug": "a", "token": SECRET}])
+    assert SECRET not in said(seeds)
+    with suppress(SeedError):
+        seeds.plan()
+
+
+def test_words_of_postgresql_are_shown(seeds: Seeds) -> None:
+    """A constraint, a missing privilege or a time limit has no values in its words."""
+    seeds.do(
+        "CREATE TABLE things (slug text, token text, CONSTRAINT short CHECK (length(token) < 3))"
+    )
+    seeds.write(table("things") + RULES, things=[{"slug": "a", "token": SECRET}])
+    assert "short" in said(seeds)
+
+
+@pytest.mark.parametrize("rule", [RULES, RULES.replace("token =", "tokens =")])
+@pytest.mark.parametrize(
+    ("records", "text"),
+    [
+        ("", '[{"slug": "a", "token": {"NAME": 1, "NAME": 2}}]'),
+        ("", '[{"slug": "a", "token": [{"a": {"NAME": 1, "NAME": 2}}]}]'),
+        ("/t", '{"t": [{"slug": "a"}], "c": [{"of": "a", "id": "x", "NAME": 1, "NAME": 2}]}'),
+        (
+            "/t",
+            '{"t": [{"slug": "a"}], "c": [{"of": "a", "id": "x", "v": {"NAME": 1, "NAME": 2}}]}',
+        ),
+    ],
+)
+def test_a_name_in_a_secret_that_json_allows(
+    seeds: Seeds, records: str, text: str, rule: str
+) -> None:
+    """A name that is there twice: of a field that is no secret, it is shown."""
+    seeds.do("CREATE TABLE things (slug text, token jsonb)")
+    nest = "[dataset.nest]\ntoken = { records = '/c', match = { of = 'slug' }, by = 'id' }"
+    options = {"records": records} if records else {}
+    manifest = table("things", **options) + rule + (nest if records else "")
+    seeds.write(manifest, things=text.replace("NAME", SECRET))
+    found = said(seeds)
+    with pytest.raises(SeedError) as raised:
+        check(seeds.manifest, Sources())
+    assert (SECRET in found, SECRET in str(raised.value)) == (rule != RULES,) * 2
+
+
+@pytest.mark.parametrize("secret", ["kind_id", "kind"])
+def test_references_that_no_dataset_creates(seeds: Seeds, secret: str) -> None:
+    """`check` warns of them, and names a later dataset that does."""
+    refs = f"\n[dataset.fields]\n{secret} = {{ secret = true }}\n[dataset.refs]\n"
+    refs += "kind_id = { from = 'kind', table = 'kinds', match = 'slug', take = 'id' }\n"
+    things, kinds = [{"slug": "a", "kind": SECRET}], [{"slug": f"{SECRET}s"}]
+    warnings: list[str] = []
+    seeds.write(table("kinds") + "\n" + table("things") + refs, things=things, kinds=kinds)
+    check(seeds.manifest, Sources(), warnings.append)
+    assert len(warnings) > 0
+    assert SECRET not in "".join(warnings)
+    seeds.write(table("things") + refs + table("kinds"), things=things, kinds=[{"slug": SECRET}])
+    with pytest.raises(SeedError) as raised:
+        check(seeds.manifest, Sources())
+    assert SECRET not in str(raised.value)

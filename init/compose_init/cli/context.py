@@ -12,9 +12,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
-from compose_init.logs import Redactor, configure, is_json_by_default
+from compose_init.logs import MaskedStream, Redactor, configure, is_json_by_default
 from compose_init.output.text import to_json
 from compose_init.settings import Settings
 
@@ -73,6 +73,10 @@ class Context:
     def redact(self, value: Any) -> Any:
         """Return a text or a document with every secret of the settings masked."""
         return Redactor(self.settings.secrets)(value)
+
+    def mask(self, stream: TextIO) -> TextIO:
+        """Return a stream that writes to another, with every secret of the settings masked."""
+        return cast("TextIO", MaskedStream(stream, Redactor(self.settings.secrets)))
 
     def print_text(self, text: str) -> None:
         """Print text on stdout, masked."""

@@ -30,6 +30,10 @@ OWNED = ("INIT_", "SEED_")
 LOOPBACK = "http://127.0.0.1:8000"
 
 
+PASSWORDS = ("PGPASSWORD", "PGSSLPASSWORD")
+"""Variables of libpq whose values are secrets."""
+
+
 def read(environ: Mapping[str, str], *, offline: bool = False) -> Settings:
     """Return the settings that an environment holds.
 
@@ -105,7 +109,7 @@ def _settings(variables: Variables, texts: Texts, environ: Mapping[str, str]) ->
         log_service_name=report.log_service_name,
         object_store={name: texts.values[name] for name in STORE if name in texts.values},
         environ=environ,
-        secrets=tuple(_secrets(texts.values, database)),
+        secrets=tuple(_secrets(texts.values, environ, database)),
         file_values=texts.file_values,
     )
 
@@ -142,11 +146,17 @@ def _text(secret: SecretStr | None) -> str:
     return "" if secret is None else secret.get_secret_value()
 
 
-def _secrets(values: Mapping[str, str], database: Database | None) -> Iterator[str]:
+def _secrets(
+    values: Mapping[str, str], environ: Mapping[str, str], database: Database | None
+) -> Iterator[str]:
     """Yield every value that no message may show."""
     found = [values.get(name, "") for name in SECRET]
-    found += [line.split(":", 1)[-1].strip() for line in values.get("API_HEADERS", "").splitlines()]
-    found += [password_of(values.get(name, "")) for name in ("DATABASE_URL", "API_BASE_URL")]
+    headers = [line.split(":", 1)[-1] for line in values.get("API_HEADERS", "").splitlines()]
+    found += [header.strip() for header in headers]
+    found += [header.split()[-1] for header in headers if header.strip()]  # after "Bearer"
+    found += [environ.get(name, "") for name in PASSWORDS]
+    urls = [text for name, text in environ.items() if name.upper().endswith("_PROXY")]
+    found += [password_of(text) for text in (*values.values(), *urls)]
     if database is not None:  # its query may have some as well
         found += [database.parameters.get(name, "") for name in ("password", "sslpassword")]
     yield from filter(None, found)

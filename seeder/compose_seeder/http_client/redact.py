@@ -49,8 +49,9 @@ def secrets_in_headers(request: httpx.Request) -> Iterator[str]:
 
 
 def secrets_in_value(value: Any) -> Iterator[str]:
-    """Yield the texts and numbers in the value of a secret field, at every depth."""
+    """Yield the texts, numbers and names in the value of a secret field, at every depth."""
     if isinstance(value, dict):
+        yield from (name for name in value if len(name) >= MIN_SECRET_CHARACTERS)
         for part in value.values():
             yield from secrets_in_value(part)
     elif isinstance(value, list):

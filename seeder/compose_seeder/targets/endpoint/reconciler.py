@@ -43,7 +43,8 @@ class EndpointReconciler:
 
     def explain_denial(self, error: psycopg.errors.InsufficientPrivilege) -> str:
         """Return which privilege the role lacks, and what would grant it."""
-        return explain_denial(self._run.connection, None, error)
+        has_secrets = bool(self._run.dataset.secrets)
+        return explain_denial(self._run.connection, None, error, has_secrets=has_secrets)
 
     def reconcile(self, document: Documents, fingerprint: str) -> Plan:
         """Compare the file with the API's records, and send the differences; see `Reconciler`."""

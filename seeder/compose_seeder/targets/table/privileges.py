@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from compose_seeder.postgres import Connection, statements
+from compose_seeder.postgres import Connection, statements, words_of
 
 NEEDED = ("SELECT", "INSERT", "UPDATE")
 """The privileges that seeding a table needs."""
@@ -20,9 +20,21 @@ def explain_denial(
     table: str | None,
     error: psycopg.Error,
     needed: Sequence[str] = NEEDED,
+    *,
+    has_secrets: bool,
 ) -> str:
-    """Return the privileges that a role lacks, and the GRANT that gives them, after PostgreSQL's own words."""
+    """Return the privileges that a role lacks, and the GRANT that gives them, after PostgreSQL's own words.
+
+    Args:
+        connection: to the application's database.
+        table: the table's name, as `to_regclass` reads it; None for an endpoint.
+        error: what PostgreSQL answered.
+        needed: the privileges.
+        has_secrets: as in `postgres.words_of`.
+    """
     said = str(error.diag.message_primary or error)
+    if has_secrets:
+        said = words_of(error, has_secrets=True)
     if found := SEQUENCE.fullmatch(said):
         return f"{said}: GRANT USAGE, UPDATE ON SEQUENCE {found[1]} to the role"
     values = {"table": table, "needed": list(needed)}

@@ -65,7 +65,10 @@ class TableReconciler:
 
     def explain_denial(self, error: psycopg.errors.InsufficientPrivilege) -> str:
         """Return which privilege the role lacks on the table, and what would grant it."""
-        return explain_denial(self._connection, regclass(self._table), error)
+        has_secrets = bool(self._run.dataset.secrets)
+        return explain_denial(
+            self._connection, regclass(self._table), error, has_secrets=has_secrets
+        )
 
     def reconcile(self, document: Documents, fingerprint: str) -> Plan:
         """Compare the file with the table, and write the differences; see `Reconciler`."""

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from compose_seeder.errors import ManifestError, RecordError, did_you_mean
-from compose_seeder.postgres import as_is, statements
+from compose_seeder.postgres import as_is, kind_of, statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.ledger import Applied
 from compose_seeder.reconcile.staging import Desired
@@ -109,8 +109,10 @@ class TableSides:
         try:
             with self._connection.transaction():
                 self._fill_desired()
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError) as error:
-            # class 22, and 23 for a domain's CHECK: find which records, and say it by field
+        except psycopg.DatabaseError as error:
+            if kind_of(error) != "record":
+                raise
+            # A value that its type refuses, or a function in a domain's CHECK: find which records, and say it by field.
             faults, number = self._type_errors.find(self.records_at, self.loader.field_sets)
             raise RecordError(
                 f"dataset {self._dataset.name} has records that are wrong",

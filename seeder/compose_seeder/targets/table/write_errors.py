@@ -13,7 +13,7 @@ from psycopg import sql
 from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import SHOWN, Fault, quote
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.postgres import Connection, statements
+from compose_seeder.postgres import Connection, is_own, statements
 from compose_seeder.reconcile.desired_records import RecordsAt
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import FieldSet
@@ -91,7 +91,7 @@ class WriteErrors:
     ) -> Fault:
         """Return what a record was refused for: by the constraint that it breaks, or in PostgreSQL's own words."""
         constraint = known.get(error.diag.constraint_name or "")
-        field = error.diag.column_name or ""
+        field = _column_of(self.expressions.dataset, error)
         if error.sqlstate == NOT_NULL and field:
             problem = null_problem(field, record.document, is_text=self.expressions.dataset.is_text)
         elif constraint:
@@ -136,16 +136,19 @@ def explain_error(dataset: Dataset, error: psycopg.Error) -> str:
     """Return PostgreSQL's own words; without values where the dataset has secrets."""
     if not dataset.secrets:
         return _said(error)
-    # PostgreSQL's own words name a constraint; a trigger may raise the same state with words of its own.
-    own = error.diag.table_name or error.diag.datatype_name
-    if own and (error.sqlstate or "").startswith("23"):
+    if is_own(error):
         return error.diag.message_primary or ""
     return f"PostgreSQL refuses a value (SQLSTATE {error.sqlstate}), which may be secret and is not shown"
 
 
 def dataset_fault(dataset: Dataset, error: psycopg.Error) -> Fault:
     """Return the fault of records that fail only together, such as two rows that exclude each other."""
-    return Fault(dataset.target, "", error.diag.column_name or "", explain_error(dataset, error))
+    return Fault(dataset.target, "", _column_of(dataset, error), explain_error(dataset, error))
+
+
+def _column_of(dataset: Dataset, error: psycopg.Error) -> str:
+    """Return the column that an error names; "" where a trigger may have given a secret for its name."""
+    return (error.diag.column_name or "") if is_own(error) or not dataset.secrets else ""
 
 
 def _said(error: psycopg.Error) -> str:

@@ -96,7 +96,10 @@ class TableWriter:
         why = explain_row_security(self._connection, self._expressions.table)
         if why is None:
             needed = [*NEEDED, "DELETE"] if self._dataset.prune else NEEDED
-            said = explain_denial(self._connection, self._expressions.table, error, needed)
+            has_secrets = bool(self._dataset.secrets)
+            said = explain_denial(
+                self._connection, self._expressions.table, error, needed, has_secrets=has_secrets
+            )
             raise CredentialsError(f"{self._dataset.target}: {said}") from None
         raise RefusedError(
             refusal(self._run), [replace(fault, problem=why) for fault in self._refused()]
