@@ -11,6 +11,7 @@ own with the environment, folder and output that the tests give it, and ends as 
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -20,6 +21,7 @@ import runpy
 import signal
 import socket
 import sys
+import threading
 from dataclasses import asdict, dataclass
 
 PACKAGES = ("compose_init", "compose_seeder")
@@ -116,7 +118,19 @@ def _become(call: Call) -> None:
     sys.argv = ["compose-init", *call.arguments]
     if call.first is not None:
         importlib.import_module(call.first)
-    runpy.run_module("compose_init", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("compose_init", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        _end(ended.code)
+
+
+def _end(code: object) -> None:
+    """End as an interpreter does, except that no memory is freed: that would copy all that is shared."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
 if __name__ == "__main__":
