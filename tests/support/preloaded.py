@@ -126,7 +126,7 @@ def _become(call: Call) -> None:
 
 def _end(code: object) -> None:
     """End as an interpreter does, except that no memory is freed: that would copy all that is shared."""
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined] # joins the threads that are no daemons
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
