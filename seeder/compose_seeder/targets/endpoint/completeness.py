@@ -20,57 +20,33 @@ from compose_seeder.errors import quote
 from compose_seeder.exact_json import decode
 from compose_seeder.http_client.client import AnswerError, Page
 from compose_seeder.json_pointer import follow_pointer
+from compose_seeder.targets.endpoint.page_signs import (
+    CURSOR,
+    ENVELOPE,
+    ENVELOPE_DEPTH,
+    LAST,
+    LAST_PAGE_LINK,
+    LINKS,
+    NEXT_PAGE,
+    PAGE_COUNT,
+    PAGE_NUMBER,
+    TOTAL,
+    short_name,
+)
 
 Json = Any
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-NEXT_PAGE = _names(
-    "next nextpage nextcursor nextpagetoken nextpageurl nexturl nexturi nextlink nexthref nexttoken"
-    " nextmarker nextoffset nextstart nextkey nextpagecursor @odata.nextlink odata.nextlink hydra:next"
-    " hasmore hasnext hasnextpage hasmorepages hasmoreresults hasmoreitems moreresults morepages more"
-    " istruncated truncated continuationtoken continue"
-)
-"""Fields and headers by which an answer says that it is not all; names in small letters, without - and _."""
-
-CURSOR = _names("cursor scrollid")
-"""Fields that lead on where no page was asked for; on a later page they may repeat what was asked."""
-
-TOTAL = _names(
-    "total count totalcount totalitems totalresults totalelements totalrecords totalentries totalhits"
-    " totalsize totalnumber totalrows totalobjects recordcount recordstotal itemcount itemscount itemstotal"
-    " resultcount resultscount numfound numresults fullcount @odata.count odata.count hydra:totalitems"
-)
-"""Fields and headers by which it says how many records there are."""
-
-PAGE_COUNT = _names(
-    "totalpages totalpagecount pagecount pagescount pages lastpage lastpagenumber numpages numberofpages"
-    " pagetotal pagestotal"
-)
-"""Fields and headers by which it says how many pages there are."""
-
-LAST = frozenset({"last", "islast", "lastpage", "islastpage"})
-"""Fields that are false on a page which is not the last one."""
-
-ENVELOPES = ("", "links", "_links", "meta", "_meta", "metadata", "pagination", "_pagination", "paging", "page",
-             "paginator", "pager", "pageinfo", "page_info", "pageInfo", "info", "result_info", "resultInfo",
-             "response_metadata", "cursors", "hydra:view", "view", "$metadata", "meta/pagination", "meta/page",
-             "meta/paging", "meta/links", "meta/cursor", "pagination/links", "paging/cursors")  # fmt: skip
-"""The places of these fields, beside the array of records or beside what it is in."""
-
-LINKS = ("link", "links", "_links")
-"""The places of a list of links with their relations."""
-
-HEADER_BEGINNING = re.compile(r"^(x-)?(wp-|pagination-|paging-)?")
-"""What stands before the name in a header: X-Total-Count, X-WP-Total, X-Pagination-Page-Count."""
-
 STANDARD_HEADERS = {"link", "content-range", "content-length", "last-modified"}
 """Headers that mean something else, or are looked at on their own."""
 
-CONTENT_RANGE = re.compile(r"^\s*(?:[\w-]+\s+)?(?:(\d+)-(\d+)|\*)/(\d+|\*)\s*$")
+PAGING_HEADER = re.compile("pagination|paging", re.IGNORECASE)
+"""Names of headers that may have several fields: `X-Pagination: page=1; total=6`."""
+
+PARAMETER = re.compile(r"""([\w-]+)\s*=\s*"?([^";,\s]+)""")
+"""A field of such a header."""
+
+CONTENT_RANGE = re.compile(r"^\s*(?:[\w-]+[\s=]+)?(?:(\d+)-(\d+)|\*)/(\d+|\*)\s*$")
 """`items 0-24/319` (RFC 9110, 14.4)."""
 
 HOW = (
@@ -90,21 +66,27 @@ def check_whole(page: Page, items: str, shown: int) -> None:
         AnswerError: something says that there is more.
     """
     check_last_page(page, items)
+    own = short_name(items.rpartition("/")[2])
     for name, value in _fields(page, items):
         sign = f"{name}: {quote(value)}"
-        short = _short(name)
-        if short in TOTAL and (_number(value) or 0) > shown:
+        short = short_name(name)
+        is_total = TOTAL.fullmatch(short) or (
+            own and short in {f"total{own}", f"{own}total", f"{own}count"}
+        )
+        if is_total and (_number(value) or 0) > shown:
             raise AnswerError(
                 f"it says that there are {_number(value)} records, and shows {shown}:"
                 f" {HOW.replace('them', 'its pages')} ({sign})"
             )
-        if short in CURSOR and isinstance(value, str) and value:
+        is_cursor = short in CURSOR or (short == "offset" and _number(value) is None)
+        if is_cursor and isinstance(value, str) and _leads_on(value):
             raise _in_pages(sign)
-        if short in PAGE_COUNT and not isinstance(value, bool) and (_number(value) or 0) > 1:
+        if PAGE_COUNT.fullmatch(short) and (_number(value) or 0) > 1:
             raise _in_pages(sign)
         if short in LAST and value is False:
             raise _in_pages(sign)
     _check_range(page, shown)
+    _check_last_link(page)
 
 
 def check_last_page(page: Page, items: str) -> None:
@@ -116,7 +98,7 @@ def check_last_page(page: Page, items: str) -> None:
     if page.link:
         raise _in_pages("Link")
     for name, value in _fields(page, items):
-        if _short(name) in NEXT_PAGE and _leads_on(value):
+        if NEXT_PAGE.fullmatch(short_name(name)) and _leads_on(value):
             raise _in_pages(f"{name}: {quote(value)}")
 
 
@@ -144,13 +126,27 @@ def _check_range(page: Page, shown: int) -> None:
         raise _in_pages("status 206")
 
 
+def _check_last_link(page: Page) -> None:
+    """Raise `AnswerError` where a `Link` header says that the last page is a later one."""
+    for url in LAST_PAGE_LINK.findall(page.headers.get("Link", "")):
+        for name, value in httpx.QueryParams(url.partition("?")[2]).items():
+            found = PAGE_NUMBER.fullmatch(short_name(name))
+            first = 1 if found and found[1] == "page" else 0
+            if found and (_number(value) or 0) > first:
+                raise _in_pages(f"Link: {quote(url)}")
+
+
 def _fields(page: Page, items: str) -> Iterator[tuple[str, Json]]:
     """Yield the fields beside the records, and the headers, that may say something of pages."""
     for place in _places(page.document, items):
         yield from place.items()
     for name, text in page.headers.items():
         if text.lstrip().startswith("{"):  # X-Pagination, as ASP.NET has it
-            yield from _object_in(text).items()
+            for place in _envelopes(_object_in(text), ENVELOPE_DEPTH):
+                yield from place.items()
+        elif PAGING_HEADER.search(name):
+            yield name, text
+            yield from PARAMETER.findall(text)
         elif name.lower() not in STANDARD_HEADERS:
             yield name, text
 
@@ -171,21 +167,22 @@ def _places(document: Json, items: str) -> Iterator[Mapping[str, Json]]:
             links = follow_pointer(document, f"{base}/{name}")
             if isinstance(links, list):
                 yield from ({_relation(link): True} for link in links)
-        for envelope in ENVELOPES:
-            place = follow_pointer(document, f"{base}/{envelope}" if envelope else base)
-            if isinstance(place, dict):
-                yield place
+        place = follow_pointer(document, base)
+        if isinstance(place, dict):
+            yield from _envelopes(place, ENVELOPE_DEPTH)
+
+
+def _envelopes(place: Mapping[str, Json], depth: int) -> Iterator[Mapping[str, Json]]:
+    """Yield an object, and the objects in it that may say something of pages."""
+    yield place
+    for name, value in place.items():
+        if depth and isinstance(value, dict) and ENVELOPE.search(name.lower()):
+            yield from _envelopes(value, depth - 1)
 
 
 def _relation(link: Json) -> str:
     found = (link.get("rel") or link.get("relation")) if isinstance(link, dict) else None
     return found if isinstance(found, str) else ""
-
-
-def _short(name: str) -> str:
-    """Return a name of a field or a header in one form: `totalcount` for X-Total-Count."""
-    lower = HEADER_BEGINNING.sub("", name.lower())
-    return lower.replace("-", "").replace("_", "")
 
 
 def _number(value: Json) -> int | None:
