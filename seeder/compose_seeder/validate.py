@@ -35,6 +35,7 @@ from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.manifest.parse import load
 from compose_seeder.reconcile.staging import PENDING, Desired, stage
 from compose_seeder.sources.location import Sources
+from compose_seeder.targets.endpoint.confirm_paths import into_faults
 
 Warn = Callable[[str], None]
 """Called with each warning: what may be wrong, and is right where the database holds more than the files."""
@@ -118,6 +119,7 @@ def _check_templates(checked: _Checked) -> None:
     dataset, http = checked.dataset, checked.dataset.http
     if dataset.table:
         return
+    checked.errors += map(ManifestError, into_faults(dataset, checked.desired))
     has = _names(record.document for record in checked.desired)
     templates = {
         "create": http.create,

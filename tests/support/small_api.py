@@ -153,7 +153,7 @@ class Api:
         self.bodies.append(body)
         if path == "/things/bulk":
             return self._bulk(body)
-        if body["slug" if "slug" in body else "name"] in self.refuse:
+        if body.get("slug", body.get("name")) in self.refuse:
             said = f"{dict(headers)} {json.dumps(body)} " if self.echo else ""
             return 422, {"detail": f"{said}this one not: " + "x" * 5000}
         return self._write(method, path, body)

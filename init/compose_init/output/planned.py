@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from compose_init.output.counts import describe, plan_counts
-from compose_init.output.report import ahead_to_json, revision_to_json
+from compose_init.output.report import ahead_to_json, revision_to_json, unseen_to_json
 from compose_init.output.text import shorten
 from compose_seeder.reconcile.plan import LABELS
 
@@ -33,7 +33,14 @@ REASONS = {
     "drift": "edited by hand",
     "conflict": "edited by hand, and changed in the file",
     "unconfirmed": "the target shows another value than was written",
+    "unseen": "no answer of the API shows it",
 }
+
+UNSEEN = (
+    "no answer of the API shows it, so that nobody can tell whether it was edited; it is not written to records that"
+    ' exist: read it with confirm, or set once = true or unseen = "overwrite" for it in fields'
+)
+"""What there is to say of a field that no answer shows, and the ways out."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Planned:
         faults = [f"  it {fault}" for fault in self.faults]
         if faults:
             faults.insert(0, "the application's role has wrong privileges:")
-        if not self.changes and not any(plan.records for plan in self.datasets):
+        if not self.changes and not any(plan.records or plan.unseen for plan in self.datasets):
             return "\n".join(["nothing would change", *faults])
         lines = ["would change:" if self.changes else "nothing would change; edited by hand:"]
         for entry in self.migrations:
@@ -96,7 +103,7 @@ class Planned:
         if self.no_sql:
             lines.append(f"  some SQL cannot be shown: {self.no_sql}")
         for plan in self.datasets:
-            if plan.changes or plan.records:
+            if plan.changes or plan.records or plan.unseen:
                 lines += _plan_lines(plan, limit)
         return "\n".join(lines + faults)
 
@@ -111,6 +118,7 @@ def _dataset_to_json(plan: Plan) -> dict[str, Any]:
         "target": plan.target,
         **plan_counts(plan.counts),
         "after_migration": plan.after_migration,
+        **unseen_to_json(plan),
         "records": [
             {
                 "action": change.action,
@@ -134,6 +142,7 @@ def _plan_lines(plan: Plan, limit: int | None) -> list[str]:
     shown = [name for name in LABELS if name != "unchanged"]
     after = " (once the migrations are applied)" if plan.after_migration else ""
     lines = [f"  {plan.name} → {plan.target}: {describe(plan.counts, shown) or 'nothing'}{after}"]
+    lines += [f"    {name}: {UNSEEN}" for name in plan.unseen]
     for change in plan.records[:limit]:
         lines += _change_lines(change)
     if limit is not None and len(plan.records) > limit:
@@ -148,9 +157,12 @@ def _change_lines(change: Change) -> list[str]:
     why = f": {change.why}" if change.why else ""
     lines = [f"    {MARKS.get(change.action, '!')} {key}{tail}{why}"]
     for name, detail in sorted(change.fields.items()):
-        reason = REASONS[detail["outcome"]]
-        note = f"  ({reason}, {'overwritten' if 'write' in detail else 'kept'})" if reason else ""
-        lines.append(
-            f"        {name}: {shorten(detail['live'])} → {shorten(detail['desired'])}{note}"
-        )
+        parts = detail.get("members") or {name: detail}
+        lines += [_field_line(path, part) for path, part in parts.items()]
     return lines
+
+
+def _field_line(name: str, detail: Mapping[str, Any]) -> str:
+    reason = REASONS[detail["outcome"]]
+    note = f"  ({reason}, {'overwritten' if 'write' in detail else 'kept'})" if reason else ""
+    return f"        {name}: {shorten(detail['live'])} → {shorten(detail['desired'])}{note}"

@@ -15,7 +15,7 @@ from compose_init.output.counts import (
     describe_not_deleted,
     logged_counts,
 )
-from compose_init.output.planned import SHOWN_RECORDS
+from compose_init.output.planned import SHOWN_RECORDS, UNSEEN
 
 if TYPE_CHECKING:
     from compose_init.migrations.revision_graph import Revision
@@ -73,6 +73,12 @@ def warn_not_deleted(plan: Plan) -> None:
         )
 
 
+def warn_unseen(plan: Plan) -> None:
+    """Log the fields that no answer of an API shows, with what can be done about them."""
+    if plan.unseen:
+        event(UNSEEN, WARNING, dataset=plan.name, fields=list(plan.unseen[:SHOWN_RECORDS]))
+
+
 class LogProgress:
     """One log event per line; of what happens often, only at level DEBUG."""
 
@@ -104,6 +110,7 @@ class LogProgress:
         event("dataset seeded", dataset=plan.name, target=plan.target, **counts)
         warn_not_kept(plan)
         warn_not_deleted(plan)
+        warn_unseen(plan)
 
     def close(self) -> None:
         """Do nothing: a log needs no end."""
@@ -164,6 +171,7 @@ class LiveProgress:
             self._screen.add_notice(noticed)
         warn_not_kept(plan)
         warn_not_deleted(plan)
+        warn_unseen(plan)
         self._screen.show_current("seed", "")
 
     def close(self) -> None:

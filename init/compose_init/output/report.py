@@ -97,6 +97,11 @@ def ahead_to_json(unknown: tuple[AppliedRevision, ...]) -> dict[str, Any]:
     return {"ahead": said} if said else {}
 
 
+def unseen_to_json(plan: Plan) -> dict[str, list[str]]:
+    """Return `unseen`: the fields that no answer of an API shows; nothing where there are none."""
+    return {"unseen": list(plan.unseen)} if plan.unseen else {}
+
+
 def _dataset_to_json(plan: Plan) -> dict[str, Any]:
     return {
         "name": plan.name,
@@ -104,6 +109,7 @@ def _dataset_to_json(plan: Plan) -> dict[str, Any]:
         **plan.counts.to_dict(),
         **({"not_kept": list(plan.not_kept)} if plan.not_kept else {}),
         **({"not_deleted": describe_not_deleted(plan)} if plan.not_deleted else {}),
+        **unseen_to_json(plan),
     }
 
 

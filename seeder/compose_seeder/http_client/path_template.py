@@ -28,6 +28,12 @@ def record_fields(template: str) -> list[str]:
     return [name for name in PLACEHOLDER.findall(template) if not name.startswith(LIVE)]
 
 
+def live_fields(template: str) -> list[str]:
+    """Return the fields of the API's own record that a path names."""
+    names = PLACEHOLDER.findall(template)
+    return [name.removeprefix(LIVE) for name in names if name.startswith(LIVE)]
+
+
 def expand_path(template: str, record: Record, live: Record) -> str:
     """Put `{field}` of the record and `{live.field}` of the API's own record into a path.
 

@@ -16,10 +16,18 @@ Delete = Annotated[str, Field(pattern=r"^(DELETE|POST) /\S*$")]
 
 
 class Confirm(Model):
-    """One request that reads back what was written; its answer may go `into` one field."""
+    """One request that reads back what was written.
+
+    Attributes:
+        request: answers with the record, or with a part of it.
+        items: JSON Pointer to what of the answer is meant.
+        into: the field that receives it, or a path within one: `translations.ru`; without, it is the record.
+        by: turns an array of objects into an object by this field.
+    """
 
     request: Read
-    into: Name | None = None
+    items: Pointer = ""
+    into: Annotated[str, Field(pattern=r"^[^.]+(\.[^.]+)*$")] | None = None
     by: Name | None = None
 
 

@@ -44,11 +44,14 @@ class FieldRules(Model):
         on_drift: what happens to an edit by hand; the dataset's own rule by default.
         once: written when a record is created, and neither compared nor written after that.
         secret: its values are never shown.
+        unseen: what happens when the file changes a field that no answer of the API shows: it is named and not sent,
+            or sent over whatever is there.
     """
 
     on_drift: OnDrift | None = None
     once: bool = False
     secret: bool = False
+    unseen: Literal["keep", "overwrite"] = "keep"
 
 
 class Dataset(Model):

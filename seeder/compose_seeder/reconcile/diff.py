@@ -146,9 +146,18 @@ def _changes(
 
 def _masked(dataset: Dataset, fields: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {
-        name: {**detail, "live": SECRET, "desired": SECRET} if name in dataset.secrets else detail
+        name: _without_values(detail) if name in dataset.secrets else detail
         for name, detail in fields.items()
     }
+
+
+def _without_values(detail: dict[str, Any]) -> dict[str, Any]:
+    members = {
+        path: {**part, "live": SECRET, "desired": SECRET}
+        for path, part in detail.get("members", {}).items()
+    }
+    more = {"members": members} if members else {}
+    return {**detail, "live": SECRET, "desired": SECRET, **more}
 
 
 def _check_keys(connection: Connection, dataset: Dataset, records_at: RecordsAt) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -43,6 +43,21 @@ class Applied:
     fields: list[str]
     dataset_id: int
     hash_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What an endpoint showed of a record that was written.
+
+    Attributes:
+        position: of the record in the file.
+        document: the observed fields, as JSON text.
+        trees: of all that it showed; None where that is not known.
+    """
+
+    position: int
+    document: str
+    trees: Mapping[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +219,7 @@ class Ledger:
         self,
         dataset_id: int,
         fields: list[str],
-        observed: Sequence[tuple[int, str]],
+        observed: Sequence[Observed],
         seen: Sequence[int],
     ) -> None:
         """Write that records of `pg_temp.plan` were applied, and what their target then showed.
@@ -212,14 +227,17 @@ class Ledger:
         Args:
             dataset_id: the dataset's.
             fields: the dataset's.
-            observed: positions, each with the observed fields as JSON text.
+            observed: what it showed of each record.
             seen: the positions of these records that are certainly there; the others are looked for.
         """
         values = {
             "dataset": dataset_id,
             "fields": fields,
-            "positions": [position for position, _ in observed],
-            "observed": [document for _, document in observed],
+            "positions": [one.position for one in observed],
+            "observed": [one.document for one in observed],
+            "shown": [
+                None if one.trees is None else encode(one.trees).decode() for one in observed
+            ],
         }
         with self.connection.transaction():
             self.connection.execute(statements("ledger")["record_observed"], values)

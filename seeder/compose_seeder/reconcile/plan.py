@@ -23,11 +23,11 @@ file, and is looked at again after later datasets. unconfirmed: it was sent befo
 that it is not sent again. none: nothing is written, drift included.
 """
 
-Outcome = Literal["update", "drift", "conflict", "unconfirmed"]
+Outcome = Literal["update", "drift", "conflict", "unconfirmed", "unseen"]
 """Why a field differs.
 
 update: the file changed. drift: the field was edited by hand. conflict: both. unconfirmed: the target shows another
-value than was written.
+value than was written. unseen: no answer of an API shows the field, so that nobody can tell; it is not written.
 """
 
 EDITED_BY_HAND: frozenset[Outcome] = frozenset({"drift", "conflict"})
@@ -123,6 +123,7 @@ class Plan:
         not_kept: the records that were written just now and that the target shows otherwise: key and fields.
         not_deleted: the records that left the file and stay, though the dataset prunes: kept and in_use.
         postponed: how many records left the file and are looked at again after later datasets.
+        unseen: the fields that no answer of an API shows, and parts of them.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Plan:
     not_kept: tuple[str, ...] = field(default=(), repr=False)
     not_deleted: tuple[Change, ...] = field(default=(), repr=False)
     postponed: int = 0
+    unseen: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:

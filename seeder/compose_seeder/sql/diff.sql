@@ -10,7 +10,8 @@
 -- (the same, since rows of others refer to it; still owned) or postponed
 -- (deleted after later datasets). unconfirmed: it was sent, and nobody can tell whether it is there, so that it is not
 -- sent again. `fields` holds, for each field that differs, {live, desired, outcome:
--- update | drift | conflict | unconfirmed}, with `write` where a run writes it, and `stop` where drift stops the run.
+-- update | drift | conflict | unconfirmed | unseen}, with `write` where a run writes it, `stop` where drift stops the
+-- run, and `members` for the parts of a nested value: the same by path.
 
 -- name: repeated_keys_in_target
 -- Keys that the target holds more than once, of those that the file or the ledger names.
@@ -40,7 +41,8 @@ INSERT INTO pg_temp.plan (position, id, key, action, in_target, fields, hashes, 
 WITH compared AS (
   SELECT d.position, coalesce(d.id, a.id) AS id, coalesce(d.key, l.key) AS key,
          d.document AS desired, l.document AS live, d.hashes AS desired_hashes, l.hashes AS live_hashes,
-         a.desired AS applied_hashes, a.observed AS observed_hashes, a.intended AS intended_hashes, d.structure, a.fate,
+         a.desired AS applied_hashes, a.observed AS observed_hashes, a.intended AS intended_hashes,
+         d.structure || coalesce(l.structure, '{}') AS structure, l.decided, a.fate,
          -- Deleted by hand can only be what was there once.
          a.desired IS NOT NULL AND a.fate IS NULL AS was_seen,
          d.id IS NOT NULL AS in_file, l.id IS NOT NULL AS in_target, a.id IS NOT NULL AS owned
@@ -59,8 +61,9 @@ WITH compared AS (
   LEFT JOIN LATERAL (
     SELECT jsonb_object_agg(e.field, jsonb_build_object(
                'live', c.live -> e.field, 'desired', c.desired -> e.field, 'outcome', o.outcome)
+             || CASE WHEN d.field ? 'members' THEN jsonb_build_object('members', d.field -> 'members') ELSE '{}' END
              || CASE WHEN w.write THEN '{"write": true}'::jsonb ELSE '{}' END
-             || CASE WHEN e.on_drift = 'fail' AND o.outcome IN ('drift', 'conflict')
+             || CASE WHEN e.on_drift = 'fail' AND (o.outcome IN ('drift', 'conflict') OR d.field ? 'edited')
                      THEN '{"stop": true}'::jsonb ELSE '{}' END)
              FILTER (WHERE o.outcome IS NOT NULL) AS fields,
            bool_or(w.write) AS writes,
@@ -70,6 +73,8 @@ WITH compared AS (
                THEN CASE e.desired_hash = e.live_hash WHEN true THEN e.desired_hash WHEN false THEN 0 END
              WHEN e.only_once THEN b.applied_hash
              WHEN e.desired_hash IS NULL THEN NULL
+             WHEN d.field ->> 'applied' = 'desired' THEN e.desired_hash
+             WHEN d.field IS NOT NULL THEN CASE WHEN w.write THEN 0 ELSE coalesce(b.applied_hash, 0) END
              WHEN w.write OR o.outcome IS NULL THEN e.desired_hash
              ELSE coalesce(b.applied_hash, 0) END ORDER BY e.n) AS hashes,
            array_agg(CASE
@@ -92,8 +97,10 @@ WITH compared AS (
                   -- A list may be late: it may show what was written only after the write was read back.
                   ELSE e.live_hash IN (e.observed_hash, e.applied_hash) END IS TRUE AS is_as_written
     ) b
+    CROSS JOIN LATERAL (SELECT CASE WHEN NOT e.only_once THEN c.decided -> e.field END AS field) d
     CROSS JOIN LATERAL (
       SELECT CASE
+        WHEN d.field IS NOT NULL THEN d.field ->> 'outcome'
         WHEN e.only_once OR e.desired_hash IS NULL OR e.desired_hash = e.live_hash THEN NULL
         -- The target does not show this field: the ledger is all there is to go by.
         WHEN e.live_hash IS NULL THEN CASE WHEN e.applied_hash = e.desired_hash THEN NULL ELSE 'update' END
@@ -107,7 +114,7 @@ WITH compared AS (
         ELSE 'conflict' END AS outcome
     ) o
     CROSS JOIN LATERAL (
-      SELECT coalesce(o.outcome = 'update'
+      SELECT coalesce((d.field ->> 'write')::boolean, o.outcome = 'update'
         OR e.on_drift = 'overwrite' AND o.outcome IN ('drift', 'conflict'), false) AS write
     ) w
   ) f ON c.in_file AND c.in_target
@@ -157,10 +164,11 @@ SELECT
   count(*) FILTER (WHERE action IN ('released', 'kept')) AS released,
   count(*) FILTER (WHERE action = 'deleted' OR in_target AND outcomes ? 'drift') AS drifted,
   count(*) FILTER (WHERE action IN ('kept', 'in_use') OR in_target AND outcomes ? 'conflict') AS conflicts,
-  count(*) FILTER (WHERE action = 'unconfirmed' OR in_target AND outcomes ? 'unconfirmed') AS unconfirmed
+  count(*) FILTER (WHERE action = 'unconfirmed' OR in_target AND outcomes ?| '{unconfirmed,unseen}') AS unconfirmed
 FROM pg_temp.plan
 CROSS JOIN LATERAL (
-  SELECT coalesce(jsonb_agg(v ->> 'outcome'), '[]') AS outcomes FROM jsonb_each(fields) AS e(k, v)
+  SELECT jsonb_path_query_array(fields, '$.*.outcome') || jsonb_path_query_array(fields, '$.*.members.*.outcome')
+    AS outcomes
 ) o;
 
 -- name: changes

@@ -4,7 +4,7 @@
 COPY pg_temp.source_records (position, key, document, structure) FROM STDIN;
 
 -- name: copy_fetched_records
-COPY pg_temp.fetched_records (key, document) FROM STDIN;
+COPY pg_temp.fetched_records (key, document, decided, structure) FROM STDIN;
 
 -- name: fill_desired
 INSERT INTO pg_temp.desired (position, id, key, document, hashes, structure)
@@ -16,8 +16,8 @@ CROSS JOIN LATERAL (
 ) h;
 
 -- name: fill_live
-INSERT INTO pg_temp.live (id, key, document, hashes)
-SELECT pg_temp.hash(r.key), r.key, r.document, h.hashes
+INSERT INTO pg_temp.live (id, key, document, hashes, decided, structure)
+SELECT pg_temp.hash(r.key), r.key, r.document, h.hashes, r.decided, r.structure
 FROM pg_temp.fetched_records r
 CROSS JOIN LATERAL (
   SELECT array_agg(pg_temp.hash(r.document -> field) ORDER BY n) AS hashes
@@ -64,9 +64,14 @@ SELECT coalesce(others, '{}') FROM compose_init.dataset WHERE id = %(dataset)s;
 UPDATE pg_temp.applied SET fate = 'unconfirmed' WHERE id = ANY (%(ids)s);
 
 -- name: removed_records
--- The records that the file no longer holds, and how they were nested.
-SELECT a.id, a.structure FROM pg_temp.applied a
+-- The records that the file no longer holds, with their trees.
+SELECT a.id, coalesce(a.structure, a.intended_structure), a.shown FROM pg_temp.applied a
 WHERE NOT EXISTS (SELECT FROM pg_temp.desired d WHERE d.id = a.id);
+
+-- name: known_records
+-- What the ledger knows of the records of the file.
+SELECT d.position, d.hashes, a.desired, a.observed, a.structure, a.shown, a.intended, a.intended_structure, a.fate
+FROM pg_temp.desired d JOIN pg_temp.applied a ON a.id = d.id;
 
 -- name: hash_keys
 SELECT pg_temp.hash(key) FROM unnest(%(keys)s::jsonb[]) WITH ORDINALITY AS k (key, n) ORDER BY n;

@@ -90,18 +90,18 @@ SET desired = excluded.desired, structure = excluded.structure, creates = exclud
 
 -- name: record_observed
 -- Records of an endpoint that were written, each with what the API was seen to hold after it.
-INSERT INTO compose_init.record AS r (dataset_id, id, desired, observed, structure)
+INSERT INTO compose_init.record AS r (dataset_id, id, desired, observed, structure, shown)
 SELECT %(dataset)s, p.id, p.hashes, (
     SELECT CASE WHEN count(s.seen) > 0 THEN array_agg(s.seen ORDER BY s.n) END FROM (SELECT f.n,
       CASE WHEN NOT o.document ? f.field OR f.hash IS NULL OR f.hash = 0 THEN f.seen
            WHEN pg_temp.hash(o.document -> f.field) = f.hash THEN NULL
            ELSE pg_temp.hash(o.document -> f.field) END AS seen
     FROM unnest(%(fields)s::text[], p.hashes, p.observed) WITH ORDINALITY AS f (field, hash, seen, n)) s
-  ), p.structure
-FROM unnest(%(positions)s::int[], %(observed)s::jsonb[]) AS o (position, document)
+  ), p.structure, o.shown
+FROM unnest(%(positions)s::int[], %(observed)s::jsonb[], %(shown)s::jsonb[]) AS o (position, document, shown)
 JOIN pg_temp.plan p ON p.position = o.position
 ON CONFLICT (dataset_id, id) DO UPDATE
-SET desired = excluded.desired, observed = excluded.observed, structure = excluded.structure;
+SET desired = excluded.desired, observed = excluded.observed, structure = excluded.structure, shown = excluded.shown;
 
 -- name: forget_intended
 DELETE FROM compose_init.intent i USING pg_temp.plan p

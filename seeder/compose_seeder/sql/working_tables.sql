@@ -16,7 +16,7 @@ CREATE TEMP TABLE source_records (
   field_set integer,  -- tables: the number of the set of fields that the record names
   key jsonb,          -- endpoints: the values of the key, as an array
   document jsonb,     -- field -> value
-  structure jsonb     -- endpoints: field -> the names inside of a nested value
+  structure jsonb     -- endpoints: field -> its tree, see targets/endpoint/value_trees.py
 );
 
 -- name: deferred_references
@@ -34,7 +34,9 @@ CREATE TEMP TABLE deferred_references (
 -- Endpoints: the API's records as it shows them, reduced to the fields that the file names.
 CREATE TEMP TABLE fetched_records (
   key jsonb,       -- the values of the key, as an array
-  document jsonb   -- field -> value
+  document jsonb,  -- field -> value
+  decided jsonb,   -- as in live
+  structure jsonb  -- as in live
 );
 
 -- name: desired
@@ -54,7 +56,9 @@ CREATE TEMP TABLE live (
   id bigint,
   key jsonb,         -- the values of the key, as an array
   document jsonb,    -- field -> value
-  hashes bigint[]
+  hashes bigint[],
+  decided jsonb,     -- endpoints: field -> what targets/endpoint/decisions.py has decided, where hashes cannot tell
+  structure jsonb    -- endpoints: field -> its tree as the ledger gets it, of the fields that were decided
 );
 
 -- name: applied
@@ -64,7 +68,9 @@ CREATE TEMP TABLE applied (
   desired bigint[],   -- hashes of what was written; 0 where the value is somebody else's
   observed bigint[],  -- hashes of what the target then showed, where that was another value
   structure jsonb,    -- endpoints: as in source_records
+  shown jsonb,        -- endpoints: field -> its tree as the API showed it after the write
   intended bigint[],  -- endpoints: hashes of what a run was about to send
+  intended_structure jsonb,  -- endpoints: the trees of that
   fate text           -- endpoints: null, or why the record was never seen: unseen, just sent, unconfirmed; see diff.sql
 );
 
@@ -119,8 +125,8 @@ LANGUAGE sql IMMUTABLE AS $$ SELECT {hash} $$;
 
 -- name: fill_applied
 -- All records of a dataset, or some of them; `records` and `intents` are conditions.
-INSERT INTO pg_temp.applied (id, desired, observed, structure, intended, fate)
-SELECT coalesce(r.id, i.id), r.desired, r.observed, coalesce(i.structure, r.structure), i.desired,
+INSERT INTO pg_temp.applied (id, desired, observed, structure, shown, intended, intended_structure, fate)
+SELECT coalesce(r.id, i.id), r.desired, r.observed, r.structure, r.shown, i.desired, i.structure,
        CASE WHEN i.creates THEN {unseen} END
 FROM (SELECT * FROM compose_init.record WHERE dataset_id = {dataset} AND {records}) r
 FULL JOIN (SELECT * FROM compose_init.intent WHERE dataset_id = {dataset} AND {intents}) i ON i.id = r.id;

@@ -83,4 +83,7 @@ ALTER TABLE compose_init.intent ADD COLUMN others bigint[];
 UPDATE compose_init.intent i SET creates = false
 WHERE EXISTS (SELECT FROM compose_init.record r WHERE (r.dataset_id, r.id) = (i.dataset_id, i.id));
 
+-- What an API showed after a write, to tell its own members of nested values from those that people add.
+ALTER TABLE compose_init.record ADD shown jsonb;
+
 UPDATE compose_init.format SET version = 6;

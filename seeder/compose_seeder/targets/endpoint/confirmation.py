@@ -12,7 +12,7 @@ from functools import partial
 from compose_seeder.exact_json import encode
 from compose_seeder.http_client.worker_pool import run_jobs
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.reconcile.ledger import Ledger
+from compose_seeder.reconcile.ledger import Ledger, Observed
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.reader import Key
 from compose_seeder.targets.endpoint.sides import EndpointSides
@@ -109,6 +109,7 @@ class Confirmation:
         for batch in run_jobs(jobs, self._dataset.http.concurrency, self._sides.limit):
             shown = [one for one in batch if one.fate == "written"]
             self._record(shown, shown)
+            tally.unseen_fields |= {path for one in shown for path in one.unseen}
             tally.miss([one for one in shown if one.position not in before], self._sides.desired)
             tally.refuse([one for one in batch if one.fate != "written"], self._sides.desired)
 
@@ -132,7 +133,9 @@ class Confirmation:
         return found
 
     def _record(self, written: Sequence[Written], seen: Sequence[Written]) -> None:
-        observed = [(one.position, encode(one.observed).decode()) for one in written]
+        observed = [
+            Observed(one.position, encode(one.observed).decode(), one.trees) for one in written
+        ]
         if observed:
             places = [one.position for one in seen]
             self._ledger.record_observed(self._dataset_id, self._sides.fields, observed, places)

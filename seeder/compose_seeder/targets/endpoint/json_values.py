@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from compose_seeder.manifest.http_options import Confirm
+from compose_seeder.exact_json import decode
+from compose_seeder.reconcile.staging import Desired
+from compose_seeder.targets.endpoint.value_trees import tree_of
 
 Json = Any
 
 
-def structure_of(value: Json) -> Json:
-    """Return the names that objects in `value` have, without the values; None for what is no structure."""
-    if isinstance(value, dict):
-        return {name: structure_of(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [structure_of(part) for part in value]
-    return None
+def decode_fields(wanted: Desired) -> dict[str, Json]:
+    """Return the values of a desired record, by field."""
+    return {name: decode(value) for name, value in wanted.document.items()}
 
 
 def project(live: Json, desired: Json) -> Json:
@@ -33,16 +31,5 @@ def differences(path: str, desired: Json, observed: Json) -> Iterator[str]:
     if isinstance(desired, dict) and isinstance(observed, dict):
         for name, value in desired.items():
             yield from differences(f"{path}.{name}", value, observed.get(name))
-    elif desired != observed:
+    elif tree_of(desired, 0) != tree_of(observed, 0):  # Python takes true for 1
         yield path
-
-
-def merge_confirmed(confirm: Confirm, answer: Json) -> dict[str, Json]:
-    """Return the fields of a record that an answer to a confirming request shows."""
-    if confirm.into is None:
-        return dict(answer)
-    if confirm.by is None or not isinstance(answer, list):
-        return {confirm.into: answer}
-    by = confirm.by
-    rows = (row for row in answer if isinstance(row, dict) and by in row)
-    return {confirm.into: {str(row[by]): {k: v for k, v in row.items() if k != by} for row in rows}}

@@ -13,7 +13,6 @@ from typing import Any
 
 from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import Fault, RefusedError
-from compose_seeder.exact_json import decode
 from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.http_client.worker_pool import Job, Outcome, run_jobs
@@ -21,12 +20,19 @@ from compose_seeder.json_pointer import follow_pointer, leads_to_null
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.completeness import check_answer
-from compose_seeder.targets.endpoint.json_values import merge_confirmed
+from compose_seeder.targets.endpoint.confirm_paths import (
+    part_of,
+    path_of,
+    put_part,
+    without_part,
+)
+from compose_seeder.targets.endpoint.json_values import decode_fields
 from compose_seeder.targets.endpoint.pagination import (
     key_problem,
     list_records,
     records_of,
 )
+from compose_seeder.targets.endpoint.value_trees import ExactKey
 
 Json = Any
 Key = tuple[Any, ...]
@@ -37,11 +43,6 @@ Live = tuple[Key, dict[str, Json]]
 
 GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 """Answers that mean: is not there, or not any more."""
-
-
-def decode_fields(wanted: Desired) -> dict[str, Json]:
-    """Return the values of a desired record, by field."""
-    return {name: decode(value) for name, value in wanted.document.items()}
 
 
 class Reader:
@@ -83,13 +84,15 @@ class Reader:
         """
         whole = dict(record)
         for confirm in self._dataset.http.confirm:
-            answer = self._requests.send(confirm.request, named, whole)
-            if confirm.into is None and not isinstance(answer, dict):
-                raise AnswerError(
-                    f"{confirm.request}: the answer is not a record; name a request that answers with an object, or set"
-                    " `into` to the field that receives the answer"
-                )
-            whole.update(merge_confirmed(confirm, answer))
+            path = path_of(confirm.into, named)
+            try:
+                part = part_of(confirm, self._requests.send(confirm.request, named, whole))
+            except AnswerError as error:
+                if len(path) < 2 or error.status not in GONE:  # noqa: PLR2004 - a path within a field
+                    raise
+                whole = without_part(whole, path)
+            else:
+                whole = put_part(whole, path, part) if path else {**whole, **part}
         return whole
 
     def complete(
@@ -137,7 +140,7 @@ class Reader:
         return same
 
     def _key(self, record: Mapping[str, Json]) -> Key:
-        return tuple(record[field] for field in self._dataset.key)
+        return ExactKey(record[field] for field in self._dataset.key)
 
     def _unreadable(self, key: Key, wanted: Desired | None, error: AnswerError) -> RefusedError:
         where = wanted.where if wanted else self._dataset.target

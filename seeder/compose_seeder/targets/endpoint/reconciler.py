@@ -6,6 +6,7 @@ the file, and the API's records ─▶ compare ─▶ send, some at once ─▶ 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import psycopg
 
@@ -59,6 +60,7 @@ class EndpointReconciler:
         sides = EndpointSides(run, run.options.api())
         desired = DesiredRecords(run.dataset, all_records(run, document), document, lookup_of(run))
         plan, fields = compare_sides(run, sides, desired, applied)
+        plan = replace(plan, unseen=tuple(sorted(sides.unseen)))
         if run.options.plan:
             remember_pending(run, desired)
             return plan

@@ -65,7 +65,8 @@ class PlanSender:
         if again:
             plan = self._compare_again(plan, again, sent, ledger, dataset_id, tally)
         tally.check()
-        return plan.with_unconfirmed(sorted(tally.not_kept))
+        unseen_fields = sorted(tally.unseen_fields | {*plan.unseen})
+        return replace(plan.with_unconfirmed(sorted(tally.not_kept)), unseen=tuple(unseen_fields))
 
     def _delete_record(self, key: Key) -> str:
         """Delete the live record of a key, and return why the API does not, or "".
@@ -82,7 +83,10 @@ class PlanSender:
             self._dataset,
             self._sides.desired,
             self._sides.live,
+            self._sides.known,
+            self._sides.decisions,
             self._sides.fields,
+            self._sides.salt,
             since,
         )
 

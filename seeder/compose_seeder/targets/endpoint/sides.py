@@ -4,12 +4,15 @@
     GET list, or GET by key ─▶ (details of the records that changed) ─▶ fetched_records ─▶ live
 
 The list need not show all of a record: what it leaves out is read with the `confirm` requests, for the records that
-the seed changed, or for all with `verify`. A field that no answer shows is compared with the ledger alone.
+the seed changed, or for all with `verify`. What hashes cannot tell is decided here (`decisions.py`): nested values, and
+fields that no answer shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +20,7 @@ import httpx
 import psycopg
 
 from compose_seeder.documents.record_values import format_key
-from compose_seeder.errors import Fault, RefusedError
+from compose_seeder.errors import Fault, ManifestError, RefusedError
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
@@ -27,9 +30,14 @@ from compose_seeder.postgres import statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
-from compose_seeder.targets.endpoint.json_values import project, structure_of
-from compose_seeder.targets.endpoint.reader import Key, Live, Reader, decode_fields
+from compose_seeder.targets.endpoint.confirm_paths import into_faults, path_of
+from compose_seeder.targets.endpoint.decisions import NO_DECISION, Decision, Decisions
+from compose_seeder.targets.endpoint.json_values import decode_fields, project
+from compose_seeder.targets.endpoint.known_records import Known, read_known, restore_trees
+from compose_seeder.targets.endpoint.past import Past
+from compose_seeder.targets.endpoint.reader import Key, Live, Reader
 from compose_seeder.targets.endpoint.unconfirmed import SentBefore
+from compose_seeder.targets.endpoint.value_trees import ExactKey, Tree, is_nested, tree_of
 
 Json = Any
 
@@ -47,6 +55,8 @@ class EndpointSides:
         live: what the API holds, by key.
         keys: the keys of live records that the file does not name, by their hash.
         sent_before: what earlier runs sent, and nobody has seen.
+        known: what the ledger knows of the records of the file, by position.
+        decisions: what becomes of those that are live, by position.
     """
 
     def __init__(self, run: DatasetRun, client: httpx.Client) -> None:
@@ -61,14 +71,22 @@ class EndpointSides:
         self.fields: list[str] = []
         self.keys: dict[int, Key] = {}
         self.live: dict[Key, dict[str, Json]] = {}
+        self.known: dict[int, Known] = {}
+        self.decisions: dict[int, Decision] = {}
+        self.salt = run.ledger.salt
 
     def load(self, desired: DesiredRecords) -> list[FieldSet]:
         """Take the desired records, and return the field sets that they have.
 
         Raises:
             RecordError: what is wrong with them.
+            ManifestError: a `confirm` request puts its answer where no record has a field.
         """
-        self.desired = [record for some in desired for record in some]
+        self.desired = [
+            replace(record, key=ExactKey(record.key)) for some in desired for record in some
+        ]
+        if faults := list(into_faults(self._dataset, self.desired)):
+            raise ManifestError("\n".join(faults))
         return list(dict.fromkeys(tuple(record.document) for record in self.desired))
 
     def show(self, fields: list[str]) -> None:
@@ -108,12 +126,17 @@ class EndpointSides:
         removed = self._find_removed([key for key in self.live if key not in by_key])
         every = verify or self._may_undo_unseen()
         detailed = {record.position for record in desired} if every else self._changed_positions()
+        completed = list(self._completed(by_key, detailed, removed))
+        self.live = dict(completed)
+        self._decide(by_key, detailed, {name for _, record in listed for name in record})
         counts = _counts(listed)
         rows = []
-        for key, record in self._completed(by_key, detailed, removed):
-            self.live[key] = record
-            document = project(record, self._named(by_key.get(key), removed.get(key), record))
-            rows += [(encode(key).decode(), encode(document).decode())] * counts[key]
+        for key, record in completed:
+            wanted = by_key.get(key)
+            document = self._seen(wanted, removed.get(key), record)
+            decision = self.decisions.get(wanted.position, NO_DECISION) if wanted else NO_DECISION
+            values = (key, document, decision.fields, decision.structure)
+            rows += [tuple(encode(value).decode() for value in values)] * counts[key]
         try:
             with (
                 self._connection.cursor() as cursor,
@@ -131,10 +154,9 @@ class EndpointSides:
             cursor.copy(statements("endpoint")["copy_source_records"]) as copy,
         ):
             for record in desired:
-                structures = {
-                    name: structure_of(part) for name, part in decode_fields(record).items()
-                }
-                text = encode({name: part for name, part in structures.items() if part}).decode()
+                fields = decode_fields(record)
+                trees = {name: tree_of(part, self.salt) for name, part in fields.items()}
+                text = encode(trees).decode()
                 key, document = encode(record.key).decode(), encode(record.document).decode()
                 copy.write_row((record.position, key, document, text))
 
@@ -143,37 +165,88 @@ class EndpointSides:
         rows = self._connection.execute(statements("endpoint")["changed_positions"]).fetchall()
         return {row[0] for row in rows}
 
-    def _find_removed(self, others: list[Key]) -> dict[Key, dict[str, Json]]:
-        """Return the owned live records that the file does not name, with their JSON structure."""
+    def _decide(self, by_key: Mapping[Key, Desired], detailed: set[int], listed: set[str]) -> None:
+        """Decide what becomes of live records of the file, where hashes cannot tell."""
+        self.known = read_known(self._connection, self.fields)
+        records = {
+            wanted.position: (self.live[key], decode_fields(wanted))
+            for key, wanted in by_key.items()
+            if key in self.live
+        }
+        restore_trees(self._connection, self.known, records, self.salt)
+        read = records.keys() & detailed if self._dataset.http.confirm else records.keys()
+        hidden = {name for name in self.fields if self._is_hidden_field(name, records, read)}
+        decisions = Decisions(self._dataset, self.salt, hidden, listed)
+        self.decisions = {
+            position: decisions.decide(
+                self.known.get(position), live, desired, is_read=position in read
+            )
+            for position, (live, desired) in records.items()
+        }
+
+    def _is_hidden_field(
+        self, name: str, records: Mapping[int, tuple[Json, Json]], read: AbstractSet[int]
+    ) -> bool:
+        """Tell if a field was written, and no answer shows it."""
+        written = [n for n in read if n in self.known and self.known[n].hash_of(name)]
+        return bool(written) and not any(name in live for live, _ in records.values())
+
+    def _find_removed(
+        self, others: list[Key]
+    ) -> dict[Key, tuple[dict[str, Tree], dict[str, Tree] | None]]:
+        """Return the owned live records that the file does not name, with the trees of the ledger."""
         statement = statements("endpoint")
-        structures = dict(self._connection.execute(statement["removed_records"]).fetchall())
-        if not structures or not others:
+        rows = self._connection.execute(statement["removed_records"]).fetchall()
+        trees = {id_: (structure or {}, shown) for id_, structure, shown in rows}
+        if not trees or not others:
             return {}
         keys = {"keys": [encode(key).decode() for key in others]}
         ids = [row[0] for row in self._connection.execute(statement["hash_keys"], keys)]
         self.keys = dict(zip(ids, others, strict=True))
-        return {key: structures[id_] or {} for id_, key in self.keys.items() if id_ in structures}
+        return {key: trees[id_] for id_, key in self.keys.items() if id_ in trees}
 
-    def _named(
-        self, wanted: Desired | None, structure: dict[str, Json] | None, record: Mapping[str, Json]
+    def _seen(
+        self,
+        wanted: Desired | None,
+        trees: tuple[dict[str, Tree], dict[str, Tree] | None] | None,
+        record: Mapping[str, Json],
     ) -> dict[str, Json]:
-        """Return the fields to compare, with their structure: the file's, or the ledger's of a record that left it."""
+        """Return the fields to compare: as the file has them, or as the ledger of a record that left it."""
         if wanted:
-            return decode_fields(wanted)
-        if structure is None:
-            return {}
-        return {name: structure.get(name) for name in self.fields if name in record}
+            return {
+                name: project(record[name], value)
+                for name, value in decode_fields(wanted).items()
+                if name in record
+            }
+        structure, shown = trees or ({}, None)
+        seen = {}
+        for name in (name for name in self.fields if trees and name in record):
+            tree = structure.get(name)
+            seen[name] = project(record[name], tree)
+            past = Past(tree, (shown or {}).get(name))
+            if (
+                shown
+                and is_nested(tree)
+                and not past.is_untouched(tree_of(record[name], self.salt))
+            ):
+                seen[name] = record[name]  # what somebody added to it counts
+        return seen
 
     def _completed(
         self,
         by_key: Mapping[Key, Desired],
         detailed: set[int],
-        removed: Mapping[Key, dict[str, Json]],
+        removed: Collection[Key],
     ) -> Iterator[Live]:
         """Yield the live records, with what the list does not show of them where that matters."""
         hidden: list[Job[Live]] = []
-        for key, record in self.live.items():
+        elsewhere = {
+            path_of(each.into, self.fields)[0] for each in self._dataset.http.confirm if each.into
+        }
+        for key, listed in self.live.items():
             wanted = by_key.get(key)
+            # What has a request of its own is shown by that one, whatever the list shows of it.
+            record = {name: part for name, part in listed.items() if name not in elsewhere}
             if self._is_hidden(record, wanted, detailed, owned=key in removed):
                 named = decode_fields(wanted) if wanted else record
                 hidden.append(partial(self.reader.complete, (key, record), named, wanted))
@@ -191,6 +264,11 @@ class EndpointSides:
         # A PUT sends the live values of fields that only other records name as well.
         needed = self.fields if self._puts else wanted.document
         return wanted.position in detailed and any(name not in record for name in needed)
+
+    @property
+    def unseen(self) -> set[str]:
+        """The fields of live records that no answer shows, and that the manifest says nothing about."""
+        return {name for decision in self.decisions.values() for name in decision.unseen}
 
     @property
     def _puts(self) -> bool:
@@ -212,10 +290,10 @@ class EndpointSides:
         )
         return self._puts and any(undone) and not (all_name_every_field and all(undone))
 
-    def _not_comparable(self, rows: list[tuple[str, str]]) -> RefusedError:
+    def _not_comparable(self, rows: list[tuple[str, ...]]) -> RefusedError:
         """Return the error for live records with a value that `jsonb` cannot hold: NUL in a text, an endless number."""
         faults = []
-        for key, document in rows:
+        for key, document, *_ in rows:
             try:
                 self._connection.execute("SELECT %s::jsonb, %s::jsonb", (key, document))
             except psycopg.DataError as error:

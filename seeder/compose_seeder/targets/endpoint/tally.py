@@ -22,6 +22,7 @@ class Tally:
         total: how many records are to be sent, those included that earlier runs sent.
         unseen: records that were sent, and that the API does not show.
         not_kept: records whose values the API shows otherwise.
+        unseen_fields: paths of values of new records that no answer shows.
     """
 
     dataset: Dataset
@@ -31,6 +32,7 @@ class Tally:
     refused: list[Fault] = field(default_factory=list)
     unseen: list[Unseen] = field(default_factory=list)
     not_kept: list[str] = field(default_factory=list)
+    unseen_fields: set[str] = field(default_factory=set)
 
     def add(self, count: int) -> None:
         """Count records that are done."""

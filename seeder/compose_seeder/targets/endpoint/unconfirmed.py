@@ -21,9 +21,9 @@ from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile.ledger import Unconfirmed
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun
-from compose_seeder.targets.endpoint.json_values import project
+from compose_seeder.targets.endpoint.json_values import decode_fields, project
 from compose_seeder.targets.endpoint.likeness import is_alike
-from compose_seeder.targets.endpoint.reader import Key, Live, Reader, decode_fields
+from compose_seeder.targets.endpoint.reader import Key, Live, Reader
 
 Json = Any
 

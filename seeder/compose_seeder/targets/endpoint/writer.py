@@ -8,7 +8,7 @@ exists already, the record's fate is open: it is compared again (`sender.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -22,9 +22,20 @@ from compose_seeder.manifest.http_options import Bulk
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.plan import Change
 from compose_seeder.reconcile.staging import Desired
+from compose_seeder.targets.endpoint.bodies import Update, patch_body, put_body
 from compose_seeder.targets.endpoint.bulk_answer import match_answers
-from compose_seeder.targets.endpoint.json_values import differences, project
-from compose_seeder.targets.endpoint.reader import GONE, Key, Reader, decode_fields
+from compose_seeder.targets.endpoint.decisions import NO_DECISION, Decision
+from compose_seeder.targets.endpoint.json_values import decode_fields
+from compose_seeder.targets.endpoint.known_records import Known
+from compose_seeder.targets.endpoint.reader import GONE, Key, Reader
+from compose_seeder.targets.endpoint.shown import (
+    find_missing,
+    find_remaining,
+    find_unseen,
+    observed_fields,
+    shown_trees,
+)
+from compose_seeder.targets.endpoint.value_trees import Tree
 
 Json = Any
 Fate = Literal["written", "accepted", "renamed", "refused", "unread", "doubtful", "unseen"]
@@ -44,7 +55,9 @@ class Written:
         change: what was to be done.
         fate: what became of it.
         observed: what the API shows of it.
+        trees: of all that the API shows of it, for the ledger; None where it shows nothing.
         missing: the paths of values that the API does not show as they were written.
+        unseen: the paths of values that no answer shows, of a new record.
         problem: the API's words.
         is_shown: the answer shows the record under its key, and more of it than was sent.
         other: the key that the API gave it.
@@ -53,7 +66,9 @@ class Written:
     change: Change
     fate: Fate = "written"
     observed: Mapping[str, Json] | None = None
+    trees: Mapping[str, Tree] | None = None
     missing: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     problem: str = ""
     is_shown: bool = False
     other: Key = ()
@@ -62,6 +77,10 @@ class Written:
     def position(self) -> int:
         """The position of the record in the file."""
         return self.change.position or 0
+
+
+WAYS_OUT = 'read it with `confirm`, or set once = true or unseen = "overwrite" for it in fields'
+"""What a person can do about a field that no answer shows."""
 
 
 class Writer:
@@ -73,7 +92,10 @@ class Writer:
         dataset: with an endpoint.
         desired: the records by position.
         live: what the API holds, by key.
+        known: what the ledger knows, by position.
+        decisions: what becomes of records that are live, by position.
         fields: that records of the dataset name.
+        salt: of the ledger's hashes.
         since: changes with each complete run, so that no idempotency key is used for two writes.
     """
 
@@ -84,7 +106,10 @@ class Writer:
         dataset: Dataset,
         desired: list[Desired],
         live: Mapping[Key, dict[str, Json]],
+        known: Mapping[int, Known],
+        decisions: Mapping[int, Decision],
         fields: Sequence[str],
+        salt: int,
         since: str,
     ) -> None:
         self._requests = requests
@@ -93,7 +118,10 @@ class Writer:
         self._http = dataset.http
         self._desired = desired
         self._live = live
+        self._known = known
+        self._decisions = decisions
         self._fields = fields
+        self._salt = salt
         self._since = since
 
     def write(self, change: Change) -> Outcome[Written]:
@@ -105,6 +133,8 @@ class Writer:
             if change.action == "create":
                 answer = self._create(wanted, fields)
             else:
+                if problem := self._unseen_problem(change, fields, live):
+                    return Outcome([Written(change, "refused", problem=problem)])
                 answer = self._update(change, wanted, fields, live)
         except AnswerError as error:
             creates = change.action == "create"
@@ -151,9 +181,14 @@ class Writer:
         fields = decode_fields(self._desired[written.position])
         if written.fate != "written":
             return self._confirm(written.change, fields, {}, dict(shown))
-        kept = self._not_written(written.change)
-        listed = {n: v for n, v in project(shown, fields).items() if n not in kept}
-        return Outcome([replace(written, observed={**(written.observed or {}), **listed})])
+        update = self._of(written.change, fields, {})
+        observed = {**(written.observed or {}), **observed_fields(update, shown)}
+        listed, answered = shown_trees(update, shown), written.trees or {}
+        # The next comparison sees what the confirming requests show, or else the list.
+        trees = {**listed, **answered} if self._http.confirm else {**answered, **listed}
+        hidden = set(find_unseen(update, shown, members=not self._http.confirm))
+        unseen = [path for path in written.unseen if path in hidden]
+        return Outcome([replace(written, observed=observed, trees=trees, unseen=tuple(unseen))])
 
     def delete(self, live: Mapping[str, Json]) -> str:
         """Delete one of the API's own records.
@@ -176,6 +211,27 @@ class Writer:
         idempotency_key = self._idempotency_key(wanted.key, body, request)
         return self._requests.send(request, fields, {}, body, idempotency_key)
 
+    def _of(self, change: Change, fields: Mapping[str, Json], live: Mapping[str, Json]) -> Update:
+        is_new = change.action == "create"
+        place = change.position or 0
+        decision = NO_DECISION if is_new else self._decisions.get(place, NO_DECISION)
+        known = None if is_new else self._known.get(place)
+        return Update(self._dataset, change, fields, live, decision, known, self._salt)
+
+    def _unseen_problem(
+        self, change: Change, fields: Mapping[str, Json], live: Mapping[str, Json]
+    ) -> str:
+        """Return why a record cannot be updated: the request would overwrite or lose what nobody has seen."""
+        if (self._http.update or "").startswith("PATCH "):
+            return ""
+        hidden = self._of(change, fields, live).hidden
+        return (
+            f"{', '.join(hidden)}: no answer of the API shows it, and {self._http.update} would overwrite or lose it;"
+            f" {WAYS_OUT}, or update with PATCH"
+            if hidden
+            else ""
+        )
+
     def _update(
         self,
         change: Change,
@@ -184,43 +240,21 @@ class Writer:
         live: Mapping[str, Json],
     ) -> Json:
         request = self._http.update or ""
-        if request.startswith("PATCH "):
-            written = [name for name, detail in change.fields.items() if "write" in detail]
-            text = encode({name: wanted.document[name] for name in written})
-        else:
-            text = encode(self._full_record(change, wanted, fields, live))
-        return self._requests.send(
-            request, fields, live, text, self._idempotency_key(wanted.key, text, request)
-        )
-
-    def _full_record(
-        self,
-        change: Change,
-        wanted: Desired,
-        fields: Mapping[str, Json],
-        live: Mapping[str, Json],
-    ) -> dict[str, Any]:
-        """Return the record for an API that replaces what it has: with the live values of what is not written.
-
-        Live values of fields that only other records name are sent too, where they are plain: the API accepts them.
-        """
-        body: dict[str, Any] = dict(wanted.document)
-        kept = self._not_written(change)
-        for name in (name for name in fields if name in kept):
-            del body[name]
-            if name in live:  # to every digit: a plan's values are for people
-                body[name] = project(live[name], fields[name])
-        for name in self._fields:
-            if name not in fields and name in live and _is_plain(live[name]):
-                body[name] = live[name]
-        return body
-
-    def _not_written(self, change: Change) -> set[str]:
-        """Return the fields that stay as they are: what the API shows of them afterwards is not what we wrote."""
-        names = {name for name, detail in change.fields.items() if "write" not in detail}
-        if change.action == "update":
-            names |= {name for name, rule in self._dataset.fields.items() if rule.once}
-        return names
+        update = self._of(change, fields, live)
+        patches = request.startswith("PATCH ")
+        body = patch_body(update) if patches else put_body(update, self._fields)
+        text = encode(body)
+        key = self._idempotency_key(wanted.key, text, request)
+        try:
+            return self._requests.send(request, fields, live, text, key)
+        except AnswerError as error:
+            along = [name for name in body if name not in fields]
+            if along and not error.accepted:
+                error.problem += (
+                    f"; it was also sent {', '.join(along)}, as the API had shown it and no file names it: name in"
+                    " `ignore` what the API does not take"
+                )
+            raise
 
     def _idempotency_key(self, key: Key | str, body: bytes, request: str) -> str:
         """Return an idempotency key: the same for the same write, after a crash too."""
@@ -249,10 +283,13 @@ class Writer:
             except AnswerError as error:
                 problem = f"cannot be read back after writing: {error.problem}"
                 return Outcome([Written(change, "unread", problem=problem)])
-        observed = project(seen, fields)
-        kept = self._not_written(change)
-        missing = _missing(fields, observed, kept) if confirmed else ()
-        shown = {name: value for name, value in observed.items() if name not in kept}
+        update = self._of(change, fields, live)
+        missing = (
+            *(find_missing(update, seen) if confirmed else ()),
+            *find_remaining(update, seen),
+        )
+        shown = observed_fields(update, seen)
+        trees = shown_trees(update, seen) if seen else None
         key = tuple(seen.get(name) for name in self._dataset.key)
         if key != self._desired[change.position or 0].key and all(
             name in seen for name in self._dataset.key
@@ -260,19 +297,7 @@ class Writer:
             return Outcome([Written(change, "renamed", shown, other=key)])
         # What only repeats what was sent is no proof that something was made of it.
         is_shown = any(name not in fields for name in said)
-        return Outcome([Written(change, "written", shown, tuple(missing), is_shown=is_shown)])
-
-
-def _missing(
-    fields: Mapping[str, Json], observed: Mapping[str, Json], kept: set[str]
-) -> Iterator[str]:
-    for name, value in fields.items():
-        if name not in kept and name in observed:
-            yield from differences(name, value, observed[name])
-
-
-def _is_plain(value: Json) -> bool:
-    """Return whether it is a scalar or a list of scalars; null adds nothing to a body that leaves it out."""
-    if isinstance(value, list):
-        return not any(isinstance(part, dict | list) for part in value)
-    return value is not None and not isinstance(value, dict)
+        unseen = find_unseen(update, seen, members=not confirmed) if creates else ()
+        return Outcome(
+            [Written(change, "written", shown, trees, missing, tuple(unseen), is_shown=is_shown)]
+        )

@@ -218,17 +218,6 @@ def test_what_the_list_does_not_show_is_read_for_changed_records_alone(
     assert counts(through.run(changed(v=20), verify=True)) == {"unchanged": 3, "drifted": 1}
 
 
-def test_a_field_that_no_answer_shows_is_compared_with_the_ledger(
-    through: Through, api: Api
-) -> None:
-    """Sent when the seed changes it, and only then."""
-    api.hidden = {"v"}
-    assert counts(through.run()) == {"created": 3}
-    assert counts(through.run(verify=True)) == {"unchanged": 3}
-    assert counts(through.run(changed(v=20))) == {"updated": 1, "unchanged": 2}
-    assert api.find("b")["v"] == 20
-
-
 def test_an_apis_word_is_not_proof(through: Through, api: Api) -> None:
     """It answers 201 and drops half a record: counted by name, and not tried again and again."""
     api.habit = lambda record: {
