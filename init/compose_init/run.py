@@ -17,6 +17,7 @@ from logging import WARNING
 from compose_init import ledger, variables_record
 from compose_init.database import advisory_lock
 from compose_init.database.availability import wait_for_database
+from compose_init.database.blocking_sessions import naming_blockers
 from compose_init.database.connection import (
     Connection,
     connect,
@@ -67,6 +68,8 @@ class Run:
             with connection:
                 if self._find_due(connection):
                     with self._hold_lock() as self._lock:
+                        # Whoever holds the lock has found that no pooler shares sessions.
+                        prepare_session(connection, self.settings.lock_timeout, is_own=True)
                         # Again: another run may have done the work while this run waited for the lock.
                         self._run_due(connection, self._find_due(connection))
                 else:
@@ -91,7 +94,8 @@ class Run:
             faults = find_role_faults(connection, self.settings.application_role)
             plans: list[Plan] = []
             if "seed" in due:
-                plans, _ = self._seeds.run(connection, plan=True, schema_behind=bool(pending))
+                with self._naming_blockers(connection):
+                    plans, _ = self._seeds.run(connection, plan=True, schema_behind=bool(pending))
             return Planned(pending, tuple(plans), sql, no_sql, faults=faults)
 
     def wait_only(self) -> Report:
@@ -154,11 +158,12 @@ class Run:
         database = self.settings.need_database()
         timeout, started = self.settings.database_timeout, time.monotonic()
         try:
-            return prepare_session(connect(database, **connect_timeout(database, timeout)))
+            connection = connect(database, **connect_timeout(database, timeout))
         except NotYetError as reason:
             event("waiting for PostgreSQL", address=database.place, reason=str(reason))
             self._load_migrations()
-            return prepare_session(wait_for_database(database, timeout, started=started))
+            connection = wait_for_database(database, timeout, started=started)
+        return prepare_session(connection, self.settings.lock_timeout)
 
     def _load_migrations(self) -> None:
         """Import Alembic while PostgreSQL starts."""
@@ -184,13 +189,19 @@ class Run:
         self.progress.begin_revision(revision)
 
     def _seed(self, connection: Connection) -> None:
-        _, inputs = self._seeds.run(
-            connection,
-            changing=partial(self._before_dataset, connection),
-            progress=self._during_dataset,
-            finished=self._after_dataset,
+        with self._naming_blockers(connection):
+            _, inputs = self._seeds.run(
+                connection,
+                changing=partial(self._before_dataset, connection),
+                progress=self._during_dataset,
+                finished=self._after_dataset,
+            )
+            ledger.record_phase(connection, self.options.seed_name, inputs)
+
+    def _naming_blockers(self, connection: Connection) -> AbstractContextManager[None]:
+        return naming_blockers(
+            self.settings.need_database(), connection, self.settings.lock_timeout
         )
-        ledger.record_phase(connection, self.options.seed_name, inputs)
 
     def _before_dataset(self, connection: Connection, dataset: str) -> None:
         self._lock.check()

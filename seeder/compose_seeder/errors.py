@@ -11,6 +11,7 @@
     ├── SurroundingsError       78  a variable about proxies or certificates is wrong
     ├── TimeLimitError          78  a time limit of the role or the database ended a statement
     └── InterruptedTargetError  75  a target went away half-way: run again
+        └── LockedTargetError   75  another session kept a lock for too long
 
 Each carries a message for a person: what, where, what was found, and what to do. The numbers are those
 of `sysexits.h`.
@@ -83,6 +84,10 @@ class InterruptedTargetError(SeedError):
     """A target went away half-way; what was done is in the ledger."""
 
     exit_code = os.EX_TEMPFAIL
+
+
+class LockedTargetError(InterruptedTargetError):
+    """Another session kept a lock on the target for longer than `lock_timeout`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from compose_seeder.errors import (
     TIME_LIMIT,
     CredentialsError,
     InterruptedTargetError,
+    LockedTargetError,
     TimeLimitError,
 )
 
@@ -100,16 +101,27 @@ def translated(
     Raises:
         CredentialsError: the role lacks a privilege.
         TimeLimitError: a time limit of the role or the database ended a statement.
-        InterruptedTargetError: the database went away, or could not go on; nothing was written.
+        LockedTargetError: another session kept a lock for longer than the session waits.
+        InterruptedTargetError: the database went away, or could not go on, or somebody cancelled a statement; nothing
+            was written.
         psycopg.Error: everything else is a defect of the program.
     """
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
         raise CredentialsError(f"{what}: {explain_denial(error)}") from None
+    except psycopg.errors.LockNotAvailable as error:
+        said = words_of(error, has_secrets=has_secrets)
+        raise LockedTargetError(
+            f"{what}: nothing was written: another session kept a lock for too long ({said})"
+        ) from None
     except psycopg.errors.QueryCanceled as error:
         said = words_of(error, has_secrets=has_secrets)
-        raise TimeLimitError(f"{what}: nothing was written ({said}); {TIME_LIMIT}") from None
+        if _has_time_limit(connection):
+            raise TimeLimitError(f"{what}: nothing was written ({said}); {TIME_LIMIT}") from None
+        raise InterruptedTargetError(
+            f"{what}: nothing was written: somebody cancelled the statement ({said}); run again"
+        ) from None
     except psycopg.OperationalError as error:
         why = "the database went away" if connection.closed else "nothing was written"
         said = words_of(error, has_secrets=has_secrets)
@@ -141,6 +153,15 @@ def words_of(error: psycopg.Error, *, has_secrets: bool) -> str:
     if is_own(error):
         return " ".join(str(error.diag.message_primary or error).split())
     return f"SQLSTATE {error.sqlstate}, in words that may have a secret and are not shown"
+
+
+def _has_time_limit(connection: Connection) -> bool:
+    """Tell if a time limit may have ended a statement: PostgreSQL reports it as it does a cancelled one."""
+    try:
+        row = connection.execute("SHOW statement_timeout").fetchone()
+    except psycopg.Error:
+        return True
+    return row != ("0",)
 
 
 ErrorKind = Literal["denied", "conflict", "interrupted", "record", "defect"]

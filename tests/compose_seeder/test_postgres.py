@@ -6,7 +6,12 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from compose_seeder.errors import CredentialsError, InterruptedTargetError, TimeLimitError
+from compose_seeder.errors import (
+    CredentialsError,
+    InterruptedTargetError,
+    LockedTargetError,
+    TimeLimitError,
+)
 from compose_seeder.postgres import ErrorKind, kind_of, translated
 
 CLASSES = sorted(
@@ -53,9 +58,18 @@ def test_an_error_that_no_other_module_knows(connection: psycopg.Connection) -> 
         expected: type[Exception] = class_
         if class_ is errors.InsufficientPrivilege:
             expected = CredentialsError
-        elif class_ is errors.QueryCanceled:
-            expected = TimeLimitError
+        elif class_ is errors.LockNotAvailable:
+            expected = LockedTargetError
         elif issubclass(class_, psycopg.OperationalError):
             expected = InterruptedTargetError
         with pytest.raises(expected), translated(connection, "dataset a", lambda _: "GRANT it"):
             raise class_("said")
+
+
+def test_a_statement_that_ends_early(connection: psycopg.Connection) -> None:
+    """A time limit ends it again the next time; where there is none, somebody cancelled it."""
+    for limit, expected in (("10s", TimeLimitError), ("0", InterruptedTargetError)):
+        connection.execute(f"SET statement_timeout = '{limit}'")
+        with pytest.raises(expected) as raised, translated(connection, "dataset a", str):
+            raise errors.QueryCanceled("canceling statement")
+        assert type(raised.value) is expected

@@ -95,7 +95,7 @@ def hold(database: Database, *, database_timeout: float, timeout: float) -> Iter
     """
     with wait_for_database(database, database_timeout, **KEEPALIVE_OPTIONS) as connection:
         refuse_shared_sessions(database, connection, database_timeout, KEEPALIVE_OPTIONS)
-        prepare_session(connection)
+        prepare_session(connection, timeout, is_own=True)
         _acquire(connection, timeout)
         try:
             if not _is_held(connection):

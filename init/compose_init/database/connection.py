@@ -22,6 +22,7 @@ from compose_init.errors import (
     ConnectionLostError,
     CredentialsRefused,
     InitError,
+    LockError,
     NotYetError,
     SettingsError,
     one_line,
@@ -73,13 +74,31 @@ SET transform_null_equals = off; SET idle_session_timeout = 0; SET idle_in_trans
 """
 """For what this program's SQL relies on; and its sessions are idle while Alembic or an API works."""
 
+TRANSACTION_TIMEOUT_VERSION = 170_000
+"""The first version with `transaction_timeout`."""
 
-def prepare_session(connection: Connection) -> Connection:
+
+def prepare_session(
+    connection: Connection, lock_timeout: float, *, is_own: bool = False
+) -> Connection:
     """Give a session the settings that this program relies on, and return it.
 
     Not a part of `connect`: a pooler may have no session of the server to do it in.
+
+    Args:
+        connection: in autocommit.
+        lock_timeout: seconds that each of its statements waits for a lock.
+        is_own: no pooler lends the session to others, who would get the settings. By default a session of any pooler is
+            left as it is.
     """
-    connection.execute(SESSION)
+    if not is_own:
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        is_own = row == (connection.info.backend_pid,)  # a pooler invents the latter
+    if is_own:
+        text = f"{SESSION}SET lock_timeout = {max(1, int(lock_timeout * 1000))};"
+        if connection.info.server_version >= TRANSACTION_TIMEOUT_VERSION:
+            text += "SET transaction_timeout = 0;"
+        connection.execute(text.encode())
     return connection
 
 
@@ -129,6 +148,7 @@ def translate_lost_connection() -> Iterator[None]:
 
     Raises:
         ConnectionLostError: the server ended the session, cannot be reached any more, or is read-only.
+        LockError: another session kept a lock for longer than the session waits.
         SettingsError: a time limit of the role or the database ended a statement.
     """
     try:
@@ -137,6 +157,11 @@ def translate_lost_connection() -> Iterator[None]:
         raise ConnectionLostError(
             "PostgreSQL is read-only, as a standby is, or a database with default_transaction_read_only on; run again"
             " with a server that accepts writes, or with target_session_attrs=read-write where there are several"
+        ) from None
+    except psycopg.errors.LockNotAvailable as error:
+        raise LockError(
+            f"another session kept a lock for too long ({one_line(error)}); let it finish and run again, or set"
+            " INIT_LOCK_TIMEOUT"
         ) from None
     except psycopg.errors.QueryCanceled as error:
         raise SettingsError(f"{one_line(error)}; {TIME_LIMIT}") from None

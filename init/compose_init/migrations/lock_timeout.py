@@ -14,6 +14,9 @@ from compose_init.migrations.concurrent_indexes import CONCURRENTLY, drop_invali
 CHECK_CLIENT = "SET client_connection_check_interval = 1000"
 """Milliseconds: a killed run's statement shall not go on, and meet the next run's."""
 
+MAY_BE_IDLE = ("SET idle_session_timeout = 0", "SET idle_in_transaction_session_timeout = 0")
+"""A session of `env.py` is idle while a revision computes, or a statement runs in another session."""
+
 
 @contextmanager
 def short_lock_timeout(seconds: float) -> Iterator[None]:
@@ -28,7 +31,7 @@ def short_lock_timeout(seconds: float) -> Iterator[None]:
     def on_use(connection: Any, *branch: Any) -> None:
         # SQLAlchemy 1.4 also tells of branches, which share a transaction that is not ours to commit.
         if connection.dialect.name == "postgresql" and not any(branch):
-            for statement in (short, CHECK_CLIENT):
+            for statement in (short, CHECK_CLIENT, *MAY_BE_IDLE):
                 _execute(connection.connection, statement)
             connection.connection.commit()
 

@@ -27,13 +27,13 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from compose_init.database.blocking_sessions import BlockerWatch
 from compose_init.database.connection import Connection
 from compose_init.database.url import Database
 from compose_init.errors import InitError, MigrationError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.alembic_env import AlembicEnvironment, Revisions
-from compose_init.migrations.blocking_sessions import BlockerWatch
 from compose_init.migrations.database_position import DatabasePosition, DatabaseState
 from compose_init.migrations.env_calls import EnvCall
 from compose_init.migrations.env_connection import check_env_connection

@@ -108,7 +108,8 @@ class DatabaseVariables(Group):
     )
     lock_timeout: Seconds = variable(
         "INIT_LOCK_TIMEOUT",
-        "seconds to wait for another run to end; also how long a migration retries for a table lock",
+        "seconds to wait for another run to end; also how long a migration retries for a table lock, and how long"
+        " seeding waits for one of a table or a row",
         default=300,
         example="30",
         expected=SECONDS,

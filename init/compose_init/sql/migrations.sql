@@ -40,13 +40,6 @@ SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace W
 SELECT current_database(), extract(epoch FROM pg_postmaster_start_time()),
        pg_backend_pid(), current_user, session_user;
 
--- name: blocking_session
-SELECT b.pid, coalesce(nullif(a.application_name, ''), 'an unnamed program'),
-       coalesce(host(a.client_addr), 'a socket'), a.state,
-       to_char(a.xact_start AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"'), a.query
-FROM unnest(pg_blocking_pids(%(pid)s)) AS b(pid) LEFT JOIN pg_stat_activity a ON a.pid = b.pid
-ORDER BY a.xact_start NULLS FIRST LIMIT 1;
-
 -- name: invalid_indexes
 -- A partitioned index (relkind I) is not valid until all its parts are attached: a build left nothing there.
 SELECT n.nspname, c.relname,
