@@ -72,8 +72,12 @@ WHERE w.action = 'update' AND b.violated <> '{{}}'
 ORDER BY w.position LIMIT %(limit)s;
 
 -- name: conflicting_row
--- The row that has a record's values in some columns already.
-SELECT jsonb_build_array({key}) FROM {table} t
+-- The row that has a record's values in some columns already, and whether the plan gives it others.
+SELECT jsonb_build_array({key}), EXISTS (
+  SELECT FROM pg_temp.plan w
+  WHERE w.id = {id} AND w.action = 'update' AND jsonb_path_exists(w.fields, '$.*.write')
+    AND w.fields ?| %(columns)s::text[])
+FROM {table} t
 JOIN jsonb_to_record(%(document)s::jsonb) AS p ({typed}) ON {equal} LIMIT 1;
 
 -- name: conflicting_record

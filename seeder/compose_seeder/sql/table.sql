@@ -84,9 +84,8 @@ SELECT {fields}
 FROM pg_temp.plan w
 JOIN pg_temp.source_records r ON r.position = w.position
 CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
-WHERE w.action = 'create' AND r.field_set = %(field_set)s
-  AND (%(positions)s::int[] IS NULL OR w.position IN (SELECT unnest(%(positions)s::int[])))
-ORDER BY w.position;
+WHERE w.action = 'create' AND r.field_set = {field_set} AND {some} AND {after}
+ORDER BY w.position
 
 -- name: written_fields
 SELECT DISTINCT f.key FROM pg_temp.plan w CROSS JOIN LATERAL jsonb_each(w.fields) f
@@ -97,8 +96,10 @@ UPDATE {table} t SET {assignments}
 FROM pg_temp.plan w
 JOIN pg_temp.source_records r ON r.position = w.position
 CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed})
-WHERE w.action = 'update' AND {match}
-  AND (%(positions)s::int[] IS NULL OR w.position IN (SELECT unnest(%(positions)s::int[])));
+WHERE w.action = 'update' AND {match} AND {some} AND {after}
+
+-- name: some_positions
+w.position IN (SELECT unnest({positions}::int[]))
 
 -- name: delete
 DELETE FROM {table} t USING pg_temp.plan w

@@ -41,6 +41,7 @@ def error_of(connection: Connection, attempt: Callable[[], object]) -> psycopg.E
     """Return how an attempt fails; None where it does not, deferred constraints included."""
     try:
         with connection.transaction():
+            connection.execute("SET CONSTRAINTS ALL DEFERRED")
             attempt()
             connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     except psycopg.Error as refused:

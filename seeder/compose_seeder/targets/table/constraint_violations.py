@@ -29,6 +29,7 @@ from compose_seeder.targets.table.constraints import (
     not_null_columns,
     null_problem,
 )
+from compose_seeder.targets.table.expressions import as_updated
 
 Typed = Callable[[Sequence[str]], sql.Composed]
 """`AS p(…)` of jsonb_to_record, for some fields."""
@@ -119,7 +120,7 @@ class ConstraintViolations:
             "typed": self.typed(both),
             "table": self.identifier,
             "match": equal_columns("t", "p", self.dataset.key),
-            "fields": sql.SQL(", ").join(_as_updated(name, written) for name in self.columns),
+            "fields": sql.SQL(", ").join(as_updated(name, written) for name in self.columns),
         }
         conditions = [
             # An update is checked against a foreign key where it changes the columns; an earlier value may stay.
@@ -195,14 +196,6 @@ class ConstraintViolations:
         )
         key = format_key(self.dataset.key, record.key)
         return Fault(record.where, key, ", ".join(columns), problem)
-
-
-def _as_updated(name: str, written: Sequence[str]) -> sql.Composed:
-    if name not in written:
-        return sql.SQL("t.{}").format(Name(name))
-    return sql.SQL("CASE WHEN w.fields -> {0} ? 'write' THEN p.{1} ELSE t.{1} END AS {1}").format(
-        Text(name), Name(name)
-    )
 
 
 def _and_written(condition: sql.Composable, columns: Sequence[str]) -> sql.Composed:

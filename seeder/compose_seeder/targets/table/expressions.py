@@ -12,7 +12,7 @@ from compose_seeder.documents.record_values import format_key
 from compose_seeder.hashing import VERSION
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.manifest.table_name import regclass
-from compose_seeder.postgres import Name
+from compose_seeder.postgres import Name, Text
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.table.columns import Column, identifiers, table_name
 
@@ -106,3 +106,17 @@ class Expressions:
     def format_key(self, record: Desired) -> str:
         """Return a record's key, as a person reads it."""
         return format_key(self.dataset.key, record.key)
+
+
+def as_updated(name: str, written: Sequence[str]) -> sql.Composed:
+    """Return the value that a row `t` has after an update of a plan `w`, from a record `p`.
+
+    Args:
+        name: of the column.
+        written: the fields that some record of the plan writes.
+    """
+    if name not in written:
+        return sql.SQL("t.{}").format(Name(name))
+    return sql.SQL("CASE WHEN w.fields -> {0} ? 'write' THEN p.{1} ELSE t.{1} END AS {1}").format(
+        Text(name), Name(name)
+    )

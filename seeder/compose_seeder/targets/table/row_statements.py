@@ -1,9 +1,14 @@
-"""The statements that write to one dataset's table: INSERT by field set, UPDATE, DELETE."""
+"""The statements that write to one dataset's table: INSERT by field set, UPDATE, DELETE.
+
+PostgreSQL checks references at the end of a statement. So statements on rows that may refer to each other, whatever
+fields they have, are parts of one WITH.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from psycopg import sql
 
@@ -12,6 +17,14 @@ from compose_seeder.postgres import Connection, Name, Text, statements
 from compose_seeder.reconcile.target import FieldSet
 from compose_seeder.targets.table.columns import equal_columns, identifiers
 from compose_seeder.targets.table.expressions import Expressions
+
+ALWAYS: sql.Composable = sql.SQL("true")
+
+MAX_TOGETHER = 100
+"""The number of statements that are parts of one; more are executed one after another."""
+
+Statement = Callable[[sql.Composable], sql.Composed]
+"""Returns a statement that is executed once a condition is known."""
 
 
 @dataclass(frozen=True)
@@ -27,33 +40,71 @@ class RowStatements:
     expressions: Expressions
     field_sets: dict[FieldSet, int]
 
-    def insert(self, field_set: FieldSet, positions: Sequence[int] | None) -> int:
-        """Insert the new records of a field set, and return how many rows there are."""
-        query = sql.SQL(statements("table")["insert"]).format(
+    def execute(self, built: Sequence[Statement], *, together: bool = False) -> list[int]:
+        """Execute statements in their order, and return how many rows each has written.
+
+        Args:
+            built: the statements.
+            together: as parts of one, where they are not too many.
+        """
+        if not together or not 1 < len(built) <= MAX_TOGETHER:
+            return [self.connection.execute(build(ALWAYS), {}).rowcount for build in built]
+        names = [Name(f"written {n}") for n in range(len(built))]
+        counts = [sql.SQL("(SELECT count(*) FROM {})").format(name) for name in names]
+        # A part that asks for the rows of another is executed after it.
+        after = [ALWAYS, *(sql.SQL("{} >= 0").format(count) for count in counts)]
+        parts = [
+            sql.SQL("{} AS ({} RETURNING 1)").format(name, build(condition))
+            for name, build, condition in zip(names, built, after, strict=False)
+        ]
+        query = sql.SQL("WITH {} SELECT {}").format(
+            sql.SQL(", ").join(parts), sql.SQL(", ").join(counts)
+        )
+        return list(self.connection.execute(query, {}).fetchone() or ())
+
+    def insert(
+        self, field_set: FieldSet, positions: Sequence[int] | None, after: sql.Composable
+    ) -> sql.Composed:
+        """Return the INSERT of the new records of a field set."""
+        return sql.SQL(statements("table")["insert"]).format(
             table=self.expressions.identifier,
             columns=identifiers(None, field_set),
             fields=identifiers("p", field_set),
             typed=self.expressions.typed(field_set),
+            field_set=sql.Literal(self.field_sets[field_set]),
+            some=_some(positions),
+            after=after,
         )
-        return self.connection.execute(
-            query, {"field_set": self.field_sets[field_set], "positions": positions}
-        ).rowcount
 
-    def insert_some(self, positions: Sequence[int]) -> None:
-        """Insert the records at some positions, in the order of their field sets."""
-        query = statements("table")["field_sets"]
-        there = {n for (n,) in self.connection.execute(query, {"positions": list(positions)})}
-        for field_set, number in self.field_sets.items():
-            if number in there:
-                self.insert(field_set, positions)
-
-    def update(self, positions: Sequence[int] | None) -> int:
-        """Update the changed records, and return how many rows there are."""
-        written = [
-            str(row[0]) for row in self.connection.execute(statements("table")["written_fields"])
+    def inserts(self, positions: Sequence[int] | None) -> list[Statement]:
+        """Return the INSERT of each field set that the records at some positions have."""
+        there = set(self.field_sets.values())
+        if positions is not None:
+            query = statements("table")["field_sets"]
+            there = {n for (n,) in self.connection.execute(query, {"positions": list(positions)})}
+        return [
+            partial(self.insert, field_set, positions)
+            for field_set, number in self.field_sets.items()
+            if number in there
         ]
+
+    def written_fields(self) -> list[str]:
+        """Return the fields that the updates of the plan write."""
+        rows = self.connection.execute(statements("table")["written_fields"])
+        return [str(row[0]) for row in rows]
+
+    def update(
+        self, written: Sequence[str], positions: Sequence[int] | None, after: sql.Composable
+    ) -> sql.Composed:
+        """Return the UPDATE of changed records.
+
+        Args:
+            written: as `written_fields`.
+            positions: of the records; all of them without.
+            after: a condition.
+        """
         fields = list(dict.fromkeys([*self.dataset.key, *written]))
-        query = sql.SQL(statements("table")["update"]).format(
+        return sql.SQL(statements("table")["update"]).format(
             table=self.expressions.identifier,
             assignments=sql.SQL(", ").join(
                 sql.SQL(
@@ -63,8 +114,20 @@ class RowStatements:
             ),
             typed=self.expressions.typed(fields),
             match=equal_columns("t", "p", self.dataset.key),
+            some=_some(positions),
+            after=after,
         )
-        return self.connection.execute(query, {"positions": positions}).rowcount
+
+    def set_to_null(self, column: str, positions: Sequence[int]) -> None:
+        """Set a column of some rows to null, before they are updated."""
+        query = sql.SQL(statements("write_order")["set_to_null"]).format(
+            table=self.expressions.identifier,
+            column=Name(column),
+            typed=self.expressions.typed(self.dataset.key),
+            match=equal_columns("t", "p", self.dataset.key),
+            some=_some(positions),
+        )
+        self.connection.execute(query, {})
 
     def delete(self, ids: Sequence[int] | None) -> int:
         """Delete the removed records, and return how many rows there are."""
@@ -87,3 +150,11 @@ class RowStatements:
             wider = tuple(dict.fromkeys([*field_set, field]))
             found[number] = self.field_sets.setdefault(wider, len(self.field_sets))
         return found
+
+
+def _some(positions: Sequence[int] | None) -> sql.Composable:
+    """Return the condition that a record `w` of the plan is at some positions."""
+    if positions is None:
+        return ALWAYS
+    text = "{" + ",".join(map(str, positions)) + "}"
+    return sql.SQL(statements("table")["some_positions"]).format(positions=sql.Literal(text))

@@ -28,6 +28,11 @@ from compose_seeder.targets.table.constraints import (
 )
 from compose_seeder.targets.table.expressions import Expressions
 
+NOT_FREE_YET = (
+    ", which the file gives another value; PostgreSQL checks a plain unique constraint row by row: make it DEFERRABLE,"
+    " so that values can change places"
+)
+
 Attempt = Callable[[list[int]], object]
 """Writes some records: by position, or deletes by id."""
 
@@ -44,15 +49,14 @@ class WriteErrors:
     expressions: Expressions
     records_at: RecordsAt
 
-    def not_written(self, *tries: tuple[Sequence[int], Attempt]) -> list[Fault]:
+    def not_written(self, positions: Sequence[int], write: Attempt) -> list[Fault]:
         """Return the records that the table refuses beside those that it takes; nothing of it stays.
 
         Args:
-            tries: positions, in the order in which they are written, and what writes some of them.
+            positions: in the order in which they are written.
+            write: writes some of them.
         """
-        found: list[tuple[int, psycopg.Error]] = []
-        for positions, write in tries:
-            found += find_failing(self.connection, list(positions), write)
+        found = find_failing(self.connection, list(positions), write)
         known = {
             constraint.name: constraint
             for constraint in find_constraints(self.connection, self.expressions.table)
@@ -109,12 +113,15 @@ class WriteErrors:
             if not constraint.columns or not set(constraint.columns) <= set(record.document):
                 continue
             document = encode({name: record.document[name] for name in constraint.columns}).decode()
-            values = {"document": document, "position": record.position}
+            values = {
+                "document": document,
+                "position": record.position,
+                "columns": list(constraint.columns),
+            }
             row = self._asked("conflicting_row", constraint.columns, values)
             if row:
-                found[record.position] = (
-                    f": the row with {format_key(self.expressions.dataset.key, row[0])}"
-                )
+                key = format_key(self.expressions.dataset.key, row[0])
+                found[record.position] = f": the row with {key}{NOT_FREE_YET if row[1] else ''}"
                 continue
             row = self._asked("conflicting_record", constraint.columns, values)
             if row and row[0] is not None:
@@ -125,6 +132,7 @@ class WriteErrors:
     def _asked(self, name: str, fields: FieldSet, values: Mapping[str, object]) -> Any:
         query = sql.SQL(statements("constraints")[name]).format(
             key=self.expressions.key("t"),
+            id=self.expressions.id("t"),
             table=self.expressions.identifier,
             typed=self.expressions.typed(fields),
             equal=equal_columns("t", "p", fields),

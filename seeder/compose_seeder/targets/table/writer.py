@@ -1,6 +1,6 @@
-"""Writes a plan to a table: one INSERT a field set, one UPDATE, one DELETE.
+"""Writes a plan to a table: DELETE, UPDATE, which frees unique values, and one INSERT a field set.
 
-    plan ─▶ DELETE, INSERT, UPDATE ─▶ what triggers made of it ─▶ the ledger
+    plan ─▶ DELETE, UPDATE, INSERT ─▶ what triggers made of it ─▶ the ledger
 
 Nothing is written where a record is refused: the records at fault are then found by trying them.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NoReturn
 
 import psycopg
@@ -37,6 +38,7 @@ from compose_seeder.targets.table.row_statements import RowStatements
 from compose_seeder.targets.table.sequences import advance_sequences
 from compose_seeder.targets.table.sides import TableSides
 from compose_seeder.targets.table.write_errors import WriteErrors, dataset_fault
+from compose_seeder.targets.table.write_order import UpdateOrder, find_order
 
 
 class TableWriter:
@@ -107,9 +109,10 @@ class TableWriter:
 
     def _write(self, plan: Plan) -> None:
         planned = plan.counts
+        # Values may change places, and rows may refer to each other, until all of them are written.
+        self._connection.execute("SET CONSTRAINTS ALL DEFERRED")
         deleted = self._rows.delete(None) if planned.deleted else 0
-        created = self._create() if planned.created or planned.updated else 0
-        updated = self._rows.update(None) if planned.updated else 0
+        created, updated = self._write_rows(plan) if planned.created or planned.updated else (0, 0)
         if (created, updated, deleted) != (planned.created, planned.updated, planned.deleted):
             raise RefusedError(
                 f"{self._dataset.target} did not accept the rows as planned",
@@ -130,15 +133,33 @@ class TableWriter:
         # Deferred constraints would else fail at COMMIT, where no record can be named any more.
         self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
-    def _create(self) -> int:
-        """Insert all new records, parents before the records that refer to them."""
+    def _write_rows(self, plan: Plan) -> tuple[int, int]:
+        """Update, then insert all new records, parents before the records that refer to them.
+
+        Returns:
+            How many rows were inserted, and how many were updated.
+        """
         self._sides.self_references.insert_ids(self._rows.wider_field_sets)
+        order = self._order() if plan.counts.updated else UpdateOrder([])
+        for column, positions in order.set_to_null.items():
+            self._rows.set_to_null(column, positions)
+        written = self._rows.written_fields()
+        updates = [partial(self._rows.update, written, some) for some in order.rounds]
         levels: Sequence[list[int] | None] = self._sides.self_references.levels() or [None]
-        return sum(
-            self._rows.insert(field_set, positions)
-            for positions in levels
-            for field_set in self._field_sets
-        )
+        inserts = [
+            insert for some in levels if plan.counts.created for insert in self._rows.inserts(some)
+        ]
+        counts = self._rows.execute([*updates, *inserts], together=self._refers_to_itself())
+        return sum(counts[len(updates) :]), sum(counts[: len(updates)])
+
+    def _order(self) -> UpdateOrder:
+        written, updates = self._rows.written_fields(), self._rows.positions("update")
+        return find_order(self._connection, self._expressions, written, updates)
+
+    def _refers_to_itself(self) -> bool:
+        query, table = statements("write_order")["refers_to_itself"], self._expressions.table
+        row = self._connection.execute(query, {"table": table}).fetchone()
+        return bool(row and row[0])
 
     def _check_written_rows(self, plan: Plan) -> list[str]:
         """Return which fields triggers changed in the rows just written, by record.
@@ -192,10 +213,22 @@ class TableWriter:
         self._sides.self_references.insert_ids(self._rows.wider_field_sets)
         # A record that is created is there for those that refer to it.
         levels = [position for level in self._sides.self_references.levels() for position in level]
-        return [
-            *write_errors.not_written(
-                (levels or self._rows.positions("create"), self._rows.insert_some),
-                (self._rows.positions("update"), self._rows.update),
-            ),
-            *write_errors.not_deleted(self._rows.delete),
-        ]
+        creates = levels or self._rows.positions("create")
+        updates = [position for some in self._order().rounds for position in some or ()]
+        updates = updates or self._rows.positions("update")
+        write = partial(self._write_some, frozenset(updates))
+        with self._connection.transaction(force_rollback=True):
+            faults = write_errors.not_deleted(self._rows.delete)
+            if not faults:
+                self._rows.delete(None)  # records may take the values of rows that leave
+            return [*write_errors.not_written([*updates, *creates], write), *faults]
+
+    def _write_some(self, updates: frozenset[int], positions: Sequence[int]) -> None:
+        """Write the records at some positions; those at `updates` are there already."""
+        updated = [position for position in positions if position in updates]
+        created = [position for position in positions if position not in updates]
+        update = partial(self._rows.update, self._rows.written_fields(), updated)
+        inserts = self._rows.inserts(created) if created else []
+        self._rows.execute(
+            [*([update] if updated else []), *inserts], together=self._refers_to_itself()
+        )
