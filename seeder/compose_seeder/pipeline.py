@@ -18,6 +18,7 @@ from compose_seeder.postgres import Connection, prepare_session
 from compose_seeder.reconcile.identity import find_targets
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
+from compose_seeder.reconcile.takeover import find_predecessors
 from compose_seeder.reconcile.target import DatasetRun, Deletes, PlannedRow
 from compose_seeder.sources.location import Sources
 
@@ -95,6 +96,7 @@ def _seed_in_order(
     targets = find_targets(ledger.connection, manifest.datasets)
     if not options.plan:
         ledger.record_names(manifest.datasets)
+    predecessors = find_predecessors(ledger, chosen, targets)
     planned: list[PlannedRow] | None = [] if any(each.prune for each in chosen) else None
     tables = None if any(each.endpoint for each in chosen) else tuple(targets.oids.values())
     plans: dict[str, Plan] = {}
@@ -113,6 +115,7 @@ def _seed_in_order(
             pending,
             targets.oid(dataset),
             tuple(other.name for other in siblings),
+            predecessors.get(dataset.name),
             deletes=_deletes(dataset, siblings, chosen[number + 1 :], plan=options.plan),
             tables=tables,
             planned=planned,

@@ -53,12 +53,18 @@ class JsonLines:
         return records
 
     def batches(self, pointer: str) -> Iterator[Batch]:
-        """Yield the lines, as `Documents.batches`; empty lines are no records."""
+        """Yield the lines, as `Documents.batches`; empty lines are no records, but a file of no bytes is an error.
+
+        Such a file is what is left of one that was not written to its end.
+        """
         if pointer:
             problem = "there is no array of records; lines of JSON objects have no pointer"
             fault = Fault(f"{self.name}#{pointer}", "", "", problem)
             raise RecordError("the manifest's pointer does not fit", [fault])
         first, number = 0, 1
+        if not any(self.pieces()):
+            problem = "the file is empty; write an empty line for no records"
+            raise RecordError(f"{self.name} holds nothing", [Fault(self.name, "", "", problem)])
         for block in _blocks_of_lines(self.pieces()):
             lines = block.split(NEWLINE)
             numbers: Sequence[int] = range(number, number + len(lines))

@@ -18,6 +18,7 @@ from compose_seeder.reconcile.desired_records import Batches, DesiredRecords
 from compose_seeder.reconcile.diff import check_prune, check_unchanged_keys, compare
 from compose_seeder.reconcile.ledger import Applied
 from compose_seeder.reconcile.plan import Counts, Plan
+from compose_seeder.reconcile.takeover import forget_taken_over, take_over_applied
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
 from compose_seeder.reconcile.unchanged_records import ChangedRecords
 from compose_seeder.reconcile.working_tables import Kind, Selection
@@ -31,6 +32,9 @@ class Sides(Protocol):
 
     def show(self, fields: list[str]) -> None:
         """Fill `desired` and `live`; `fields` is the order of the hashes."""
+
+    def defaults(self, fields: list[str]) -> list[int | None]:
+        """Return the hash of what each field holds where nobody filled it; None where nobody can tell."""
 
     def check_deletes(self) -> None:
         """Change the action of records in `plan` that the target cannot delete, or not yet."""
@@ -68,6 +72,7 @@ def compare_sides(
     fields = order_of_hashes(applied, sides.load(desired))
     _fill_applied(run, applied, changed)
     sides.show(fields)
+    take_over_applied(run, applied, fields)
     if changed is not None and applied is not None:
         check_unchanged_keys(run.connection, run.dataset, desired.records_at, applied.dataset_id)
     siblings = run.siblings if applied and run.dataset.prune else ()
@@ -76,6 +81,7 @@ def compare_sides(
         run.dataset,
         desired.records_at,
         fields,
+        sides.defaults(fields),
         run.options.limit,
         siblings,
         partial(_check_deletes, run, sides),
@@ -108,9 +114,11 @@ def begin_applying(run: DatasetRun, applied: Applied | None, fields: list[str]) 
 
     From here on, the target is not what the ledger's fingerprint says, should the run fail.
     """
-    dataset_id = run.ledger.begin_dataset(run.dataset, fields)
+    before = applied.name if applied else ""
+    dataset_id = run.ledger.begin_dataset(run.dataset, fields, before)
     if applied is None:
         run.ledger.forget_records(dataset_id)
+    forget_taken_over(run, applied)
     return dataset_id
 
 

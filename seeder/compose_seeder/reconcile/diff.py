@@ -24,6 +24,7 @@ def compare(
     dataset: Dataset,
     records_at: RecordsAt,
     fields: list[str],
+    defaults: list[int | None],
     limit: int | None = None,
     siblings: Sequence[str] = (),
     check_deletes: Callable[[], None] | None = None,
@@ -35,6 +36,7 @@ def compare(
         dataset: whose they are.
         records_at: the records at some positions, for messages.
         fields: in the order of the hashes.
+        defaults: of each field, the hash of what it holds where nobody filled it.
         limit: how many records the plan carries; all without.
         siblings: names of the other datasets of this target, whose records are not deleted.
         check_deletes: changes the action of records that cannot be deleted, or not yet.
@@ -52,6 +54,7 @@ def compare(
         "fields": fields,
         "on_drift": [rule.on_drift or dataset.on_drift for rule in rules],
         "once": [rule.once for rule in rules],
+        "defaults": defaults,
         "deleted": dataset.on_drift,
         "prune": dataset.prune,
     }

@@ -25,6 +25,7 @@ class Applied:
     """What the ledger says of a dataset.
 
     Attributes:
+        name: of the dataset; of an earlier one, where it takes over that one's records.
         target: as `Dataset.target` said it.
         oid: of its table; None for an endpoint.
         key: the fields of the key; None where no run has noted them.
@@ -35,6 +36,7 @@ class Applied:
         hash_version: how its hashes were made, as `hashing.VERSION`.
     """
 
+    name: str
     target: str
     oid: int | None
     key: list[str] | None
@@ -146,12 +148,37 @@ class Ledger:
         }
         self.connection.execute(statements("ledger")["record_names"], values)
 
-    def begin_dataset(self, dataset: Dataset, fields: list[str]) -> int:
+    def others(self, dataset: Dataset, oid: int | None) -> list[Applied]:
+        """Return what the ledger says of other datasets of the same target and key.
+
+        Args:
+            dataset: the manifest's entry.
+            oid: of its table; None for an endpoint, and where the table is not there.
+        """
+        if not self.present:
+            return []
+        values = {
+            "name": dataset.name,
+            "target": dataset.target,
+            "oid": oid,
+            "key": list(dataset.key),
+            "hash_version": VERSION,
+        }
+        rows = self.connection.execute(statements("ledger")["others"], values)
+        return [Applied(*row) for row in rows]
+
+    def forget_taken_over(self, datasets: Sequence[int]) -> None:
+        """Forget the records of `pg_temp.plan` under the datasets that had them before; by their ids."""
+        values = {"datasets": list(datasets)}
+        self.connection.execute(statements("ledger")["forget_taken_over"], values)
+
+    def begin_dataset(self, dataset: Dataset, fields: list[str], before: str = "") -> int:
         """Write that a dataset is about to change, with hashes of today's version, and return its id.
 
         Args:
             dataset: the manifest's entry.
             fields: the order of the hashes.
+            before: the name that the dataset had, where it is another one.
         """
         texts, values = (
             statements("ledger"),
@@ -162,8 +189,11 @@ class Ledger:
                 "key": list(dataset.key),
                 "fields": fields,
                 "hash_version": VERSION,
+                "before": before,
             },
         )
+        if before:
+            self.connection.execute(texts["rename_dataset"], values)
         if self.connection.execute(texts["add_target"], values).rowcount:
             binding.add_columns(self.connection)
         row = self.connection.execute(texts["begin_dataset"], values).fetchone()

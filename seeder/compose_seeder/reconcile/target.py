@@ -49,6 +49,7 @@ class DatasetRun:
         pending: the texts of keys that earlier datasets of the same plan create; a plan adds its own.
         oid: of its table; None where that is not there, and for an endpoint.
         siblings: the names of the manifest's other datasets that have the same target.
+        predecessor: the name of a dataset that is gone, whose records this one takes over.
         deletes: when records that left the file are deleted.
         tables: oids of the tables whose rows the run may change; None where an endpoint may change any table.
         planned: the rows that the comparisons of a plan would delete or update; a plan adds its own. None where no
@@ -62,6 +63,7 @@ class DatasetRun:
     pending: set[str]
     oid: int | None = None
     siblings: tuple[str, ...] = ()
+    predecessor: str | None = None
     deletes: Deletes = "now"
     tables: tuple[int, ...] | None = ()
     planned: list[PlannedRow] | None = None
@@ -74,6 +76,8 @@ class DatasetRun:
     def applied(self) -> Applied | None:
         """Return what the ledger says of the dataset; None where another target had it."""
         applied = self.ledger.applied(self.dataset.name)
+        if applied is None and self.predecessor:
+            applied = self.ledger.applied(self.predecessor)
         if applied is None:
             return None
         if self.dataset.relation is None:

@@ -92,6 +92,21 @@ def fill_applied(
     connection.execute(query)
 
 
+def fill_applied_elsewhere(
+    connection: Connection, dataset_id: int | None, others: Sequence[int], fields: Sequence[str]
+) -> None:
+    """Add to `applied` the records of `desired` that other datasets applied, and this one has not.
+
+    Args:
+        connection: to the application's database, which has a ledger.
+        dataset_id: of the dataset in the ledger; None where it is not there.
+        others: the ids of the other datasets; of a record that several have, the first one counts.
+        fields: in the order of the hashes.
+    """
+    values = {"own": dataset_id, "datasets": list(others), "fields": list(fields)}
+    connection.execute(statements("working_tables")["fill_applied_elsewhere"], values)
+
+
 def reset(connection: Connection) -> None:
     """Drop every working table."""
     connection.execute(statements("working_tables")["reset"])

@@ -71,22 +71,22 @@ WITH compared AS (
              -- A value that was adopted and differed was never owned, and prune does not delete it.
              WHEN e.only_once AND NOT c.owned
                THEN CASE e.desired_hash = e.live_hash WHEN true THEN e.desired_hash WHEN false THEN 0 END
-             WHEN e.only_once THEN b.applied_hash
-             WHEN e.desired_hash IS NULL THEN NULL
+             -- A field that the file does not name for now is still known as it was applied.
+             WHEN e.only_once OR e.desired_hash IS NULL THEN b.applied_hash
              WHEN d.field ->> 'applied' = 'desired' THEN e.desired_hash
              WHEN d.field IS NOT NULL THEN CASE WHEN w.write THEN 0 ELSE coalesce(b.applied_hash, 0) END
              WHEN w.write OR o.outcome IS NULL THEN e.desired_hash
              ELSE coalesce(b.applied_hash, 0) END ORDER BY e.n) AS hashes,
            array_agg(CASE
-             WHEN e.only_once THEN e.observed_hash
-             WHEN e.desired_hash IS NULL OR w.write THEN NULL
+             WHEN e.only_once OR e.desired_hash IS NULL THEN e.observed_hash
+             WHEN w.write THEN NULL
              WHEN o.outcome IS NOT NULL THEN CASE WHEN b.is_as_written THEN e.live_hash ELSE e.observed_hash END
              -- Not shown: what the target showed for just this value right after the write still holds.
              WHEN e.live_hash IS NULL AND e.applied_hash = e.desired_hash THEN e.observed_hash
              END ORDER BY e.n) AS observed
-    FROM unnest(%(fields)s::text[], %(on_drift)s::text[], %(once)s::boolean[],
+    FROM unnest(%(fields)s::text[], %(on_drift)s::text[], %(once)s::boolean[], %(defaults)s::bigint[],
                 c.desired_hashes, c.live_hashes, c.applied_hashes, c.observed_hashes, c.intended_hashes) WITH ORDINALITY
-      AS e (field, on_drift, only_once, desired_hash, live_hash, applied_hash, observed_hash, intended_hash, n)
+      AS e (field, on_drift, only_once, default_hash, desired_hash, live_hash, applied_hash, observed_hash, intended_hash, n)
     CROSS JOIN LATERAL (
       SELECT CASE WHEN c.applied_hashes IS NULL THEN e.intended_hash ELSE e.applied_hash END AS applied_hash,
              -- A record that this run has just created is what the API made of it. Of one that a killed run was about
@@ -105,8 +105,9 @@ WITH compared AS (
         -- The target does not show this field: the ledger is all there is to go by.
         WHEN e.live_hash IS NULL THEN CASE WHEN e.applied_hash = e.desired_hash THEN NULL ELSE 'update' END
         WHEN NOT c.owned THEN 'drift'
-        -- New to an owned record: written where the target has nothing, else somebody else's.
-        WHEN b.applied_hash IS NULL THEN CASE WHEN c.live -> e.field = 'null' THEN 'update' ELSE 'drift' END
+        -- New to an owned record: written where nobody has chosen a value; else that is somebody else's.
+        WHEN b.applied_hash IS NULL THEN
+          CASE WHEN c.live -> e.field = 'null' OR e.live_hash IN (e.default_hash, e.observed_hash) THEN 'update' ELSE 'drift' END
         WHEN b.applied_hash = 0 THEN 'drift'  -- seen before, and somebody else's
         WHEN b.is_as_written THEN CASE WHEN b.applied_hash = e.desired_hash THEN 'unconfirmed' ELSE 'update' END
         WHEN e.live_hash = e.intended_hash THEN 'update'  -- written by a killed run
@@ -208,8 +209,11 @@ SELECT id FROM pg_temp.plan WHERE action IN ('postponed', 'in_use');
 -- name: fully_applied
 -- In the file's order: the ids of its records, and of each record one byte, 1 where all that it says was applied.
 SELECT coalesce(string_agg(int8send(d.id), '' ORDER BY d.position), ''),
-       coalesce(string_agg(CASE WHEN p.hashes IS NOT DISTINCT FROM d.hashes THEN '\x01' ELSE '\x00' END::bytea, ''
-                           ORDER BY d.position), '')
+       coalesce(string_agg(CASE
+           WHEN p.hashes IS NOT DISTINCT FROM d.hashes THEN '\x01'
+           WHEN EXISTS (SELECT FROM unnest(d.hashes, p.hashes) AS e (desired, applied)
+                        WHERE desired IS NOT NULL AND applied IS DISTINCT FROM desired) THEN '\x00'
+           ELSE '\x01' END::bytea, '' ORDER BY d.position), '')
 FROM pg_temp.desired d JOIN pg_temp.plan p ON p.position = d.position;
 
 -- name: created_positions

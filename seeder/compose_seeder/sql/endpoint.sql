@@ -30,7 +30,8 @@ WHERE pg_temp.hash(r.key) IN (SELECT id FROM pg_temp.desired UNION ALL SELECT id
 SELECT d.position
 FROM pg_temp.desired d
 LEFT JOIN pg_temp.applied a ON a.id = d.id
-WHERE a.desired IS DISTINCT FROM d.hashes;
+WHERE EXISTS (SELECT FROM unnest(d.hashes, a.desired) AS e (desired, applied)
+              WHERE desired IS NOT NULL AND applied IS DISTINCT FROM desired);
 
 -- name: has_intents
 -- True where an earlier run sent something, or was about to, that nobody has seen since.

@@ -9,8 +9,25 @@ SET LOCAL lock_timeout = {before};
 SELECT salt FROM compose_init.format;
 
 -- name: dataset
-SELECT d.target, t.oid::bigint, d.key, d.fingerprint, d.records, d.fields, d.id, d.hash_version
+SELECT d.name, d.target, t.oid::bigint, d.key, d.fingerprint, d.records, d.fields, d.id, d.hash_version
 FROM compose_init.dataset d LEFT JOIN compose_init.target t ON t.id = d.target_id WHERE d.name = %(name)s;
+
+-- name: others
+-- Other datasets of the same target and key, whose ids and hashes mean the same; the last one first. The id of a row does
+-- not tell the order of its key's fields.
+SELECT d.name, d.target, t.oid::bigint, d.key, d.fingerprint, d.records, d.fields, d.id, d.hash_version
+FROM compose_init.dataset d LEFT JOIN compose_init.target t ON t.id = d.target_id
+WHERE d.name <> %(name)s AND d.hash_version = %(hash_version)s
+  AND CASE WHEN %(oid)s::bigint IS NULL THEN d.target_id IS NULL AND d.target = %(target)s AND d.key = %(key)s
+      ELSE t.oid = %(oid)s AND ARRAY(SELECT unnest(d.key) ORDER BY 1) = ARRAY(SELECT unnest(%(key)s::text[]) ORDER BY 1) END
+ORDER BY d.applied_at DESC, d.id;
+
+-- name: rename_dataset
+UPDATE compose_init.dataset SET name = %(name)s WHERE name = %(before)s AND name <> %(name)s;
+
+-- name: forget_taken_over
+DELETE FROM compose_init.record r USING pg_temp.plan p
+WHERE r.dataset_id = ANY (%(datasets)s) AND r.id = p.id AND p.position IS NOT NULL;
 
 -- name: hashed_as
 SELECT k.name, k.hashed_as FROM compose_init.target_column k JOIN compose_init.target t ON t.id = k.target_id

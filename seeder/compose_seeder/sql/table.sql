@@ -11,12 +11,17 @@ WITH RECURSIVE base AS (
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '', base.typname, base.typcategory,
        coalesce((SELECT format(' COLLATE %%I.%%I', n.nspname, l.collname)
                  FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace
-                 WHERE l.oid = a.attcollation AND NOT l.collisdeterministic), '')
+                 WHERE l.oid = a.attcollation AND NOT l.collisdeterministic), ''),
+       CASE WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(f.adbin, f.adrelid), '') ELSE '' END
 FROM pg_attribute a
+LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
 JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
 JOIN base ON base.of = a.atttypid AND base.typbasetype = 0
 WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum;
+
+-- name: hash_defaults
+SELECT ARRAY[{hashes}]::bigint[] FROM (SELECT {defaults}) AS p;
 
 -- name: tables
 SELECT relname FROM pg_class
@@ -131,15 +136,16 @@ ORDER BY p.position;
 UPDATE pg_temp.plan p SET observed = (
   SELECT CASE WHEN count(e.seen) > 0 THEN array_agg(e.seen ORDER BY e.n) END FROM (
     SELECT f.n, CASE
+      WHEN f.desired IS NULL THEN f.seen
       WHEN f.hash IS NULL OR f.shown = f.hash THEN NULL
       WHEN f.once AND p.action = 'update' OR p.fields -> f.name ->> 'outcome' IN ('drift', 'conflict')
            AND NOT p.fields -> f.name ? 'write' THEN f.seen
       ELSE f.shown END AS seen
-    FROM unnest(%(fields)s::text[], %(once)s::boolean[], p.hashes, p.observed, s.hashes) WITH ORDINALITY
-      AS f (name, once, hash, seen, shown, n)
+    FROM unnest(%(fields)s::text[], %(once)s::boolean[], d.hashes, p.hashes, p.observed, s.hashes) WITH ORDINALITY
+      AS f (name, once, desired, hash, seen, shown, n)
   ) e
 )
-FROM pg_temp.written_rows s WHERE s.id = p.id;
+FROM pg_temp.written_rows s, pg_temp.desired d WHERE s.id = p.id AND d.position = p.position;
 
 -- name: rewritten_fields
 -- Of the records that were just written: which fields show another value.

@@ -131,6 +131,23 @@ SELECT coalesce(r.id, i.id), r.desired, r.observed, r.structure, r.shown, i.desi
 FROM (SELECT * FROM compose_init.record WHERE dataset_id = {dataset} AND {records}) r
 FULL JOIN (SELECT * FROM compose_init.intent WHERE dataset_id = {dataset} AND {intents}) i ON i.id = r.id;
 
+-- name: fill_applied_elsewhere
+-- What other datasets applied of the records that the file has, in the order of this one's fields.
+INSERT INTO pg_temp.applied (id, desired, observed, structure)
+SELECT DISTINCT ON (r.id) r.id,
+       (SELECT array_agg(r.desired[array_position(d.fields, f.name)] ORDER BY f.n)
+        FROM unnest(%(fields)s::text[]) WITH ORDINALITY AS f (name, n)),
+       (SELECT array_agg(r.observed[array_position(d.fields, f.name)] ORDER BY f.n)
+        FROM unnest(%(fields)s::text[]) WITH ORDINALITY AS f (name, n)),
+       r.structure
+FROM compose_init.record r
+JOIN compose_init.dataset d ON d.id = r.dataset_id
+JOIN pg_temp.desired w ON w.id = r.id
+WHERE r.dataset_id = ANY (%(datasets)s)
+  AND NOT EXISTS (SELECT FROM pg_temp.applied a WHERE a.id = r.id)
+  AND NOT EXISTS (SELECT FROM compose_init.record o WHERE o.dataset_id = %(own)s AND o.id = r.id)
+ORDER BY r.id, array_position(%(datasets)s::int[], r.dataset_id);
+
 -- name: is_to_compare
 id IN (SELECT id FROM pg_temp.ids_to_compare)
 

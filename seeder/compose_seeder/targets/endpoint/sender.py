@@ -196,6 +196,7 @@ class PlanSender:
             self._dataset,
             lambda positions: {n: records[n] for n in positions},
             self._sides.fields,
+            self._sides.defaults(self._sides.fields),
         )
         found = self._connection.execute(
             statements("endpoint")["existing_positions"], {"positions": doubtful}

@@ -101,6 +101,10 @@ class EndpointSides:
     def check_deletes(self) -> None:
         """Leave the plan as it is: what else a delete takes with it, the API alone knows."""
 
+    def defaults(self, fields: list[str]) -> list[int | None]:
+        """Return None for each field: nobody can tell what the API gives a field that was not sent."""
+        return [None] * len(fields)
+
     def fill(
         self,
         desired: list[Desired],

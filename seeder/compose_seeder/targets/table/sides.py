@@ -126,6 +126,27 @@ class TableSides:
         """Keep the rows that somebody filled or refers to."""
         check_deletes(self._run, self.expressions, self.fields)
 
+    def defaults(self, fields: list[str]) -> list[int | None]:
+        """Return the hash of what each field holds where nobody filled it; None where nothing or no one value."""
+        plain = [
+            field
+            for field in fields
+            if field in self.expressions.columns
+            and self.expressions.columns[field].has_plain_default
+        ]
+        if not plain:
+            return [None] * len(fields)
+        query = sql.SQL(statements("table")["hash_defaults"]).format(
+            hashes=self.expressions.hashes("p", fields, plain),
+            defaults=self.expressions.defaults(plain),
+        )
+        try:
+            with self._connection.transaction():
+                row = self._connection.execute(query, {}).fetchone()
+        except (psycopg.DataError, psycopg.IntegrityError):  # one that its own type does not take
+            return [None] * len(fields)
+        return list(row[0]) if row else []
+
     @property
     def self_references(self) -> SelfReferences:
         """The references of the dataset to its own table."""

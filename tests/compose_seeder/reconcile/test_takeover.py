@@ -1,0 +1,180 @@
+"""What is ours stays ours, whatever a release does to the manifest and the files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.endpoint_seeds import Through
+from tests.support.seed_folder import Seeds, counts, table
+from tests.support.small_api import Api
+
+ALL: dict[str, Any] = {"prune": True, "max_prune": 1.0}
+
+
+def things(*names: str, **more: Any) -> str:
+    """Return a manifest of datasets that all fill the table `things`."""
+    entries = (table(name, **more) for name in names)
+    return "\n".join(
+        entry.replace(f'table = "{name}"', 'table = "things"')
+        for name, entry in zip(names, entries, strict=True)
+    )
+
+
+@pytest.fixture(name="table_of_things")
+def _table_of_things(seeds: Seeds) -> Seeds:
+    """Create a table with an id, a key, and two values with a default."""
+    seeds.do(
+        "CREATE TABLE things (id serial, slug text, v int, w int NOT NULL DEFAULT 0, made timestamptz DEFAULT now())"
+    )
+    return seeds
+
+
+def rows(seeds: Seeds, columns: str = "slug, v") -> list[tuple[Any, ...]]:
+    """Return the rows of the table."""
+    return seeds.rows(f"SELECT {columns} FROM things ORDER BY slug")
+
+
+def test_a_field_that_leaves_the_file_and_comes_back(table_of_things: Seeds) -> None:
+    """It is known as it was applied: the file decides, where nobody edited it meanwhile."""
+    seeds = table_of_things
+    seeds.write(things("a"), a=[{"slug": "x", "v": 1}, {"slug": "y", "v": 1}]).run()
+    seeds.source("a", [{"slug": "x"}, {"slug": "y"}])
+    assert counts(seeds.run()) == {"unchanged": 2}
+    seeds.do("UPDATE things SET v = 9 WHERE slug = 'y'")
+    assert counts(seeds.run(verify=True)) == {"unchanged": 2}
+    seeds.source("a", [{"slug": "x", "v": 2}, {"slug": "y", "v": 2}])
+    assert counts(seeds.run()) == {"updated": 1, "unchanged": 1, "conflicts": 1}
+    assert rows(seeds) == [("x", 2), ("y", 9)]
+
+
+def test_a_trigger_does_not_hide_an_edit_of_a_field_that_has_left(table_of_things: Seeds) -> None:
+    """What a row shows after a write is ours only where we wrote it."""
+    seeds = table_of_things
+    seeds.do(
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN new.made := now(); RETURN new; END$$;"
+        " CREATE TRIGGER touch BEFORE UPDATE ON things FOR EACH ROW EXECUTE FUNCTION touch()"
+    )
+    seeds.write(things("a"), a=[{"slug": "x", "v": 1, "w": 1}]).run()
+    seeds.source("a", [{"slug": "x", "w": 1}])
+    seeds.run()
+    seeds.do("UPDATE things SET v = 9")
+    seeds.source("a", [{"slug": "x", "w": 2}])
+    assert counts(seeds.run()) == {"updated": 1}
+    seeds.source("a", [{"slug": "x", "w": 2, "v": 3}])
+    assert counts(seeds.run()) == {"unchanged": 1, "conflicts": 1}
+
+
+def test_an_endpoints_field_that_leaves_the_file_and_comes_back(through: Through, api: Api) -> None:
+    """As in a table."""
+    through.run([{"slug": "x", "v": 1}, {"slug": "y", "v": 1}])
+    through.run([{"slug": "x"}, {"slug": "y"}])
+    api.find("y")["v"] = 9
+    done = through.run([{"slug": "x", "v": 2}, {"slug": "y", "v": 2}])
+    assert counts(done) == {"updated": 1, "unchanged": 1, "conflicts": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("int DEFAULT 0", 5),
+        ("int NOT NULL DEFAULT -1", 5),
+        ("numeric(9, 2) DEFAULT 1.50", 5),
+        ("text DEFAULT 'it''s ours'", "text"),
+        ("varchar(8) DEFAULT 'none'::varchar", "text"),
+        ("boolean DEFAULT false", True),
+        ("jsonb DEFAULT '{\"a\": 1.0}'", {"b": 2}),
+        ("text[] DEFAULT '{}'", ["x"]),
+        ("text[] DEFAULT ARRAY[]::text[]", ["x"]),
+        ("date DEFAULT '2020-01-01'", "2021-01-01"),
+        ("\"Mood\" DEFAULT 'calm'", "wild"),
+        ("whole DEFAULT 7", 8),
+    ],
+)
+def test_a_field_whose_column_has_the_value_of_its_default(
+    seeds: Seeds, column: str, value: Any
+) -> None:
+    """Nobody has chosen it: our own INSERT left it, or a migration. A value that somebody has chosen stays."""
+    seeds.do("CREATE TYPE \"Mood\" AS ENUM ('calm', 'wild'); CREATE DOMAIN whole AS int")
+    seeds.do(f"CREATE TABLE things (slug text, f {column})")
+    seeds.write(things("a"), a=[{"slug": "x"}, {"slug": "y"}]).run()
+    seeds.source("a", [{"slug": "x", "f": value}, {"slug": "y"}])
+    assert counts(seeds.run()) == {"updated": 1, "unchanged": 1}
+    seeds.do("UPDATE things SET f = (SELECT f FROM things WHERE slug = 'x') WHERE slug = 'y'")
+    seeds.do(f"CREATE TABLE other (f {column}); INSERT INTO other DEFAULT VALUES")
+    seeds.do("UPDATE things SET f = (SELECT f FROM other) WHERE slug = 'x'")
+    seeds.source("a", [{"slug": "x", "f": value}, {"slug": "y", "f": value}])
+    assert counts(seeds.run(verify=True)) == {"unchanged": 2, "drifted": 1}
+
+
+def test_a_default_that_a_function_makes_is_not_guessed(table_of_things: Seeds) -> None:
+    """Nobody can tell whether somebody has chosen the value; nothing is called to find out."""
+    seeds = table_of_things
+    seeds.write(things("a"), a=[{"slug": "x"}]).run()
+    seeds.source("a", [{"slug": "x", "id": 7}])
+    assert counts(seeds.run()) == {"unchanged": 1, "drifted": 1}
+    assert seeds.rows("SELECT last_value FROM things_id_seq") == [(1,)]
+
+
+@pytest.mark.parametrize("order", [("new", "old")])
+def test_a_record_that_moves_takes_its_history_along(
+    table_of_things: Seeds, order: tuple[str, str]
+) -> None:
+    """The value that the file changes is written, and an edit stays one."""
+    seeds = table_of_things
+    before = [{"slug": "x", "v": 1}, {"slug": "y", "v": 1}, {"slug": "z", "v": 1}]
+    seeds.write(things(*order, **ALL), old=before, new=[]).run_all()
+    seeds.do("UPDATE things SET v = 9 WHERE slug = 'z'")
+    ids = rows(seeds, "slug, id")
+    seeds.source("old", before[:1])
+    seeds.source("new", [{"slug": "y", "v": 2}, {"slug": "z", "v": 2}])
+    planned = {plan.name: counts(plan) for plan in seeds.run_all(plan=True)}
+    done = {plan.name: counts(plan) for plan in seeds.run_all()}
+    assert planned["new"] == done["new"] == {"updated": 1, "unchanged": 1, "conflicts": 1}
+    assert rows(seeds) == [("x", 1), ("y", 2), ("z", 9)]
+    assert rows(seeds, "slug, id") == ids
+
+
+def test_a_dataset_with_another_name_takes_over_the_records(table_of_things: Seeds) -> None:
+    """What has left its file meanwhile is pruned, what was edited stays, and what the file changes is written."""
+    seeds = table_of_things
+    first = [{"slug": slug, "v": 1} for slug in "wxyz"]
+    seeds.write(things("before", **ALL), before=first).run()
+    seeds.do("UPDATE things SET v = 9 WHERE slug IN ('w', 'x')")
+    seeds.write(things("after", **ALL), after=[{"slug": slug, "v": 2} for slug in "xy"])
+    planned, done = seeds.plan(), seeds.run()
+    assert counts(planned) == counts(done)
+    assert (done.counts.updated, done.counts.deleted, done.counts.conflicts) == (1, 1, 2)
+    assert rows(seeds) == [("w", 9), ("x", 9), ("y", 2)]
+    assert counts(seeds.run(verify=True)) == {"unchanged": 2, "conflicts": 1}
+    assert seeds.rows("SELECT name FROM compose_init.dataset") == [("after",)]
+
+
+@pytest.mark.parametrize("more", [{"key": "v"}, {}])
+def test_a_name_that_is_gone_is_taken_over_only_with_its_target_and_key(
+    table_of_things: Seeds, more: dict[str, Any]
+) -> None:
+    """Else it was another dataset, and its rows are adopted."""
+    seeds = table_of_things
+    seeds.write(things("before"), before=[{"slug": "x", "v": 1}]).run()
+    if not more:
+        seeds.do("CREATE TABLE others AS TABLE things")
+        manifest = table("after").replace('table = "after"', 'table = "others"')
+    else:
+        manifest = things("after", **more)
+    seeds.write(manifest, after=[{"slug": "x" if not more else "q", "v": 1 if more else 2}])
+    assert counts(seeds.run()) == {"unchanged": 1, "drifted": 1}
+
+
+def test_an_endpoints_dataset_with_another_name(through: Through, api: Api) -> None:
+    """As for a table."""
+    through.run([{"slug": "x", "v": 1}, {"slug": "y", "v": 1}])
+    api.find("y")["v"] = 9
+    manifest = (through.seeds.folder / "seeds.toml").read_text()
+    (through.seeds.folder / "seeds.toml").write_text(manifest.replace('name = "', 'name = "new-'))
+    assert counts(through.run([{"slug": "x", "v": 2}, {"slug": "y", "v": 2}])) == {
+        "updated": 1,
+        "unchanged": 1,
+        "conflicts": 1,
+    }
