@@ -146,6 +146,7 @@ JOIN pg_temp.desired w ON w.id = r.id
 WHERE r.dataset_id = ANY (%(datasets)s)
   AND NOT EXISTS (SELECT FROM pg_temp.applied a WHERE a.id = r.id)
   AND NOT EXISTS (SELECT FROM compose_init.record o WHERE o.dataset_id = %(own)s AND o.id = r.id)
+  AND NOT EXISTS (SELECT FROM compose_init.intent i WHERE i.dataset_id = r.dataset_id AND i.id = r.id)
 ORDER BY r.id, array_position(%(datasets)s::int[], r.dataset_id);
 
 -- name: is_to_compare
