@@ -5,7 +5,7 @@ create the working tables ─▶ applied ─▶ the target's two sides ─▶ di
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -30,8 +30,13 @@ class Sides(Protocol):
     def load(self, desired: DesiredRecords) -> list[FieldSet]:
         """Take the desired records, and return the sets of fields that they have."""
 
-    def show(self, fields: list[str]) -> None:
-        """Fill `desired` and `live`; `fields` is the order of the hashes."""
+    def show(self, fields: list[str], take_over: Callable[[], None]) -> None:
+        """Fill `desired` and `live`.
+
+        Args:
+            fields: the order of the hashes.
+            take_over: completes `applied`, once `desired` is filled.
+        """
 
     def defaults(self, fields: list[str]) -> list[int | None]:
         """Return the hash of what each field holds where nobody filled it; None where nobody can tell."""
@@ -71,8 +76,7 @@ def compare_sides(
     working_tables.create(run.connection, kind, run.ledger.salt)
     fields = order_of_hashes(applied, sides.load(desired))
     _fill_applied(run, applied, changed)
-    sides.show(fields)
-    take_over_applied(run, applied, fields)
+    sides.show(fields, partial(take_over_applied, run, applied, fields))
     if changed is not None and applied is not None:
         check_unchanged_keys(run.connection, run.dataset, desired.records_at, applied.dataset_id)
     siblings = run.siblings if applied and run.dataset.prune else ()

@@ -133,13 +133,13 @@ FULL JOIN (SELECT * FROM compose_init.intent WHERE dataset_id = {dataset} AND {i
 
 -- name: fill_applied_elsewhere
 -- What other datasets applied of the records that the file has, in the order of this one's fields.
-INSERT INTO pg_temp.applied (id, desired, observed, structure)
+INSERT INTO pg_temp.applied (id, desired, observed, structure, shown)
 SELECT DISTINCT ON (r.id) r.id,
        (SELECT array_agg(r.desired[array_position(d.fields, f.name)] ORDER BY f.n)
         FROM unnest(%(fields)s::text[]) WITH ORDINALITY AS f (name, n)),
        (SELECT array_agg(r.observed[array_position(d.fields, f.name)] ORDER BY f.n)
         FROM unnest(%(fields)s::text[]) WITH ORDINALITY AS f (name, n)),
-       r.structure
+       r.structure, r.shown
 FROM compose_init.record r
 JOIN compose_init.dataset d ON d.id = r.dataset_id
 JOIN pg_temp.desired w ON w.id = r.id

@@ -178,3 +178,20 @@ def test_an_endpoints_dataset_with_another_name(through: Through, api: Api) -> N
         "unchanged": 1,
         "conflicts": 1,
     }
+
+
+def test_an_endpoints_record_that_moves(through: Through, api: Api) -> None:
+    """Nested values included: the dataset that has it now knows what the other one applied."""
+    seeds, client = through.seeds, through.client
+    entry = (seeds.folder / "seeds.toml").read_text()
+    both = entry.replace('"things"', '"new"').replace("things.json", "new.json")
+    first = [{"slug": "x", "v": 1, "n": {"a": 1, "b": 1}}, {"slug": "y", "v": 1}]
+    seeds.write(both + entry, things=first, new=[]).run_all(api=lambda: client)
+    api.find("x")["n"]["b"] = 9
+    seeds.source("things", [])
+    seeds.source("new", [{"slug": "x", "v": 2, "n": {"a": 2, "b": 1}}, {"slug": "y", "v": 2}])
+    done, _ = seeds.run_all(api=lambda: client)
+    assert (done.counts.updated, done.counts.created) == (2, 0)
+    assert api.find("x")["v"] == 2
+    assert api.find("x")["n"] == {"a": 2, "b": 9}
+    assert len(api.rows) == 2

@@ -89,14 +89,19 @@ class EndpointSides:
             raise ManifestError("\n".join(faults))
         return list(dict.fromkeys(tuple(record.document) for record in self.desired))
 
-    def show(self, fields: list[str]) -> None:
-        """Read the API's records, and fill `desired` and `live`.
+    def show(self, fields: list[str], take_over: Callable[[], None]) -> None:
+        """Read the API's records, and fill `desired` and `live`; see `Sides`.
 
         Raises:
             RefusedError: the API does not answer with records.
             CredentialsError, InterruptedTargetError: as the API answers.
         """
-        self.fill(self.desired, fields, verify=self._verify, read=self.sent_before.records)
+
+        def read(desired: Sequence[Desired]) -> list[Live]:
+            take_over()
+            return self.sent_before.records(desired)
+
+        self.fill(self.desired, fields, verify=self._verify, read=read)
 
     def check_deletes(self) -> None:
         """Leave the plan as it is: what else a delete takes with it, the API alone knows."""

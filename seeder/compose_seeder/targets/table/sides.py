@@ -9,7 +9,7 @@ statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg
@@ -99,8 +99,8 @@ class TableSides:
             )
         return list(self.loader.field_sets)
 
-    def show(self, fields: list[str]) -> None:
-        """Fill `desired`, typed as the table would, and `live`.
+    def show(self, fields: list[str], take_over: Callable[[], None]) -> None:
+        """Fill `desired`, typed as the table would, and `live`; see `Sides`.
 
         Raises:
             RecordError: values that a column's type does not take; all of them.
@@ -120,6 +120,7 @@ class TableSides:
                 number,
             ) from None
         self.self_references.show_in_desired()
+        take_over()
         self._fill_live()
 
     def check_deletes(self) -> None:
