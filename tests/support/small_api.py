@@ -49,7 +49,8 @@ class Api:
         tokens: bearer tokens that are taken; any, where there are none.
         echo: a refusal says back the request's headers and body.
         habit: applied to what a client writes, before it is kept.
-        creation: what becomes of a POST: "" (made and shown), silent (made, and 201 without a body), error (nothing is
+        creation: what becomes of a POST: "" (made and shown), silent (made, and 201 without a body), bare (made,
+            and 201 with its slug alone), error (nothing is
             made, and 200 with an error), echo (nothing is made, and 200 with what came), hang up (made, and no answer),
             slow (no answer, and made after `took_to_create` seconds).
         blind: how many lists still do not show what was created.
@@ -228,7 +229,8 @@ class Api:
             number = self.add(**self.habit(body))
             if self.creation == "hang up":
                 return HANG_UP
-            return 201, None if self.creation == "silent" else self.rows[number]
+            bare = {"slug": body["slug"]} if self.creation == "bare" else self.rows[number]
+            return 201, None if self.creation == "silent" else bare
         number = int(path.rpartition("/")[2])
         before = self.rows[number] if method == "PATCH" else {"id": number}
         self.rows[number] = {**before, **self.habit(body)}

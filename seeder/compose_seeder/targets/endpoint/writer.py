@@ -180,7 +180,7 @@ class Writer:
         """
         fields = decode_fields(self._desired[written.position])
         if written.fate != "written":
-            return self._confirm(written.change, fields, {}, dict(shown))
+            return self._confirm(written.change, fields, {}, dict(shown), is_found=True)
         update = self._of(written.change, fields, {})
         observed = {**(written.observed or {}), **observed_fields(update, shown)}
         listed, answered = shown_trees(update, shown), written.trees or {}
@@ -269,8 +269,10 @@ class Writer:
         fields: Mapping[str, Json],
         live: Mapping[str, Json],
         answer: Json,
+        *,
+        is_found: bool = False,
     ) -> Outcome[Written]:
-        """Return what the API shows of a record that it has taken."""
+        """Return what the API shows of a record that it has taken; `is_found` where its list has shown the answer."""
         said = answer if isinstance(answer, dict) else {}
         seen = said
         confirmed = bool(self._http.confirm)
@@ -281,6 +283,10 @@ class Writer:
             try:
                 seen = self._reader.read_back(fields, {**live, **said})
             except AnswerError as error:
+                if (
+                    creates and not is_found
+                ):  # the answer may lack what the path needs, and the list have it
+                    return Outcome([Written(change, "accepted")])
                 problem = f"cannot be read back after writing: {error.problem}"
                 return Outcome([Written(change, "unread", problem=problem)])
         update = self._of(change, fields, live)

@@ -82,11 +82,12 @@ def test_what_an_error_kept_out_is_created_when_the_api_is_well(
 
 @pytest.mark.parametrize("find", [LIST, GET])
 @pytest.mark.parametrize("http", ["", CONFIRM])
+@pytest.mark.parametrize("creation", ["silent", "bare"])
 def test_a_creation_without_a_body_is_found_again(
-    through: Through, api: Api, http: str, find: str
+    through: Through, api: Api, creation: str, http: str, find: str
 ) -> None:
     """By list or by get, before `confirm` asks for its id; then it is the API's to show."""
-    api.creation = "silent"
+    api.creation = creation
     api.habit = lambda record: {**record, "v": record["v"] % 3}
     through.manifest(http=http, find=find)
     plan = through.run()
