@@ -34,6 +34,7 @@ from compose_seeder.reconcile.unchanged_records import (
 )
 from compose_seeder.targets.table.bulk_load import bulk_load
 from compose_seeder.targets.table.columns import columns
+from compose_seeder.targets.table.concurrent_rows import ConcurrentRowsError, check_created_rows
 from compose_seeder.targets.table.deletes import remember_rows
 from compose_seeder.targets.table.modified_rows import find_modified_rows
 from compose_seeder.targets.table.plan_checks import check_plan
@@ -58,6 +59,7 @@ class TableReconciler:
         self._run = run
         self._connection = run.connection
         self._table = run.dataset.table or ""
+        self._is_repeated = False
 
     def lacks_schema(self) -> bool:
         """Return whether the table is not there."""
@@ -72,6 +74,14 @@ class TableReconciler:
 
     def reconcile(self, document: Documents, fingerprint: str) -> Plan:
         """Compare the file with the table, and write the differences; see `Reconciler`."""
+        try:
+            return self._reconcile(document, fingerprint)
+        except ConcurrentRowsError:
+            # Another transaction sees the rows that this one did not see. Whatever fails again is no coincidence.
+            self._is_repeated = True
+            return self._reconcile(document, fingerprint)
+
+    def _reconcile(self, document: Documents, fingerprint: str) -> Plan:
         with self._connection.transaction() as transaction:
             # A row that somebody edits between our reading and our writing fails the transaction.
             self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -83,6 +93,8 @@ class TableReconciler:
             plan = None
             if references and applied is None and not self._run.options.plan:
                 plan = bulk_load(self._run, sides.expressions, document, references, fingerprint)
+                if plan:
+                    check_created_rows(self._connection, sides.expressions, was_empty=True)
             if plan is None:
                 plan = self._compare(sides, document, references, fingerprint, applied)
             if self._run.options.plan:
@@ -114,7 +126,7 @@ class TableReconciler:
             return plan
         count = changed.count if changed else desired.count
         dataset_id = begin_applying(self._run, applied, fields)
-        writer = TableWriter(self._run, sides)
+        writer = TableWriter(self._run, sides, is_repeated=self._is_repeated)
         plan = writer.apply(plan, self._run.ledger, dataset_id, self._run.progress)
         if references:
             changed = changed or all_changed(document, self._run.dataset.records, references.salt)

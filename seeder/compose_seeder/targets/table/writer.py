@@ -28,6 +28,7 @@ from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
 from compose_seeder.reconcile.target import DatasetRun, Progress
 from compose_seeder.targets.table.bisect import MAX_FOUND
+from compose_seeder.targets.table.concurrent_rows import check_created_rows, concurrent_rows_error
 from compose_seeder.targets.table.plan_checks import refusal
 from compose_seeder.targets.table.privileges import (
     NEEDED,
@@ -40,6 +41,13 @@ from compose_seeder.targets.table.sides import TableSides
 from compose_seeder.targets.table.write_errors import WriteErrors, dataset_fault
 from compose_seeder.targets.table.write_order import UpdateOrder, find_order
 
+CONCURRENT = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.ExclusionViolation,
+    psycopg.errors.ForeignKeyViolation,
+)
+"""Violations that rows of another session may cause, which the comparison has not seen."""
+
 
 class TableWriter:
     """Writes to one dataset's table, inside a transaction that the caller holds.
@@ -47,9 +55,11 @@ class TableWriter:
     Args:
         run: the dataset.
         sides: of the comparison that made the plan.
+        is_repeated: the comparison was made again, since another session may have changed what it was about.
     """
 
-    def __init__(self, run: DatasetRun, sides: TableSides) -> None:
+    def __init__(self, run: DatasetRun, sides: TableSides, *, is_repeated: bool = False) -> None:
+        self._is_repeated = is_repeated
         self._run = run
         self._connection = run.connection
         self._dataset = run.dataset
@@ -67,12 +77,15 @@ class TableWriter:
             RefusedError: a constraint or trigger refused records; they are named.
             CredentialsError: the role lacks a privilege.
             InterruptedTargetError: somebody changed the same rows at the same moment.
+            ConcurrentRowsError: somebody may have created or deleted rows meanwhile: compare again.
         """
         rewritten: list[str] = []
         try:
             with self._connection.transaction():
                 self._write(plan)
                 rewritten = self._check_written_rows(plan)
+                if plan.counts.created:
+                    check_created_rows(self._connection, self._expressions)
         except psycopg.DatabaseError as error:
             # PostgreSQL's details have values, and a traceback would show them: hence `from None`.
             match kind_of(error):
@@ -83,6 +96,8 @@ class TableWriter:
                         f"{self._dataset.target}: rows were changed by somebody else while they were being"
                         " compared; nothing was written: run again"
                     ) from None
+                case "record" if isinstance(error, CONCURRENT) and not self._is_repeated:
+                    raise concurrent_rows_error(self._dataset) from None
                 case "record":
                     faults = self._refused() or [dataset_fault(self._dataset, error)]
                     more = len(faults) >= MAX_FOUND
