@@ -81,9 +81,18 @@ class TimeLimitError(SeedError):
 
 
 class InterruptedTargetError(SeedError):
-    """A target went away half-way; what was done is in the ledger."""
+    """A target went away half-way; what was done is in the ledger.
+
+    Args:
+        message: for people.
+        may_have_arrived: the target may have acted on the last request.
+    """
 
     exit_code = os.EX_TEMPFAIL
+
+    def __init__(self, message: str, *, may_have_arrived: bool = True) -> None:
+        super().__init__(message)
+        self.may_have_arrived = may_have_arrived
 
 
 class LockedTargetError(InterruptedTargetError):

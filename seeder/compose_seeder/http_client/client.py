@@ -180,18 +180,32 @@ class Requests:
         return self._client.base_url
 
     def _ask(self, call: Call) -> httpx.Response:
-        attempt, waited = 0, 0.0
+        attempt, waited, arrived = 0, 0.0, False
         while True:
-            outcome = self._attempt(call)
-            if isinstance(outcome, httpx.Response):
-                self._check_status(outcome, call)
-                return outcome
-            attempt += 1
-            seconds = delay_before_retry(outcome, attempt, waited, repeatable=call.repeatable)
-            if seconds is None:
-                raise InterruptedTargetError(_describe_failure(outcome, attempt, waited))
-            self._limit.sleep(seconds)
-            waited += seconds
+            try:
+                outcome = self._attempt(call)
+                if isinstance(outcome, httpx.Response):
+                    self._check_status(outcome, call)
+                    return outcome
+                attempt, arrived = attempt + 1, arrived or outcome.may_have_arrived
+                waited += self._pause(call, outcome, attempt, waited)
+            except (
+                InterruptedTargetError
+            ) as error:  # also where the run ends before another attempt
+                error.may_have_arrived = arrived
+                raise
+
+    def _pause(self, call: Call, failure: Failure, attempt: int, waited: float) -> float:
+        """Wait until a request is sent again, and return the seconds.
+
+        Raises:
+            InterruptedTargetError: it is not sent again.
+        """
+        seconds = delay_before_retry(failure, attempt, waited, repeatable=call.repeatable)
+        if seconds is None:
+            raise InterruptedTargetError(_describe_failure(failure, attempt, waited))
+        self._limit.sleep(seconds)
+        return seconds
 
     def _attempt(self, call: Call) -> httpx.Response | Failure:
         round_ = self._limit.acquire()

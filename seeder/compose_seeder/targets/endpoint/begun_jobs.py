@@ -31,7 +31,12 @@ class BegunJobs:
                 if self._is_closed:
                     raise InterruptedTargetError("the run is ending; the record was not sent")
                 self._announced.difference_update(change.position or 0 for change in changes)
-            return send()
+            try:
+                return send()
+            except InterruptedTargetError as error:
+                if not error.may_have_arrived:
+                    self.announce(changes)
+                raise
 
         return begin
 

@@ -47,6 +47,13 @@ with others, and the answer does not show them. doubtful: not accepted by this r
 """
 
 
+IDS = ("id", "_id", "uuid", "guid", "pk")
+"""Fields by which an answer names what was made."""
+
+ERRORS = {"error", "errors", "fault", "exception", "detail"}
+"""Fields of an answer that reports an error, whatever its status."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """One record after its request.
@@ -190,6 +197,18 @@ class Writer:
         unseen = [path for path in written.unseen if path in hidden]
         return Outcome([replace(written, observed=observed, trees=trees, unseen=tuple(unseen))])
 
+    def _claims(self, answer: Json) -> bool:
+        """Tell if an answer says that something was made, though it does not show what: by an id.
+
+        Where there is no list, an answer without a body says so too: a record under another key would not be found.
+        """
+        if answer is None:
+            return self._http.list_ is None
+        if not isinstance(answer, dict) or not ERRORS.isdisjoint(answer):
+            return False
+        parts = [answer, *(part for part in answer.values() if isinstance(part, dict))]
+        return any(part.get(name) is not None for part in parts for name in IDS)
+
     def delete(self, live: Mapping[str, Json]) -> str:
         """Delete one of the API's own records.
 
@@ -278,7 +297,7 @@ class Writer:
         confirmed = bool(self._http.confirm)
         creates = change.action == "create"
         if not all(name in said for name in self._dataset.key) and (creates or not confirmed):
-            return Outcome([Written(change, "accepted")])
+            return Outcome([Written(change, "accepted", is_shown=self._claims(answer))])
         if confirmed:
             try:
                 seen = self._reader.read_back(fields, {**live, **said})
@@ -286,7 +305,7 @@ class Writer:
                 if (
                     creates and not is_found
                 ):  # the answer may lack what the path needs, and the list have it
-                    return Outcome([Written(change, "accepted")])
+                    return Outcome([Written(change, "accepted", is_shown=self._claims(answer))])
                 problem = f"cannot be read back after writing: {error.problem}"
                 return Outcome([Written(change, "unread", problem=problem)])
         update = self._of(change, fields, live)

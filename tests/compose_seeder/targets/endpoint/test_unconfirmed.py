@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import httpx
 import pytest
 
 from compose_seeder.errors import InterruptedTargetError, RefusedError
@@ -141,6 +142,33 @@ def test_a_lost_answer_and_another_key(through: Through, api: Api, habit: Any) -
         with pytest.raises(RefusedError, match="given it another key"):
             through.run(ONE)
     assert len(api.rows) == 2
+
+
+@pytest.mark.parametrize("habit", RENAMED)
+def test_another_key_where_there_is_no_list(through: Through, api: Api, habit: Any) -> None:
+    """What was made cannot be found, so that a creation that was accepted is not sent again."""
+    api.habit, api.creation = habit, "silent"
+    through.manifest(find=GET, options=OVERWRITE)
+    for _ in range(3):
+        with pytest.raises(RefusedError, match="looked for by each run, and not sent again"):
+            through.run(ONE)
+    assert len(api.rows) == 1
+
+
+def test_a_request_that_did_not_arrive_is_not_waited_for(
+    through: Through, api: Api, seeds: Seeds, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listened: nothing is under way."""
+    send = client.request
+
+    def refused(method: str, url: str, **more: Any) -> httpx.Response:
+        return send(method, url if method == "GET" else "http://127.0.0.1:9/", **more)
+
+    monkeypatch.setattr(client, "request", refused)
+    with pytest.raises(InterruptedTargetError):
+        through.run()
+    assert seeds.rows("SELECT count(*) FROM compose_init.intent") == [(0,)]
+    assert not api.rows
 
 
 def test_what_was_not_sent_is_not_waited_for(through: Through, api: Api, seeds: Seeds) -> None:
