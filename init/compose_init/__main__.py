@@ -71,10 +71,12 @@ def _is_up_to_date(words: list[str]) -> bool:
 
 def _run_command(words: list[str]) -> int:
     # Not at the top: an unchanged run has ended before.
+    from compose_init.cli import stale_report  # noqa: PLC0415 - see above
     from compose_init.cli.arguments import parse  # noqa: PLC0415 - see above
     from compose_init.cli.context import Context  # noqa: PLC0415 - see above
     from compose_init.settings import read  # noqa: PLC0415 - see above
 
+    stale_report.remove(words, os.environ)
     command, arguments = parse(words)
     stream = command.log_stream(arguments)
     configure_first(stream)  # faults of the settings go where all logs will

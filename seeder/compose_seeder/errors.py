@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -97,6 +98,15 @@ class InterruptedTargetError(SeedError):
 
 class LockedTargetError(InterruptedTargetError):
     """Another session kept a lock on the target for longer than `lock_timeout`."""
+
+
+@contextmanager
+def naming(record: str) -> Iterator[None]:
+    """Let an error of a target, as the answer to a request, begin with the record that it is about."""
+    try:
+        yield
+    except (CredentialsError, InterruptedTargetError) as error:
+        raise type(error)(f"{record}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

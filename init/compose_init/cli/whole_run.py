@@ -129,7 +129,8 @@ def _plan(run: Run, context: Context) -> int:
     if context.as_json:
         context.print_json(planned.to_json())
     else:
-        context.print_text(planned.to_text(None if limit == "all" else limit or SHOWN_RECORDS))
+        shown = SHOWN_RECORDS if limit is None else limit
+        context.print_text(planned.to_text(None if shown == "all" else shown))
     if planned.faults and not planned.migrations:  # pending revisions may fix them
         return CredentialsRefused.exit_code
     return PLAN_FOUND_CHANGES if planned.changes else 0

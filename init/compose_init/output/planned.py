@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from compose_init.output.counts import describe, plan_counts
+from compose_init.output.counts import NOTICES, describe, plan_counts
 from compose_init.output.report import ahead_to_json, revision_to_json, unseen_to_json
 from compose_init.output.text import shorten
-from compose_seeder.reconcile.plan import LABELS
+from compose_seeder.reconcile.plan import LABELS, Counts
 
 if TYPE_CHECKING:
     from compose_init.database.role_comparison import Fault
@@ -96,7 +96,7 @@ class Planned:
             faults.insert(0, "the application's role has wrong privileges:")
         if not self.changes and not any(plan.records or plan.unseen for plan in self.datasets):
             return "\n".join(["nothing would change", *faults])
-        lines = ["would change:" if self.changes else "nothing would change; edited by hand:"]
+        lines = ["would change:" if self.changes else f"nothing would change; {self._noticed()}:"]
         for entry in self.migrations:
             lines.append(f"  migrate  {entry.revision}  {entry.message}  ({entry.file})")
             lines += _sql_lines(self.sql.get(entry.revision, ""), limit)
@@ -107,12 +107,17 @@ class Planned:
                 lines += _plan_lines(plan, limit)
         return "\n".join(lines + faults)
 
+    def _noticed(self) -> str:
+        total = sum((plan.counts for plan in self.datasets), Counts())
+        return describe(total, NOTICES) or "fields that no answer shows"
+
 
 def _fault_to_json(fault: Fault) -> dict[str, str]:
     return {"problem": fault.problem, "fix": fault.fix}
 
 
 def _dataset_to_json(plan: Plan) -> dict[str, Any]:
+    hidden = plan.differing - len(plan.records)
     return {
         "name": plan.name,
         "target": plan.target,
@@ -128,6 +133,7 @@ def _dataset_to_json(plan: Plan) -> dict[str, Any]:
             }
             for change in plan.records
         ],
+        **({"not_shown": hidden} if hidden > 0 else {}),
     }
 
 
@@ -145,9 +151,9 @@ def _plan_lines(plan: Plan, limit: int | None) -> list[str]:
     lines += [f"    {name}: {UNSEEN}" for name in plan.unseen]
     for change in plan.records[:limit]:
         lines += _change_lines(change)
-    if limit is not None and len(plan.records) > limit:
-        differing = plan.counts.written + plan.counts.drifted + plan.counts.conflicts
-        lines.append(f"    … and {differing - limit:,} more; --limit all shows them")
+    hidden = plan.differing - len(plan.records[:limit])
+    if limit is not None and hidden > 0:
+        lines.append(f"    … and {hidden:,} more; --limit all shows them")
     return lines
 
 

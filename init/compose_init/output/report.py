@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compose_init.output.counts import describe_not_deleted, table
+from compose_init.output.counts import NOTICES, describe, describe_not_deleted, table
 from compose_init.output.text import pluralize, to_json
 from compose_seeder.reconcile.plan import Counts
 
@@ -65,14 +66,25 @@ class Report:
             what = pluralize(len(self.migrations), "revision")
             said.append(f"{what} applied, now at {self.migrations[-1].revision}")
         total = sum((plan.counts for plan in self.datasets), Counts())
-        said += [
-            f"{pluralize(number, 'record')} {verb}"
-            for verb, number in (("created", total.created), ("updated", total.updated))
-            if number
-        ]
-        if self.outcome == DONE and self.datasets and not said:
+        written = (
+            ("created", total.created),
+            ("updated", total.updated),
+            ("deleted", total.deleted),
+        )
+        said += [f"{pluralize(number, 'record')} {verb}" for verb, number in written if number]
+        unseen = sum(len(plan.unseen) for plan in self.datasets)
+        hidden = f"{pluralize(unseen, 'field')} that no answer shows" if unseen else ""
+        if noticed := ", ".join(filter(None, [describe(total, NOTICES), hidden])):
+            said.append(noticed if said else f"nothing was written; {noticed}")
+        elif self.outcome == DONE and self.datasets and not said:
             said.append("everything is as the seeds say")
         return f"{self.outcome} in {took} s" + (f": {'; '.join(said)}" if said else "")
+
+
+def remove_report(path: Path) -> None:
+    """Remove the report of an earlier run, if it is there and can be removed."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def write_report(path: Path, document: Mapping[str, Any]) -> None:

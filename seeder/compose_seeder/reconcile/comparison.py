@@ -95,7 +95,7 @@ def compare_sides(
         check_prune(run.dataset, plan, owned)
     unchanged = changed.count - len(changed.positions) if changed else 0
     counts = plan.counts + Counts(created=desired.waiting, unchanged=unchanged)
-    return replace(plan, counts=counts), fields
+    return replace(plan, counts=counts, differing=plan.differing + desired.waiting), fields
 
 
 def _check_deletes(run: DatasetRun, sides: Sides) -> None:

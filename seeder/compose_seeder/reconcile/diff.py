@@ -65,7 +65,6 @@ def compare(
         )
     if check_deletes:
         check_deletes()
-    row = connection.execute(texts["count_postponed"]).fetchone()
     with connection.cursor(row_factory=dict_row) as cursor:
         counts = Counts(**(cursor.execute(texts["counts"]).fetchone() or {}))
     plan = Plan(
@@ -74,7 +73,8 @@ def compare(
         counts,
         _changes(connection, dataset, "changes", {"limit": limit}),
         not_deleted=_changes(connection, dataset, "not_deleted", {}),
-        postponed=row[0] if row else 0,
+        postponed=_count(connection, "count_postponed"),
+        differing=_count(connection, "count_differing"),
     )
     _stop_on_drift(connection, dataset, records_at)
     if plan.counts.updated and dataset.endpoint and dataset.http.update is None:
@@ -124,6 +124,11 @@ def check_prune(dataset: Dataset, plan: Plan, records: int) -> None:
                 if change.action in {"delete", "postponed"}
             ],
         )
+
+
+def _count(connection: Connection, statement: str) -> int:
+    row = connection.execute(statements("diff")[statement]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _share(some: int, total: int) -> float:

@@ -118,12 +118,14 @@ class Plan:
         name: of the dataset.
         target: of the dataset, as `table items` or `endpoint /items`.
         counts: of records.
-        records: the records that are written, or differ; the first ones, where there are many.
+        records: the records that are written, or differ; where there are many, the first ones: those that are deleted,
+            then those that are created or updated, then all others.
         after_migration: the schema is not there yet, so that nothing was compared.
         not_kept: the records that were written just now and that the target shows otherwise: key and fields.
         not_deleted: the records that left the file and stay, though the dataset prunes: kept and in_use.
         postponed: how many records left the file and are looked at again after later datasets.
         unseen: the fields that no answer of an API shows, and parts of them.
+        differing: how many records are written or differ, those included that `records` has no room for.
     """
 
     name: str
@@ -135,6 +137,7 @@ class Plan:
     not_deleted: tuple[Change, ...] = field(default=(), repr=False)
     postponed: int = 0
     unseen: tuple[str, ...] = ()
+    differing: int = 0
 
     @property
     def changes(self) -> bool:
@@ -153,19 +156,20 @@ class Plan:
         """
         ours = [change for change in self.not_deleted if change.action == "kept"]
         again = {"postponed", "in_use"}
+        in_use = len(self.not_deleted) - len(ours)
         counts = {
             "deleted": self.counts.deleted + later.counts.deleted,
             "released": self.counts.released + later.counts.released,
-            "conflicts": self.counts.conflicts
-            - (len(self.not_deleted) - len(ours))
-            + len(later.not_deleted),
+            "conflicts": self.counts.conflicts - in_use + len(later.not_deleted),
         }
         return replace(
             self.with_counts(**counts),
             records=(
+                *(change for change in later.records if change.action == "delete"),
                 *(change for change in self.records if change.action not in again),
-                *(change for change in later.records if change.position is None),
+                *(change for change in later.records if change.action == "in_use"),
             ),
+            differing=self.differing + later.differing - self.postponed - in_use,
             not_deleted=(*ours, *later.not_deleted),
             postponed=0,
         )

@@ -173,13 +173,18 @@ CROSS JOIN LATERAL (
 ) o;
 
 -- name: changes
--- The records that need a word, in the file's order: what is written, and what is left and why.
+-- The records that need a word: what is deleted, what is written, and what is left and why; each in the file's order.
 SELECT position, key, action, fields, why
 FROM pg_temp.plan
 WHERE action IN ('create', 'update', 'delete', 'deleted', 'kept', 'in_use', 'postponed', 'unconfirmed')
    OR action = 'none' AND fields <> '{}'
-ORDER BY position NULLS LAST
+ORDER BY CASE WHEN action IN ('delete', 'postponed') THEN 0 WHEN action IN ('create', 'update') THEN 1 ELSE 2 END,
+         position NULLS LAST
 LIMIT %(limit)s;
+
+-- name: count_differing
+-- How many records need a word.
+SELECT count(*) FROM pg_temp.plan WHERE action NOT IN ('none', 'released') OR action = 'none' AND fields <> '{}';
 
 -- name: not_deleted
 -- Records that left the file and stay, though `prune` would delete them.

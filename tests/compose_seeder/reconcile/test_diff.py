@@ -104,6 +104,20 @@ def test_a_plan_carries_as_many_records_as_it_is_told(
     assert plan.records[2].key == {"slug": "new-2"}
 
 
+@pytest.mark.parametrize("limit", [1, 2, 5, None])
+def test_a_limited_plan_begins_with_what_changes(creatures: Seeds, limit: int | None) -> None:
+    """Deletions first, then what is written, then what is left; and it knows how many there are."""
+    old = [{"slug": f"old-{n}", "hp": 1} for n in range(6)]
+    creatures.write(table(prune=True, max_prune=1.0), creatures=old).run()
+    creatures.do("UPDATE creatures SET hp = 9 WHERE slug < 'old-3'")
+    creatures.source("creatures", [*old[:3], {"slug": "old-3", "hp": 2}, old[4], {"slug": "new"}])
+    plan = creatures.plan(limit=limit)
+    found = [(change.action, change.key["slug"]) for change in plan.records]
+    written = [("delete", "old-5"), ("update", "old-3"), ("create", "new")]
+    assert found == [*written, *(("none", f"old-{n}") for n in range(3))][:limit]
+    assert plan.differing == 6
+
+
 def test_drift_is_named_among_very_many_new_records(creatures: Seeds) -> None:
     """With fail, the drifted record is named even where a plan shows other records first."""
     seeded(creatures, "fail").do("UPDATE creatures SET hp = 99")

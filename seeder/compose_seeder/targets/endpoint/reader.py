@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from compose_seeder.documents.record_values import format_key
-from compose_seeder.errors import Fault, RefusedError
+from compose_seeder.errors import Fault, RefusedError, naming
 from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.http_client.worker_pool import Job, Outcome, run_jobs
@@ -105,7 +105,8 @@ class Reader:
         """
         key, record = live
         try:
-            return Outcome([(key, self.read_back(named, record))])
+            with naming(self._named(key, wanted)):
+                return Outcome([(key, self.read_back(named, record))])
         except AnswerError as error:
             raise self._unreadable(key, wanted, error) from None
 
@@ -113,7 +114,8 @@ class Reader:
         request = self._dataset.http.get or ""
         named = decode_fields(wanted)
         try:
-            answer = self._requests.send(request, named, {})
+            with naming(self._named(wanted.key, wanted)):
+                answer = self._requests.send(request, named, {})
             found = self._with_key(answer, wanted.key)
         except AnswerError as error:
             if error.status in GONE:
@@ -138,6 +140,10 @@ class Reader:
         if not same:
             check_answer(answer, pointer)
         return same
+
+    def _named(self, key: Key, wanted: Desired | None) -> str:
+        where = wanted.where if wanted else self._dataset.target
+        return f"{where} ({format_key(self._dataset.key, key)})"
 
     def _key(self, record: Mapping[str, Json]) -> Key:
         return ExactKey(record[field] for field in self._dataset.key)

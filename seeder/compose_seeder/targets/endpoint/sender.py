@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from compose_seeder.documents.record_values import format_key
-from compose_seeder.errors import Fault
+from compose_seeder.errors import Fault, naming
 from compose_seeder.http_client.worker_pool import BATCH_RESULTS, Job, Outcome, run_jobs
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
@@ -99,8 +99,9 @@ class PlanSender:
             tally.add(len(batch))
 
     def _delete(self, id_: int, key: Sequence[Any]) -> Outcome[tuple[int, Fault | None]]:
-        problem = self._delete_record(self._sides.keys[id_])
         named = format_key(self._dataset.key, key)
+        with naming(f"{self._dataset.target} ({named})"):
+            problem = self._delete_record(self._sides.keys[id_])
         return Outcome(
             [(id_, Fault(self._dataset.target, named, "", problem) if problem else None)]
         )

@@ -11,8 +11,14 @@ from compose_seeder.targets.endpoint.past import masked
 from compose_seeder.targets.endpoint.value_trees import Json, Tree, tree_of
 
 
-def find_missing(update: Update, seen: Mapping[str, Json]) -> Iterator[str]:
-    """Yield the paths of values that the API does not show as they were sent; not those that the plan knows."""
+def find_missing(update: Update, seen: Mapping[str, Json], *, complete: bool) -> Iterator[str]:
+    """Yield the paths of values that the API does not show as they were sent; not those that the plan knows.
+
+    Args:
+        update: what was sent.
+        seen: the answer.
+        complete: it shows all there is: what it leaves out was not kept.
+    """
     known = {
         path
         for detail in update.change.fields.values()
@@ -24,7 +30,8 @@ def find_missing(update: Update, seen: Mapping[str, Json]) -> Iterator[str]:
         if name in seen and name not in update.kept | (unchanged - update.decision.merged.keys()):
             expected = project(update.value(name), value)
             found = differences(name, expected, project(seen[name], expected))
-            yield from (path for path in found if path not in known)
+            absent = set() if complete else set(_absent(name, expected, seen[name]))
+            yield from (path for path in found if path not in known | absent)
 
 
 def find_remaining(update: Update, seen: Mapping[str, Json]) -> Iterator[str]:

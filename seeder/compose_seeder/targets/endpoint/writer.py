@@ -14,6 +14,8 @@ from functools import partial
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
+from compose_seeder.documents.record_values import format_key
+from compose_seeder.errors import naming
 from compose_seeder.exact_json import encode
 from compose_seeder.http_client.client import AnswerError, Requests
 from compose_seeder.http_client.worker_pool import Outcome
@@ -138,11 +140,13 @@ class Writer:
         live = self._live.get(wanted.key, {})
         try:
             if change.action == "create":
-                answer = self._create(wanted, fields)
+                with naming(self._named(wanted)):
+                    answer = self._create(wanted, fields)
             else:
                 if problem := self._unseen_problem(change, fields, live):
                     return Outcome([Written(change, "refused", problem=problem)])
-                answer = self._update(change, wanted, fields, live)
+                with naming(self._named(wanted)):
+                    answer = self._update(change, wanted, fields, live)
         except AnswerError as error:
             creates = change.action == "create"
             exists = creates and error.status == self._http.exists
@@ -162,7 +166,10 @@ class Writer:
         body = encode({bulk.into: fields}) if bulk.into else array
         idempotency_key = self._idempotency_key("", array, bulk.request)
         try:
-            answer = self._requests.send_all(bulk.request, tuple(fields), body, idempotency_key)
+            with naming(
+                f"{wanted[0].where} and {len(wanted) - 1} more" if wanted[1:] else wanted[0].where
+            ):
+                answer = self._requests.send_all(bulk.request, tuple(fields), body, idempotency_key)
         except AnswerError as error:
             fate: Fate = "unseen" if error.accepted else "doubtful"
             return Outcome([Written(one, fate, problem=error.problem) for one in changes])
@@ -275,6 +282,9 @@ class Writer:
                 )
             raise
 
+    def _named(self, wanted: Desired) -> str:
+        return f"{wanted.where} ({format_key(self._dataset.key, wanted.key)})"
+
     def _idempotency_key(self, key: Key | str, body: bytes, request: str) -> str:
         """Return an idempotency key: the same for the same write, after a crash too."""
         if not self._http.idempotency_key or request.startswith("PUT "):
@@ -300,7 +310,8 @@ class Writer:
             return Outcome([Written(change, "accepted", is_shown=self._claims(answer))])
         if confirmed:
             try:
-                seen = self._reader.read_back(fields, {**live, **said})
+                with naming(self._named(self._desired[change.position or 0])):
+                    seen = self._reader.read_back(fields, {**live, **said})
             except AnswerError as error:
                 if (
                     creates and not is_found
@@ -310,7 +321,7 @@ class Writer:
                 return Outcome([Written(change, "unread", problem=problem)])
         update = self._of(change, fields, live)
         missing = (
-            *(find_missing(update, seen) if confirmed else ()),
+            *find_missing(update, seen, complete=confirmed),
             *find_remaining(update, seen),
         )
         shown = observed_fields(update, seen)

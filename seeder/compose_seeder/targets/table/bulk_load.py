@@ -66,7 +66,9 @@ def bulk_load(
         Change(n, "create", dict(zip(run.dataset.key, key, strict=True)), {})
         for n, key in enumerate(keys)
     )
-    return Plan(run.dataset.name, run.dataset.target, Counts(created=count), created)
+    return Plan(
+        run.dataset.name, run.dataset.target, Counts(created=count), created, differing=count
+    )
 
 
 def _can_bulk_load(connection: Connection, expressions: Expressions) -> bool:
