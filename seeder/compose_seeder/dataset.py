@@ -22,6 +22,7 @@ from compose_seeder.reconcile.target import DatasetRun, Reconciler
 from compose_seeder.targets.endpoint.reconciler import EndpointReconciler
 from compose_seeder.targets.table.columns import cell_syntaxes, columns
 from compose_seeder.targets.table.reconciler import TableReconciler
+from compose_seeder.targets.table.references import lookup_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,13 @@ class Seeding:
         if not self.run.options.plan:
             self.run.options.changing(self.run.dataset.name)
         return self._reconcile(document, fingerprint), source
+
+    def records(self, inputs: Inputs) -> DesiredRecords:
+        """Return the records of the dataset's file, as they are to be."""
+        document, _ = inputs.read(self._structured_cells())
+        document = with_children(self.run.dataset, document)
+        batches = all_records(self.run, document)
+        return DesiredRecords(self.run.dataset, batches, document, lookup_of(self.run))
 
     def _fingerprint(self, inputs: Inputs, source: str) -> str:
         return inputs.fingerprint(source, self.schema.fingerprint if self.schema else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 
 from compose_seeder.around_migration import carried_over
 from compose_seeder.dataset import Seeding
@@ -15,6 +16,7 @@ from compose_seeder.manifest.models import Dataset, Manifest
 from compose_seeder.manifest.parse import load
 from compose_seeder.options import Options, no_api
 from compose_seeder.postgres import Connection, prepare_session
+from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.identity import find_targets
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Plan
@@ -114,7 +116,8 @@ def _seed_in_order(
             options,
             pending,
             targets.oid(dataset),
-            tuple(other.name for other in siblings),
+            siblings,
+            partial(_records_of, ledger, options, inputs),
             predecessors.get(dataset.name),
             deletes=_deletes(dataset, siblings, chosen[number + 1 :], plan=options.plan),
             tables=tables,
@@ -130,6 +133,14 @@ def _seed_in_order(
             options.finished(plan)
     _delete_postponed(postponed, inputs, plans)
     return list(plans.values())
+
+
+def _records_of(
+    ledger: Ledger, options: Options, inputs: Mapping[str, Inputs], dataset: Dataset
+) -> DesiredRecords:
+    """Return the records of a dataset's file, whether it is chosen or not."""
+    run = DatasetRun(ledger.connection, ledger, dataset, options, set())
+    return Seeding(run).records(inputs[dataset.name])
 
 
 def _delete_postponed(

@@ -17,6 +17,7 @@ from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.desired_records import Batches, DesiredRecords
 from compose_seeder.reconcile.diff import check_prune, check_unchanged_keys, compare
 from compose_seeder.reconcile.ledger import Applied
+from compose_seeder.reconcile.moved_records import Finds, find_moved, hand_over
 from compose_seeder.reconcile.plan import Counts, Plan
 from compose_seeder.reconcile.takeover import forget_taken_over, take_over_applied
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
@@ -24,7 +25,7 @@ from compose_seeder.reconcile.unchanged_records import ChangedRecords
 from compose_seeder.reconcile.working_tables import Kind, Selection
 
 
-class Sides(Protocol):
+class Sides(Finds, Protocol):
     """Fills the working tables with the two sides of the comparison: the file's and the target's."""
 
     def load(self, desired: DesiredRecords) -> list[FieldSet]:
@@ -79,7 +80,8 @@ def compare_sides(
     sides.show(fields, partial(take_over_applied, run, applied, fields))
     if changed is not None and applied is not None:
         check_unchanged_keys(run.connection, run.dataset, desired.records_at, applied.dataset_id)
-    siblings = run.siblings if applied and run.dataset.prune else ()
+    spares = applied and run.dataset.prune
+    siblings = [sibling.name for sibling in run.siblings] if spares else []
     plan = compare(
         run.connection,
         run.dataset,
@@ -99,6 +101,7 @@ def compare_sides(
 
 
 def _check_deletes(run: DatasetRun, sides: Sides) -> None:
+    find_moved(run, sides)
     if run.deletes == "later":
         run.connection.execute(statements("diff")["postpone_deletes"])
     elif run.dataset.prune:
@@ -123,6 +126,7 @@ def begin_applying(run: DatasetRun, applied: Applied | None, fields: list[str]) 
     if applied is None:
         run.ledger.forget_records(dataset_id)
     forget_taken_over(run, applied)
+    hand_over(run, applied, dataset_id)
     return dataset_id
 
 

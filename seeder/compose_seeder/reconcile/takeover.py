@@ -55,7 +55,8 @@ def take_over_applied(run: DatasetRun, applied: Applied | None, fields: Sequence
 
 def forget_taken_over(run: DatasetRun, applied: Applied | None) -> None:
     """Forget records of `pg_temp.plan` under the datasets that are gone, which had them before."""
-    gone = [other.dataset_id for other in _others(run, applied) if other.name not in run.siblings]
+    kept = {sibling.name for sibling in run.siblings}
+    gone = [other.dataset_id for other in _others(run, applied) if other.name not in kept]
     if gone:
         run.ledger.forget_taken_over(gone)
 

@@ -6,7 +6,7 @@ endpoint   step by step: read the API ─▶ diff ─▶ send; the ledger follow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -18,6 +18,7 @@ from compose_seeder.options import Options
 from compose_seeder.postgres import Connection
 from compose_seeder.reconcile.ledger import Applied, Ledger
 from compose_seeder.reconcile.plan import Counts, Plan
+from compose_seeder.reconcile.staging import Desired
 
 Progress = Callable[[int, int], None]
 """Told how many records of a dataset are done, and of how many."""
@@ -48,7 +49,8 @@ class DatasetRun:
         options: of the run.
         pending: the texts of keys that earlier datasets of the same plan create; a plan adds its own.
         oid: of its table; None where that is not there, and for an endpoint.
-        siblings: the names of the manifest's other datasets that have the same target.
+        siblings: the manifest's other datasets that have the same target.
+        records_of: returns the records of a sibling's file, some at a time.
         predecessor: the name of a dataset that is gone, whose records this one takes over.
         deletes: when records that left the file are deleted.
         tables: oids of the tables whose rows the run may change; None where an endpoint may change any table.
@@ -62,7 +64,8 @@ class DatasetRun:
     options: Options
     pending: set[str]
     oid: int | None = None
-    siblings: tuple[str, ...] = ()
+    siblings: tuple[Dataset, ...] = ()
+    records_of: Callable[[Dataset], Iterable[list[Desired]]] = lambda _: ()
     predecessor: str | None = None
     deletes: Deletes = "now"
     tables: tuple[int, ...] | None = ()

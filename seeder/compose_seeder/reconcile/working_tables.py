@@ -8,7 +8,7 @@ They are created when a comparison begins: a run that finds nothing to compare m
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from psycopg import sql
@@ -45,6 +45,18 @@ def create(connection: Connection, kind: Kind, salt: int) -> None:
         value = sql.SQL("value"), sql.Literal(salt), sql.SQL("value::text")
         function = sql.SQL(texts["hash_function"]).format(hash=sql.SQL(JSONB).format(*value))
         connection.execute(function)
+
+
+def fill_sibling_keys(connection: Connection, documents: Iterable[str]) -> None:
+    """Create `sibling_keys` with the keys of another dataset's file, as JSON texts; an earlier one is dropped."""
+    connection.execute("DROP TABLE IF EXISTS pg_temp.sibling_keys")
+    connection.execute(statements("working_tables")["sibling_keys"])
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(statements("moved_records")["copy_keys"]) as copy,
+    ):
+        for document in documents:
+            copy.write_row((document,))
 
 
 def create_written_rows(connection: Connection) -> None:

@@ -90,7 +90,14 @@ CREATE TEMP TABLE plan (
   hashes bigint[],     -- what the ledger will say was written
   observed bigint[],   -- what it will say that the target showed
   structure jsonb,     -- endpoints: as in source_records
-  why text             -- the reason that a record which left the file is not deleted
+  why text,            -- the reason that a record which left the file is not deleted
+  moved_to text        -- the dataset whose file has the record now
+);
+
+-- name: sibling_keys
+-- The keys in the file of another dataset of the target, where records have left this one's file.
+CREATE TEMP TABLE sibling_keys (
+  document jsonb       -- tables: field -> value; endpoints: the values of the key, as an array
 );
 
 -- name: rows_to_change

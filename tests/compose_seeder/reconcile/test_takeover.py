@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from compose_seeder.errors import RecordError
 from tests.support.endpoint_seeds import Through
 from tests.support.seed_folder import Seeds, counts, table
 from tests.support.small_api import Api
@@ -117,7 +118,7 @@ def test_a_default_that_a_function_makes_is_not_guessed(table_of_things: Seeds) 
     assert seeds.rows("SELECT last_value FROM things_id_seq") == [(1,)]
 
 
-@pytest.mark.parametrize("order", [("new", "old")])
+@pytest.mark.parametrize("order", [("old", "new"), ("new", "old")])
 def test_a_record_that_moves_takes_its_history_along(
     table_of_things: Seeds, order: tuple[str, str]
 ) -> None:
@@ -167,6 +168,19 @@ def test_a_name_that_is_gone_is_taken_over_only_with_its_target_and_key(
     assert counts(seeds.run()) == {"unchanged": 1, "drifted": 1}
 
 
+def test_two_datasets_become_one_and_one_becomes_two(table_of_things: Seeds) -> None:
+    """Each record keeps its history, wherever it goes."""
+    seeds = table_of_things
+    seeds.write(things("a", "b"), a=[{"slug": "x", "v": 1}], b=[{"slug": "y", "v": 1}]).run_all()
+    seeds.write(things("c"), c=[{"slug": "x", "v": 2}, {"slug": "y", "v": 2}])
+    assert counts(seeds.run()) == {"updated": 2}
+    seeds.write(things("d", "e"), d=[{"slug": "x", "v": 3}], e=[{"slug": "y", "v": 3}])
+    assert [counts(plan) for plan in seeds.run_all()] == [
+        {"updated": 1, "released": 1},
+        {"updated": 1},
+    ]
+
+
 def test_an_endpoints_dataset_with_another_name(through: Through, api: Api) -> None:
     """As for a table."""
     through.run([{"slug": "x", "v": 1}, {"slug": "y", "v": 1}])
@@ -195,3 +209,40 @@ def test_an_endpoints_record_that_moves(through: Through, api: Api) -> None:
     assert api.find("x")["v"] == 2
     assert api.find("x")["n"] == {"a": 2, "b": 9}
     assert len(api.rows) == 2
+
+
+@pytest.mark.parametrize("plan", [True, False])
+@pytest.mark.parametrize("keys", [("slug", "slug"), ("slug", "id"), ("id", "slug")])
+@pytest.mark.parametrize("new_is_known", [True, False])
+def test_a_record_that_has_left_is_in_another_file(
+    table_of_things: Seeds, keys: tuple[str, str], *, plan: bool, new_is_known: bool
+) -> None:
+    """Only the dataset that it left is run: its row stays, whether the other one has ever been seeded."""
+    seeds = table_of_things
+    old, new = keys
+    records = [{"id": 1, "slug": "x", "v": 1}, {"id": 2, "slug": "y", "v": 1}]
+    seeds.write(things("old", key=old, **ALL) + "\n" + things("new", key=new, **ALL))
+    seeds.source("old", records)
+    seeds.source("new", [{"id": 3, "slug": "z", "v": 1}] if new_is_known else [])
+    seeds.run_all(only=() if new_is_known else ("old",))
+    seeds.source("old", records[:1])
+    seeds.source("new", [{"id": 2.0, "slug": "y", "v": 2}])
+    done = seeds.run_all(plan=True)[0] if plan else seeds.run(only=("old",))
+    assert (done.counts.deleted, done.counts.released) == (0, 1)
+    assert ("y", 1) in rows(seeds)
+    done = seeds.run()
+    assert done.counts.created == 0
+    assert done.counts.updated == (1 if old == new else 0)
+    assert (("y", 2) in rows(seeds)) == (old == new)
+
+
+def test_a_file_that_cannot_be_read_deletes_nothing(table_of_things: Seeds) -> None:
+    """Nobody can tell whether it has the records that have left."""
+    seeds = table_of_things
+    seeds.write(things("old", "new", **ALL), old=[{"slug": "x"}, {"slug": "y"}], new=[]).run_all()
+    seeds.source("old", [{"slug": "x"}])
+    for broken in ("[", [{"v": 1}]):
+        seeds.source("new", broken)
+        with pytest.raises(RecordError, match="new"):
+            seeds.run(only=("old",))
+    assert len(rows(seeds)) == 2

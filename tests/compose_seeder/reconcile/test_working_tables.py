@@ -36,6 +36,7 @@ def test_the_architecture_lists_every_working_table(connection: Connection) -> N
     working_tables.fill_ids_to_compare(connection, [1, 2, 2])
     working_tables.create_written_rows(connection)
     working_tables.create_deletes(connection)
+    working_tables.fill_sibling_keys(connection, [])
     found = created(connection)
     working_tables.reset(connection)
     assert created(connection) == {}

@@ -10,7 +10,7 @@ fields that no answer shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -25,8 +25,9 @@ from compose_seeder.exact_json import decode, encode
 from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.http_client.worker_pool import Job
-from compose_seeder.manifest.models import FieldRules
+from compose_seeder.manifest.models import Dataset, FieldRules
 from compose_seeder.postgres import statements
+from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
@@ -105,6 +106,15 @@ class EndpointSides:
 
     def check_deletes(self) -> None:
         """Leave the plan as it is: what else a delete takes with it, the API alone knows."""
+
+    def find_moved(self, sibling: Dataset, records: Iterable[list[Desired]]) -> None:
+        """Mark the records in `plan` that another dataset's file has; see `Finds`."""
+        if sibling.key != self._dataset.key:
+            return
+        keys = (encode(record.key).decode() for some in records for record in some)
+        working_tables.fill_sibling_keys(self._connection, keys)
+        values = {"sibling": sibling.name}
+        self._connection.execute(statements("moved_records")["keys_that_moved"], values)
 
     def defaults(self, fields: list[str]) -> list[int | None]:
         """Return None for each field: nobody can tell what the API gives a field that was not sent."""

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from compose_seeder.errors import ManifestError, RecordError, did_you_mean
+from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import as_is, kind_of, statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.ledger import Applied
@@ -30,6 +31,7 @@ from compose_seeder.targets.table.hash_versions import (
     rehash_by_rows,
 )
 from compose_seeder.targets.table.load import Loader
+from compose_seeder.targets.table.moved_rows import find_moved_rows
 from compose_seeder.targets.table.self_references import SelfReferences
 from compose_seeder.targets.table.type_errors import TypeErrors
 from compose_seeder.targets.table.write_errors import dataset_fault
@@ -126,6 +128,10 @@ class TableSides:
     def check_deletes(self) -> None:
         """Keep the rows that somebody filled or refers to."""
         check_deletes(self._run, self.expressions, self.fields)
+
+    def find_moved(self, sibling: Dataset, records: Iterable[list[Desired]]) -> None:
+        """Mark the records in `plan` that another dataset's file has; see `Finds`."""
+        find_moved_rows(self._connection, self.expressions, sibling, records)
 
     def defaults(self, fields: list[str]) -> list[int | None]:
         """Return the hash of what each field holds where nobody filled it; None where nothing or no one value."""
