@@ -45,6 +45,7 @@ def bind(connection: Connection) -> None:
         connection.execute(texts["find_tables_by_name"], {})
         connection.execute(texts["find_columns_by_name"], {})
     connection.execute(texts["follow_replaced_tables"], {})
+    connection.execute(texts["follow_recreated_views"], {})
     connection.execute(texts["bind_datasets"], {})
     _forget_targets(connection, "table_of_oid")
     for name in (

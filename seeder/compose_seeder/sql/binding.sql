@@ -58,7 +58,7 @@ SELECT FROM pg_class c WHERE c.oid = t.oid
 
 -- name: table_of_name
 SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relname = t.table_name AND n.nspname = t.schema_name AND c.relkind IN ('r', 'p')
+WHERE c.relname = t.table_name AND n.nspname = t.schema_name AND c.relkind IN ('r', 'p', 'v')
 
 -- name: find_tables_by_name
 UPDATE compose_init.target t SET oid = c.oid
@@ -83,6 +83,18 @@ WITH replaced AS (
   RETURNING t.id
 )
 DELETE FROM compose_init.target_column WHERE target_id IN (SELECT id FROM replaced);
+
+-- name: follow_recreated_views
+-- A view has no rows of its own: one that was dropped and created again, as for a column more, is the same target.
+WITH recreated AS (
+  UPDATE compose_init.target t SET oid = c.oid
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relname = t.table_name AND n.nspname = t.schema_name AND c.relkind = 'v'
+    AND NOT EXISTS (SELECT FROM pg_class o WHERE o.oid = t.oid)
+    AND NOT EXISTS (SELECT FROM compose_init.target o WHERE o.oid = c.oid)
+  RETURNING t.id
+)
+DELETE FROM compose_init.target_column WHERE target_id IN (SELECT id FROM recreated);
 
 -- name: bind_datasets
 -- Datasets of a ledger that knew tables by their names alone.

@@ -8,14 +8,18 @@ WITH RECURSIVE base AS (
   SELECT t.oid, t.typname, t.typbasetype, t.typcategory, base.of
   FROM base JOIN pg_type t ON t.oid = base.typbasetype
 )
-SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attgenerated <> '', base.typname, base.typcategory,
+SELECT a.attname, format_type(a.atttypid, a.atttypmod),
+       a.attgenerated <> '' OR c.relkind = 'v' AND pg_relation_is_updatable(c.oid, false) & 4 = 4
+         AND NOT pg_column_is_updatable(c.oid, a.attnum, false),
+       base.typname, base.typcategory,
        coalesce((SELECT format(' COLLATE %%I.%%I', n.nspname, l.collname)
                  FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace
                  WHERE l.oid = a.attcollation AND NOT l.collisdeterministic), ''),
        CASE WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(f.adbin, f.adrelid), '') ELSE '' END
 FROM pg_attribute a
 LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
-JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+JOIN pg_class c ON c.oid = a.attrelid AND (
+  c.relkind IN ('r', 'p') OR c.relkind = 'v' AND pg_relation_is_updatable(c.oid, true) & 12 = 12)  -- UPDATE and INSERT
 JOIN base ON base.of = a.atttypid AND base.typbasetype = 0
 WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum;
@@ -179,6 +183,17 @@ FROM pg_sequence q WHERE q.seqrelid = coalesce(pg_get_serial_sequence(%(table)s,
   JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
   WHERE a.attrelid = to_regclass(%(table)s) AND a.attname = %(column)s LIMIT 1
 ));
+
+-- name: table_of_rows
+-- The table that has the rows: the table itself, or of a view the one table that has a column of this name.
+SELECT coalesce(min(d.refobjid::regclass::text) FILTER (WHERE c.relkind = 'v'), c.oid::regclass::text)
+FROM pg_class c
+LEFT JOIN (pg_rewrite r
+  JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+  JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attname = %(column)s
+) ON r.ev_class = c.oid AND d.refobjid <> c.oid
+WHERE c.oid = to_regclass(%(table)s)
+GROUP BY c.oid HAVING count(DISTINCT d.refobjid) <= 1;
 
 -- name: furthest_id
 SELECT {furthest}({column})::bigint FROM {table} WHERE {column} BETWEEN %(lowest)s AND %(highest)s;

@@ -35,6 +35,10 @@ PLAIN = re.compile(
 """A constant, as the catalog writes it, with the name of its type."""
 
 
+VIEW = "v"
+"""A view, as `pg_class.relkind` has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of the application's table, as the catalog describes it.
@@ -161,9 +165,20 @@ def _in_manifest(table: str) -> str:
     return '"' + table.replace('"', '""') + '"' if {".", '"'} & set(table) else table
 
 
+def is_view(connection: Connection, name: str) -> bool:
+    """Return whether a name is a view's."""
+    row = connection.execute(statements("table")["kind"], {"table": regclass(name)}).fetchone()
+    return bool(row and row[0] == VIEW)
+
+
 def why_no_table(connection: Connection, name: str) -> str:
     """Return why nothing is a table of this name."""
     row = connection.execute(statements("table")["kind"], {"table": regclass(name)}).fetchone()
+    if row and row[0] == VIEW:
+        return (
+            f"{name} is a view that PostgreSQL cannot write to; name the table whose rows it shows, let the view show"
+            " rows of one table alone, or give it INSTEAD OF triggers for INSERT and UPDATE"
+        )
     if row and row[0]:
         return f"{name} is not a table; name the table whose rows it shows"
     rows = connection.execute(statements("table")["tables"]).fetchall()

@@ -14,6 +14,7 @@ from psycopg import sql
 from compose_seeder.postgres import Name, Text, as_is, statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.target import DatasetRun
+from compose_seeder.targets.table.columns import is_view
 from compose_seeder.targets.table.expressions import Expressions
 
 NO_ACTION, RESTRICT = "a", "r"
@@ -79,8 +80,11 @@ def check_deletes(run: DatasetRun, expressions: Expressions, fields: Sequence[st
 
 
 def remember_rows(run: DatasetRun, expressions: Expressions) -> None:
-    """Remember the rows that a plan would change: with them, rows that they refer to may be deleted."""
-    if run.planned is None:
+    """Remember the rows that a plan would change: with them, rows that they refer to may be deleted.
+
+    A view's rows are not known by their place.
+    """
+    if run.planned is None or is_view(run.connection, run.dataset.table or ""):
         return
     query = sql.SQL(statements("deletes")["rows_that_a_plan_changes"]).format(
         table=expressions.identifier, id=expressions.id("t")

@@ -27,16 +27,18 @@ def advance_sequences(
 
 def _advance_sequence(connection: Connection, expressions: Expressions, field: str) -> None:
     texts = statements("table")
-    found = connection.execute(
-        texts["sequence"], {"table": expressions.table, "column": field}
-    ).fetchone()
+    place = {"table": expressions.table, "column": field}
+    table = connection.execute(texts["table_of_rows"], place).fetchone()
+    if table is None:
+        return
+    found = connection.execute(texts["sequence"], place | {"table": table[0]}).fetchone()
     if found is None:
         return
     sequence, ascending, may_read, lowest, highest = found
     query = sql.SQL(texts["furthest_id"]).format(
         furthest=sql.SQL("max" if ascending else "min"),
         column=Name(field),
-        table=expressions.identifier,
+        table=as_is(table[0]),
     )
     furthest = connection.execute(query, {"lowest": lowest, "highest": highest}).fetchone()
     if furthest is None or furthest[0] is None:

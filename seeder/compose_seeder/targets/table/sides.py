@@ -22,7 +22,13 @@ from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.ledger import Applied
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
-from compose_seeder.targets.table.columns import Column, columns, identifiers, why_no_table
+from compose_seeder.targets.table.columns import (
+    Column,
+    columns,
+    identifiers,
+    is_view,
+    why_no_table,
+)
 from compose_seeder.targets.table.deletes import check_deletes
 from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.hash_versions import (
@@ -168,6 +174,11 @@ class TableSides:
         if not self.expressions.columns:
             why = why_no_table(self._connection, self._dataset.table or "")
             raise ManifestError(f"dataset {self._dataset.name}: {why}")
+        if self._dataset.prune and is_view(self._connection, self._dataset.table or ""):
+            raise ManifestError(
+                f"dataset {self._dataset.name}: {self._dataset.table} is a view, and prune cannot tell what else"
+                " a delete through a view takes with it; remove prune, or name the table whose rows the view shows"
+            )
         for field in [*self._dataset.key, *self._dataset.refs]:
             if field not in self.expressions.columns:
                 raise ManifestError(

@@ -100,7 +100,9 @@ def test_a_table_is_named_as_sql_has_it(seeds: Seeds, name: str) -> None:
     ],
 )
 def test_a_name_that_is_no_table(seeds: Seeds, name: str, said: str) -> None:
-    seeds.do('CREATE TABLE x (slug text); CREATE VIEW shown AS TABLE x; CREATE TABLE "a.b" ()')
+    seeds.do(
+        'CREATE TABLE x (slug text); CREATE MATERIALIZED VIEW shown AS TABLE x; CREATE TABLE "a.b" ()'
+    )
     seeds.write(manifest(name), x=[])
     with pytest.raises(ManifestError) as raised:
         seeds.run()
