@@ -11,7 +11,7 @@ comes first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
@@ -35,9 +35,12 @@ LOCK_TIMEOUT_SECONDS = 60
 
 # From the catalog's tables: to_regclass() alone would not see what another session has just committed.
 FIND_TABLES = """
-SELECT coalesce(bool_or(c.relname = 'format'), false), coalesce(bool_or(c.relname = 'phase'), false)
-FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid WHERE n.nspname = 'compose_init'
+SELECT coalesce(array_agg(c.relname::text), '{}')
+FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid WHERE n.nspname = 'compose_init' AND c.relkind = 'r'
 """
+
+ALREADY_THERE = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateFunction)
+"""What is left of a ledger that somebody has removed in part."""
 
 SET_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '{}s'"
 
@@ -183,10 +186,12 @@ def _create_or_upgrade(connection: Connection) -> None:
 
 def _read_format(connection: Connection) -> int | None:
     row = connection.execute(FIND_TABLES).fetchone()
-    seeded, migrated = row or (False, False)
-    if not seeded:
+    tables = own_tables().intersection(row[0] if row else ())
+    if "format" not in tables:
         # Before format 5 the number came with the first seeding, and migrating made its tables alone.
-        return OLDEST if migrated else None
+        if "dataset" in tables or (tables and "phase" not in tables):
+            raise _damaged({"format"})
+        return OLDEST if tables else None
     row = connection.execute("SELECT version FROM compose_init.format").fetchone()
     if row is None:
         raise LedgerVersionError(
@@ -204,7 +209,23 @@ def _read_format(connection: Connection) -> int | None:
             f"the ledger has format {found}, and this version of compose-init knows formats up to {FORMAT}:"
             " a newer version of compose-init wrote it; use that version or a later one"
         )
+    if found == FORMAT and tables != own_tables():
+        raise _damaged(own_tables() - tables)
     return found
+
+
+@cache
+def own_tables() -> frozenset[str]:
+    """Return the names of the ledger's tables."""
+    return frozenset(re.findall(r"^CREATE TABLE compose_init\.(\w+)", schema(), re.MULTILINE))
+
+
+def _damaged(missing: Collection[str]) -> LedgerVersionError:
+    names = ", ".join(f"compose_init.{name}" for name in sorted(missing))
+    return LedgerVersionError(
+        f"the ledger is damaged: table {names} is not there; restore schema compose_init from a backup, or drop"
+        " it (DROP SCHEMA compose_init CASCADE): then the next run adopts what it finds, and knows of no edit by hand"
+    )
 
 
 @contextmanager
@@ -224,6 +245,11 @@ def _explained(connection: Connection, verb: str) -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         message = f"the ledger cannot be {verb}: {error.diag.message_primary}; {remedy}"
         raise CredentialsError(message) from None
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, *ALREADY_THERE) as error:
+        raise LedgerVersionError(
+            f"the ledger cannot be {verb}: {error.diag.message_primary}; schema compose_init is not as this program has"
+            " left it: restore it from a backup"
+        ) from None
     except psycopg.errors.LockNotAvailable:
         raise InterruptedTargetError(
             f"the ledger could not be {verb} within {LOCK_TIMEOUT_SECONDS} s: another session has locked a table"

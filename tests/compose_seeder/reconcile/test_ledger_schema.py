@@ -135,7 +135,7 @@ def test_an_upgrade_happens_completely_or_not_at_all(connection: Connection) -> 
     restore(connection, 4)
     before = catalog(connection)
     connection.execute("CREATE TABLE compose_init.dataset_id_seq ()")
-    with pytest.raises(psycopg.errors.DuplicateTable):
+    with pytest.raises(LedgerVersionError):
         prepare(connection)
     connection.execute("DROP TABLE compose_init.dataset_id_seq")
     assert (catalog(connection), read_format(connection)) == (before, 4)
@@ -238,3 +238,16 @@ def test_every_table_and_column_is_described() -> None:
     for before, line in pairwise(lines):
         if line.startswith(("CREATE TABLE", "CREATE FUNCTION")):
             assert before.startswith("-- "), line
+
+
+@pytest.mark.parametrize("table", sorted(ledger_schema.own_tables()))
+def test_a_table_that_somebody_dropped(connection: Connection, table: str) -> None:
+    """It is named, whichever it is; nothing is created over what is left."""
+    ledger_schema.prepare(connection)
+    connection.execute(f"DROP TABLE compose_init.{table} CASCADE".encode())
+    with pytest.raises(LedgerVersionError, match=f"damaged: table compose_init.{table} is not"):
+        ledger_schema.prepare(connection)
+    for other in ledger_schema.own_tables() - {table, "record"}:
+        connection.execute(f"DROP TABLE compose_init.{other} CASCADE".encode())
+    with pytest.raises(LedgerVersionError, match="ledger"):
+        ledger_schema.prepare(connection)
