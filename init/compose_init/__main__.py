@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from logging import DEBUG, ERROR, WARNING
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from compose_init.errors import DEFECT, SIGNAL_BASE, Interrupted, exit_code_of
 from compose_init.logs import configure_first, event, log
@@ -17,14 +17,37 @@ from compose_init.logs import configure_first, event, log
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    _open_closed_streams()
     code = _run(sys.argv[1:])
     _on_signals(_already_ending)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        _flush(stream)
     gc.freeze()  # otherwise the interpreter looks for garbage among all objects when it ends
     if code > SIGNAL_BASE:  # a request under way must not hold the exit up
         os._exit(code)
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Give the null device to what was closed before the start: else a socket would get its number, and our output."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            stream = open(number, "w" if number else "r", encoding="utf-8")  # noqa: SIM115, PTH123
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
+def _flush(stream: TextIO) -> None:
+    """Flush a stream; what nobody can read any more changes no exit code, and makes no noise at the exit."""
+    try:
+        stream.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
 
 
 def _on_signals(call: Callable[[int, Any], None]) -> None:
@@ -46,6 +69,7 @@ def _already_ending(signum: int, _: Any) -> None:
 def _run(words: list[str]) -> int:
     try:
         _on_signals(_interrupt)
+        _leave_removed_folder()
         configure_first(sys.stdout)
         if _is_up_to_date(words):
             return 0
@@ -56,6 +80,14 @@ def _run(words: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the only one; every error leaves by here
         _log_error(error)
         return exit_code_of(error)
+
+
+def _leave_removed_folder() -> None:
+    """Work in the root folder where the working folder was removed: no relative path can mean a file in it."""
+    try:
+        os.getcwd()  # noqa: PTH109 - pathlib is imported later
+    except OSError:
+        os.chdir("/")
 
 
 def _is_up_to_date(words: list[str]) -> bool:

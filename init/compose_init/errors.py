@@ -7,6 +7,7 @@
     ├── LockError             75  a lock was not free in time
     ├── ConnectionLostError   75  the connection to PostgreSQL was lost: run again
     ├── MigrationError        70  a migration failed
+    ├── OutputError           74  stdout cannot be written
     └── UnknownRevisionError  73  the database is at a revision that this image does not know
     Interrupted                   a signal: 130 for SIGINT, 143 for SIGTERM
 
@@ -73,6 +74,12 @@ class MigrationError(InitError):
     """A migration failed, or the history of revisions is broken."""
 
     exit_code = os.EX_SOFTWARE
+
+
+class OutputError(InitError):
+    """The document that a command prints cannot be written."""
+
+    exit_code = os.EX_IOERR
 
 
 class UnknownRevisionError(InitError):

@@ -96,6 +96,15 @@ class MaskedStream(TextIOBase):
         return self._stream.encoding
 
 
+class Handler(logging.StreamHandler[TextIO]):
+    """Writes to a stream; a log that nobody can read any more ends no run, and is no reason to say so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Report a defect, and not a closed pipe or a full disk."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 class Formatter(logging.Formatter):
     """Formats a record, and the fields of an `event` beside its message."""
 
@@ -137,7 +146,7 @@ def configure(
         redact: masks secrets.
         stream: where logs go.
     """
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = Handler(stream or sys.stdout)
     handler.setFormatter(Formatter(service, redact, as_json=as_json))
     root = logging.getLogger()
     for old in root.handlers[:]:

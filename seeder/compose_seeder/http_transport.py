@@ -20,8 +20,11 @@ import httpx
 from compose_seeder.errors import SurroundingsError
 from compose_seeder.proxy import Proxy, find_proxy
 
-ANSWER_SECONDS = 15.0
-"""Time for an answer from its first byte on, whatever its size."""
+ANSWER_SHARE = 0.5
+"""Time for an answer from its first byte on, whatever its size: a share of the time for its first byte."""
+
+MIN_ANSWER_SECONDS = 5.0
+"""The least of it."""
 
 BYTES_PER_SECOND = 1024
 """An answer that is this fast may take longer."""
@@ -55,7 +58,10 @@ class Transport(httpx.BaseTransport):
             if route is None:
                 route = _open_route(proxy, self._limits, encrypted=encrypted)
                 self._routes[proxy, encrypted] = route
-        return route.handle_request(request)
+        try:
+            return route.handle_request(request)
+        except UnicodeError as error:  # of the host's name, by the encoding "idna"
+            raise httpx.ConnectError(f"{request.url.host} is no name of a host: {error}") from None
 
     def close(self) -> None:
         """Close all connections."""
@@ -133,13 +139,15 @@ class _BoundedStream(httpcore.NetworkStream):
         return data
 
     def _read_more(self, max_bytes: int, timeout: float | None, passed: float) -> bytes:
-        left = ANSWER_SECONDS + self._received / BYTES_PER_SECOND - passed
-        bound = left if timeout is None else min(timeout, left)
+        if timeout is None:
+            return self._stream.read(max_bytes)
+        whole = max(MIN_ANSWER_SECONDS, timeout * ANSWER_SHARE)
+        left = whole + self._received / BYTES_PER_SECOND - passed
         try:
             if left > 0:
-                return self._stream.read(max_bytes, bound)
+                return self._stream.read(max_bytes, min(timeout, left))
         except httpcore.ReadTimeout:
-            if bound != left:
+            if timeout < left:
                 raise
         raise httpcore.ReadTimeout(
             f"the answer is too slow: {self._received} bytes in {passed:.0f} s, and no end"

@@ -46,11 +46,11 @@ def dripping(pieces: bytes, pause: float) -> Iterator[str]:
 @pytest.mark.parametrize("pieces", [HEAD + b" ", b"HTTP/1.1 200 OK\r\nX: x"], ids=["body", "head"])
 def test_an_answer_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch, pieces: bytes) -> None:
     """In its body and in its headers, though each read gets a byte in time."""
-    monkeypatch.setattr(http_transport, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(http_transport, "MIN_ANSWER_SECONDS", 0.1)
     began = time.monotonic()
     with (
         dripping(pieces, 0.01) as url,
-        httpx.Client(transport=Transport(), timeout=30) as client,
+        httpx.Client(transport=Transport(), timeout=2) as client,
         pytest.raises(httpx.ReadTimeout, match="the answer is too slow"),
     ):
         client.get(url)
@@ -59,7 +59,8 @@ def test_an_answer_that_drips_has_an_end(monkeypatch: pytest.MonkeyPatch, pieces
 
 def test_an_answer_that_flows_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long list is no dripping one."""
-    monkeypatch.setattr(http_transport, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(http_transport, "MIN_ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(http_transport, "ANSWER_SHARE", 0)
     monkeypatch.setattr(http_transport, "BYTES_PER_SECOND", 50)
     with (
         dripping(HEAD.replace(b"4000", b"100") + b" ", 0.002) as url,
@@ -72,7 +73,6 @@ def test_each_host_has_its_route(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy for others, and loopback directly, with one client."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "::1/128")
-    monkeypatch.setattr(http_transport, "ANSWER_SECONDS", 60)
     with (
         dripping(HEAD.replace(b"4000", b"1") + b"y", 0) as url,
         httpx.Client(transport=Transport()) as client,
@@ -94,3 +94,12 @@ def test_certificates_that_cannot_be_read(
             client.get("https://127.0.0.1:9/")
         with pytest.raises(httpx.ConnectError):
             client.get("http://127.0.0.1:9/")
+
+
+def test_a_name_that_no_host_can_have() -> None:
+    """It is an error of the connection, as an unknown host is."""
+    with (
+        httpx.Client(transport=Transport()) as client,
+        pytest.raises(httpx.ConnectError, match="is no name of a host"),
+    ):
+        client.get(f"http://{'a' * 70}.invalid/")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TextIO, cast
 
+from compose_init.errors import OutputError
 from compose_init.logs import MaskedStream, Redactor, configure, is_json_by_default
 from compose_init.output.text import to_json
 from compose_init.settings import Settings
@@ -79,12 +80,20 @@ class Context:
         return cast("TextIO", MaskedStream(stream, Redactor(self.settings.secrets)))
 
     def print_text(self, text: str) -> None:
-        """Print text on stdout, masked."""
-        print(self.redact(text), file=sys.__stdout__)
+        """Print text on stdout, masked.
+
+        Raises:
+            OutputError: stdout cannot be written.
+        """
+        _print(self.redact(text))
 
     def print_json(self, document: Any) -> None:
-        """Print a document on stdout as JSON, masked."""
-        print(to_json(self.redact(document), 2), file=sys.__stdout__)
+        """Print a document on stdout as JSON, masked.
+
+        Raises:
+            OutputError: stdout cannot be written.
+        """
+        _print(to_json(self.redact(document), 2))
 
     def reset_logging(self) -> None:
         """Set logs up as the settings say, whatever the application's code has made of them."""
@@ -100,3 +109,10 @@ class Context:
     def _logs_as_json(self) -> bool:
         as_json = self.settings.log_json
         return is_json_by_default() if as_json is None else as_json
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, file=sys.__stdout__, flush=True)
+    except OSError as error:
+        raise OutputError(f"stdout cannot be written: {error.strerror}") from None

@@ -11,7 +11,7 @@ import psycopg
 
 from compose_init import __version__, ledger
 from compose_init.cli.context import Command, Context
-from compose_init.database.connection import connect
+from compose_init.database.connection import connect, prepare_session
 from compose_init.errors import (
     PLAN_FOUND_CHANGES,
     CredentialsRefused,
@@ -187,6 +187,7 @@ def _record_run(context: Context, started: float, document: dict[str, Any]) -> N
         return
     try:
         with connect(database, connect_timeout=str(LEDGER_TIMEOUT_SECONDS)) as connection:
+            prepare_session(connection, LEDGER_TIMEOUT_SECONDS)
             ledger.record_run(connection, started, __version__, document)
     except (psycopg.Error, InitError, NotYetError) as error:
         event("the run could not be written to the ledger", DEBUG, reason=str(error))

@@ -149,7 +149,7 @@ def translate_lost_connection() -> Iterator[None]:
     Raises:
         ConnectionLostError: the server ended the session, cannot be reached any more, or is read-only.
         LockError: another session kept a lock for longer than the session waits.
-        SettingsError: a time limit of the role or the database ended a statement.
+        SettingsError: a time limit of the role or the database ended a statement, or somebody has changed the ledger.
     """
     try:
         yield
@@ -157,6 +157,12 @@ def translate_lost_connection() -> Iterator[None]:
         raise ConnectionLostError(
             "PostgreSQL is read-only, as a standby is, or a database with default_transaction_read_only on; run again"
             " with a server that accepts writes, or with target_session_attrs=read-write where there are several"
+        ) from None
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        if "compose_init." not in str(error):
+            raise
+        raise SettingsError(
+            f"schema compose_init is not as this program has left it: {one_line(error)}; restore it from a backup"
         ) from None
     except psycopg.errors.LockNotAvailable as error:
         raise LockError(

@@ -88,7 +88,13 @@ def remove_report(path: Path) -> None:
 
 
 def write_report(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a report file; a reader never sees half of a document."""
+    """Write a report file; a reader never sees half of a document.
+
+    What is there and is no regular file, such as a pipe or /dev/stderr, is written to and not replaced.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(to_json(document, indent=2) + "\n", encoding="utf-8")
+        return
     part = path.with_name(f".{path.name}.part")
     part.write_text(to_json(document, indent=2) + "\n", encoding="utf-8")
     part.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -162,5 +163,9 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _state_of(path: Path) -> FileState:
     found = path.stat()
+    if not (
+        stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)
+    ):  # to open a FIFO may wait without end
+        raise SourceError(f"{path} is no regular file; a source is read several times")
     # Not the time at which the inode changed: a rename changes it, and leaves the content.
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

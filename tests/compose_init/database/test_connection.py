@@ -5,9 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from compose_init.database.connection import connect
+from compose_init.database.connection import connect, translate_lost_connection
 from compose_init.database.url import from_variables
-from compose_init.errors import CredentialsRefused
+from compose_init.errors import CredentialsRefused, SettingsError
 
 
 @pytest.mark.parametrize(("password", "named"), [('"secret"', True), ("secret", False)])
@@ -27,3 +27,15 @@ def test_a_refused_password_in_quotes(
         connect(database)
     assert ("begins and ends with a quote" in str(raised.value)) is named
     assert "secret" not in str(raised.value)
+
+
+def test_a_ledger_that_somebody_has_changed(database: str) -> None:
+    """It is said of the ledger alone; anything else that is not there is a defect of ours."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        with (
+            pytest.raises(SettingsError, match="compose_init is not as"),
+            translate_lost_connection(),
+        ):
+            connection.execute("SELECT digests FROM compose_init.source")
+        with pytest.raises(psycopg.errors.UndefinedTable), translate_lost_connection():
+            connection.execute("SELECT FROM nowhere")
