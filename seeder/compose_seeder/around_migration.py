@@ -70,7 +70,8 @@ def carried_over(ledger: Ledger, changing: Changing, *, change: bool = True) -> 
         return
     with _transaction(ledger) as transaction:
         for name in tables.carry_over(ledger):
-            changing(name)
+            if change:
+                changing(name)
         if not change:
             yield
             raise psycopg.Rollback(transaction)

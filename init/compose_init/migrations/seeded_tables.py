@@ -61,10 +61,10 @@ class SeededTables:
             )
 
     def carry_over(self) -> None:
-        """Carry the ledger over, right after the last revision; if that fails, the next step of the run does it."""
-        if not self.is_noted:
-            return
-        self.is_noted = False
+        """Carry the ledger over, right after the last revision, or where an earlier run was killed before it did.
+
+        If that fails, the next step of the run does it.
+        """
         try:
             with self._short_lock_timeout():
                 carry_over(self.connection, partial(ledger.forget_seed, self.connection))
