@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ class Instance:
     first: list[dict[str, Any]]
     then: list[dict[str, Any]]
     migration: str
-    expected: list[tuple[str | None, ...]]
+    expected: Sequence[tuple[str, ...]]
     hand: str = ""
     query: str = "SELECT slug::text, v::text FROM t ORDER BY 1"
     key: str = "slug"

@@ -22,6 +22,18 @@ KINDS = {"int": "integer", "bigint": "integer", "numeric": "numeric", "text": "t
 FOREIGN = object()
 """Stands for a value that somebody else owns."""
 
+
+MISSING = object()
+"""Stands for what the ledger does not know."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value that was never written, and that a migration gave a row."""
+
+    value: Any
+
+
 Row = dict[int, Any]
 
 
@@ -33,8 +45,6 @@ class Column:
     type: str
     default: int | None = None
     hashed_as: str = ""
-    is_inserted: bool = False
-    """Whether seeding inserted a row that has the default."""
 
     @property
     def hash(self) -> tuple[str, str]:
@@ -115,11 +125,8 @@ class Migrated:
                 row[self.named[number % len(self.named)]] = value
         else:
             number, value = words
-            # The default of a row that seeding inserted is not the migration's.
             free = [
-                column.name
-                for column in self.columns.values()
-                if column.name not in self.named and not column.is_inserted
+                column.name for column in self.columns.values() if column.name not in self.named
             ]
             if free:
                 name = free[number % len(free)]
@@ -325,12 +332,13 @@ class Migrated:
                     if number in old:
                         new[now] = old[number]
                 elif not is_same_column:
-                    new[now] = row[now]
+                    written = number in old and not isinstance(old[number], Given)
+                    new[now] = row[now] if written else Given(row[now])
                 else:
                     new[now] = self._carried(look, number, now, old[number], before, row)
             if row is not None:
-                new |= {number: row[number] for number in added}
-            self.applied[slug] = new
+                new |= {number: Given(row[number]) for number in added}
+            self.applied[slug] = {n: value for n, value in new.items() if value is not MISSING}
         self.known = set(carried.values()) | added
 
     def _carried(
@@ -338,12 +346,16 @@ class Migrated:
     ) -> Any:
         """Return what counts as applied to one field of a row that is there."""
         rehashed = look.columns[number][1] != self.columns[now].hash
-        as_applied = applied is not FOREIGN and (before is None or before[number] == applied)
+        is_given = isinstance(applied, Given)
+        known = applied.value if is_given else applied
+        as_applied = known is not FOREIGN and (before is None or before[number] == known)
         if look.generation != self.generation and not rehashed:
-            return row[now] if before is None or row[now] != before[number] else applied
+            as_applied = before is None or row[now] != before[number]
         if as_applied:
-            return row[now]
-        return FOREIGN if rehashed else applied
+            return Given(row[now]) if is_given else row[now]
+        if not rehashed:
+            return applied
+        return MISSING if is_given else FOREIGN
 
     def _carried_columns(self, look: Look) -> dict[int, int]:
         """Return the number that each known column has now; another column may have its name."""
@@ -370,14 +382,9 @@ class Migrated:
     def run(self) -> None:
         """Seed, as the three-way comparison says."""
         for slug in [slug for slug in self.applied if slug not in self.desired]:
-            applied = self.applied.pop(slug)
-            row = self.live.get(slug)
-            if (
-                self.prune
-                and row
-                and all(row[n] == value for n, value in applied.items() if n in row)
-            ):
+            if self.prune and slug in self.live and self._is_ours(slug):
                 del self.live[slug]
+            del self.applied[slug]
         numbers = {column.name: number for number, column in self.columns.items()}
         for record in self.file():
             wanted = {numbers[name]: record[name] for name in self.named}
@@ -394,8 +401,6 @@ class Migrated:
             self._compare(slug, wanted)
         elif self.overwrite or slug not in self.applied:
             defaults = {n: column.default for n, column in self.columns.items()}
-            for n, column in self.columns.items():
-                column.is_inserted |= n not in wanted and column.default is not None
             self.live[slug] = defaults | wanted
             self.applied[slug] = dict(wanted)
 
@@ -403,14 +408,28 @@ class Migrated:
         row, owned = self.live[slug], slug in self.applied
         applied = self.applied.setdefault(slug, {})
         for number, value in wanted.items():
-            if number in applied:
-                ours = applied[number] is not FOREIGN and applied[number] == row[number]
+            known = applied.get(number, MISSING)
+            if known is MISSING or isinstance(known, Given):
+                unchosen = (None, self.columns[number].default, getattr(known, "value", None))
+                ours = owned and row[number] in unchosen
             else:
-                ours = owned and row[number] is None
+                ours = known is not FOREIGN and known == row[number]
             if ours or self.overwrite or row[number] == value:
                 row[number] = applied[number] = value
-            else:
-                applied.setdefault(number, FOREIGN)
+            elif known is MISSING or isinstance(known, Given):
+                applied[number] = FOREIGN
+
+    def _is_ours(self, slug: str) -> bool:
+        """Return whether nobody has edited a row, columns that no record names included."""
+        row, applied = self.live[slug], self.applied[slug]
+        for number, value in row.items():
+            known = applied.get(number, MISSING)
+            if known is MISSING or isinstance(known, Given):
+                if value not in (self.columns[number].default, getattr(known, "value", MISSING)):
+                    return False
+            elif known is FOREIGN or known != value:
+                return False
+        return True
 
     # parts
 

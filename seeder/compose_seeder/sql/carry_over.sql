@@ -38,7 +38,8 @@ SELECT DISTINCT ON (a.id) {dataset}, a.id, l.hashes
 FROM compose_init.record a
 LEFT JOIN (SELECT {id} AS id, ARRAY[{hashes}]::bigint[] AS hashes FROM {rows} t) l ON l.id = a.id
 WHERE a.dataset_id = {dataset} AND {applied} AND (l.id IS NULL OR EXISTS (
-  SELECT FROM unnest(a.desired, a.observed, l.hashes) AS e (was, seen, shown) WHERE shown <> coalesce(seen, was)))
+  SELECT FROM unnest(a.desired, a.observed, l.hashes) AS e (was, seen, shown)
+  WHERE shown <> coalesce(was, seen) AND shown IS DISTINCT FROM seen))
 ORDER BY a.id;
 
 -- name: tables_before

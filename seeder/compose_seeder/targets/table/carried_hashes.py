@@ -15,36 +15,44 @@ from compose_seeder.targets.table.carried_columns import CarriedField
 MIGRATED = 2
 """In the ledger: the hash of a value that a migration changed. No value has this hash."""
 
-APPLIED = "coalesce(a.observed[{i}], a.desired[{i}])"
-"""The value that the table showed when it was applied."""
-
-AS_APPLIED = f"(e.id IS NULL OR e.shown IS NULL OR e.shown[{{i}}] = {APPLIED})"
+AS_APPLIED = (
+    "(e.id IS NULL OR e.shown IS NULL OR e.shown[{i}] IN (a.desired[{i}], a.observed[{i}]))"
+)
 """Nobody had edited the value. A row that was not there is the migration's."""
 
-SHOWN = f"coalesce(e.shown[{{i}}], {APPLIED})"
+SHOWN = "coalesce(e.shown[{i}], a.observed[{i}], a.desired[{i}])"
 """The value before the migration."""
 
+DIFFERS = (
+    "n.hashes[{j}] <> coalesce(a.desired[{i}], a.observed[{i}])"
+    " AND n.hashes[{j}] IS DISTINCT FROM a.observed[{i}]"
+)
+
 REWRITTEN = {
-    True: f"(a.desired[{{i}}] <> 0 AND {AS_APPLIED} AND n.hashes[{{j}}] <> {APPLIED})",
+    True: f"a.desired[{{i}}] IS DISTINCT FROM 0 AND {AS_APPLIED} AND {DIFFERS}",
     # Another table: what it does not have from the former one is the migration's.
-    False: f"(n.hashes[{{j}}] <> {SHOWN})",
+    False: f"n.hashes[{{j}}] <> {SHOWN}",
 }
 """A value of a column that is as it was; by whether the table is the same."""
 
-OWNED = f"(a.desired[{{i}}] <> 0 AND {AS_APPLIED})"
+OWNED = (
+    "coalesce(a.desired[{i}], a.observed[{i}]) IS NOT NULL AND a.desired[{i}] IS DISTINCT FROM 0"
+    f" AND {AS_APPLIED}"
+)
 
 DESIRED = {
-    "same": "CASE WHEN {rewritten} THEN {migrated} ELSE a.desired[{i}] END",
-    "rehashed": "CASE WHEN {owned} THEN {migrated} WHEN a.desired[{i}] IS NOT NULL THEN 0 END",
-    "new": "CASE WHEN a.desired[{i}] IS NULL THEN n.hashes[{j}] ELSE {migrated} END",
-    "added": "n.hashes[{j}]",
+    "same": "CASE WHEN {rewritten} AND a.desired[{i}] IS NOT NULL THEN {migrated} ELSE a.desired[{i}] END",
+    "rehashed": "CASE WHEN a.desired[{i}] IS NULL THEN NULL WHEN {owned} THEN {migrated} ELSE 0 END",
+    "new": "CASE WHEN a.desired[{i}] IS NOT NULL THEN {migrated} END",
+    "added": "NULL",
 }
+"""Null: never written. Where such a value has been observed, nobody has chosen it."""
 
 OBSERVED = {
     "same": "CASE WHEN {rewritten} THEN n.hashes[{j}] ELSE a.observed[{i}] END",
     "rehashed": "CASE WHEN {owned} THEN n.hashes[{j}] END",
-    "new": "CASE WHEN a.desired[{i}] IS NOT NULL THEN n.hashes[{j}] END",
-    "added": "NULL",
+    "new": "n.hashes[{j}]",
+    "added": "n.hashes[{j}]",
 }
 
 

@@ -98,7 +98,7 @@ def _keep_filled(run: DatasetRun, expressions: Expressions, fields: Sequence[str
         statements("deletes")["defaults"], {"table": expressions.table}
     ).fetchall()
     filled = [
-        _is_filled(name, type_, default, fields)
+        _is_filled(expressions, name, type_, default, fields)
         for name, type_, default in found
         if default is not None and name not in run.dataset.key
     ]
@@ -107,11 +107,19 @@ def _keep_filled(run: DatasetRun, expressions: Expressions, fields: Sequence[str
         run.connection.execute(statements("deletes")["forget_kept"])
 
 
-def _is_filled(name: str, type_: str, default: str, fields: Sequence[str]) -> sql.Composed:
-    """Return the name of a column where it was never written and does not hold its default; compared as text."""
+def _is_filled(
+    expressions: Expressions, name: str, type_: str, default: str, fields: Sequence[str]
+) -> sql.Composed:
+    """Return the name of a column where it was never written and does not hold its default; compared as text.
+
+    What a migration gave it is nobody's either.
+    """
     written = (
-        sql.SQL("a.desired[{0}] IS NULL AND a.intended[{0}] IS NULL").format(
-            sql.Literal(list(fields).index(name) + 1)
+        sql.SQL(
+            "a.desired[{0}] IS NULL AND a.intended[{0}] IS NULL AND a.observed[{0}] IS DISTINCT FROM {1}"
+        ).format(
+            sql.Literal(list(fields).index(name) + 1),
+            expressions.columns[name].hashed("t", expressions.salt),
         )
         if name in fields
         else sql.SQL("true")
