@@ -6,7 +6,7 @@ Light: `up_to_date` asks it before anything else is imported.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -15,24 +15,27 @@ NOTHING = "nothing to do"
 """The outcome of an unchanged run."""
 
 QUERY = """
-SELECT (SELECT jsonb_object_agg(name, inputs) FROM compose_init.phase), compose_init.current_revisions(),
+SELECT p.version_table, jsonb_object_agg(p.name, p.inputs), compose_init.current_revisions(p.version_table),
   (SELECT array_agg(d.name) FROM compose_init.dataset d LEFT JOIN compose_init.target t ON t.id = d.target_id
    WHERE d.written_as IS NOT NULL AND t.oid IS DISTINCT FROM to_regclass(d.written_as)::oid)
+FROM compose_init.phase p GROUP BY p.version_table
 """
 
 
 @dataclass(frozen=True)
 class State:
-    """The answer to the query.
+    """What the last complete run of one history left, and where that history is now.
 
     Attributes:
+        version_table: of the history; "" where a run has none, or several.
         inputs: of the last complete run, by phase.
         revisions: the revisions that the database is at.
         replaced: the datasets whose table is not the one that was seeded: it is gone, or another one has its name.
     """
 
-    inputs: Mapping[str, Any]
-    revisions: tuple[str, ...]
+    version_table: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    revisions: tuple[str, ...] = ()
     replaced: frozenset[str] = frozenset()
 
     def has_tables_of(self, datasets: Collection[str]) -> bool:
@@ -40,14 +43,14 @@ class State:
         return not (self.replaced.intersection(datasets) if datasets else self.replaced)
 
 
-def ask(connection: psycopg.Connection[Any]) -> State:
-    """Ask the query.
+def ask(connection: psycopg.Connection[Any]) -> list[State]:
+    """Ask the query; a database may have several histories.
 
     Raises:
         psycopg.Error: there is no ledger, or the role may not read it.
     """
-    row = connection.execute(QUERY).fetchone()
-    if row is None:
-        return State({}, ())
-    inputs, revisions, replaced = row
-    return State(inputs or {}, tuple(revisions or ()), frozenset(replaced or ()))
+    rows = connection.execute(QUERY)
+    return [
+        State(table, inputs, tuple(revisions or ()), frozenset(replaced or ()))
+        for table, inputs, revisions, replaced in rows
+    ]

@@ -25,8 +25,8 @@ from compose_seeder.postgres import statements
 from compose_seeder.reconcile.ledger_schema import describe_owner
 
 
-def read(connection: Connection) -> State | None:
-    """Return the state, by one query; None if no run has recorded a state."""
+def read(connection: Connection) -> list[State] | None:
+    """Return the state of each history, by one query; None if there is no ledger that can be read."""
     try:
         return ask(connection)
     except (
@@ -50,9 +50,29 @@ def forget_phase(connection: Connection, name: str) -> None:
     _execute(connection, "forget_phase", name=name)
 
 
-def record_phase(connection: Connection, name: str, inputs: Mapping[str, Any]) -> None:
-    """Record that a phase is complete for these inputs."""
-    _execute(connection, "record_phase", name=name, inputs=Jsonb(dict(inputs)))
+def record_phase(
+    connection: Connection, name: str, inputs: Mapping[str, Any], version_table: str = ""
+) -> None:
+    """Record that a phase is complete for these inputs.
+
+    Args:
+        connection: in autocommit.
+        name: of the phase.
+        inputs: the fingerprint of each input.
+        version_table: of the history that the run migrates; "" where there is not exactly one.
+    """
+    values = {"name": name, "inputs": Jsonb(dict(inputs)), "version_table": version_table}
+    _execute(connection, "record_phase", **values)
+
+
+def current_revisions(connection: Connection, version_table: str) -> list[str] | None:
+    """Return the revisions in a version table, as an unchanged run will see them; None where it will see none."""
+    query = statements("ledger", "compose_init")["current_revisions"]
+    try:
+        row = connection.execute(query, {"version_table": version_table}).fetchone()
+    except psycopg.errors.UndefinedFunction:  # dropped by hand
+        return None
+    return row[0] if row else None
 
 
 def record_run(

@@ -28,15 +28,18 @@ from compose_init.database.connection import (
 from compose_init.errors import NotYetError
 from compose_init.last_run import NOTHING
 from compose_init.logs import event
-from compose_init.migrations import revision_ledger
 from compose_init.migrations.application import Migrations, migrations_of
-from compose_init.migrations.database_position import DatabasePosition, DatabaseState
+from compose_init.migrations.database_position import (
+    DatabasePosition,
+    DatabaseState,
+    pending_revisions,
+)
 from compose_init.migrations.revision_graph import Revision
 from compose_init.output.planned import Planned
 from compose_init.output.progress import Progress
 from compose_init.output.report import DONE, Report
 from compose_init.phases.due import find_due_phases
-from compose_init.phases.migrate import locate_database, migrate
+from compose_init.phases.migrate import locate_database, locate_inspected, migrate
 from compose_init.phases.options import PhaseName, RunOptions
 from compose_init.phases.roles import check_role, find_role_faults
 from compose_init.phases.seed import SeedPhase
@@ -55,6 +58,7 @@ class Run:
     reset_logging: Callable[[], object]
     report: Report = field(default_factory=Report)
     _lock: advisory_lock.Lock = field(init=False, repr=False)
+    _version_table: str = field(default="", init=False)
 
     def execute(self) -> Report:
         """Run the phases that are due.
@@ -115,13 +119,17 @@ class Run:
             with self._phase("migrate"):
                 position = self._migrate(connection)
             due |= self._find_due(connection)  # seeds are due where seeded tables were migrated
+            if due == {"migrate"} and not self.report.migrations:
+                self.report.outcome = NOTHING  # env.py was asked, and says so
+        if due:
+            self._version_table = position.version_table
         if position.state == DatabaseState.AHEAD:
             self._report_ahead(position)
             self.report.outcome = NOTHING
             return
         if "roles" in due:
             with self._phase("roles"):
-                check_role(connection, self.settings.application_role or "")
+                check_role(connection, self.settings.application_role or "", self._version_table)
         if "seed" in due:
             with self._phase("seed"):
                 self._seed(connection)
@@ -196,7 +204,7 @@ class Run:
                 progress=self._during_dataset,
                 finished=self._after_dataset,
             )
-            ledger.record_phase(connection, self.options.seed_name, inputs)
+            ledger.record_phase(connection, self.options.seed_name, inputs, self._version_table)
 
     def _naming_blockers(self, connection: Connection) -> AbstractContextManager[None]:
         return naming_blockers(
@@ -220,6 +228,8 @@ class Run:
 
     def _find_due(self, connection: Connection) -> frozenset[PhaseName]:
         due = find_due_phases(connection, self.settings, self.options, self._seeds)
+        if due.position is not None:
+            self._version_table = due.position.version_table
         if due.position is not None and due.position.state == DatabaseState.AHEAD:
             self._report_ahead(due.position)
         return due.names
@@ -231,12 +241,16 @@ class Run:
         if not due or self.settings.alembic_config is None:
             return (), ()
         found = self._migrations.inspect()
-        position = revision_ledger.locate_or_refuse(connection, found.graph, found.current)
-        if position.state == DatabaseState.AHEAD:
-            self._report_ahead(position)
-        elif "migrate" in due:
-            return found.graph.pending(found.current), found.current
-        return (), found.current
+        for each in found:
+            position = locate_inspected(connection, each)
+            if position.state == DatabaseState.AHEAD:
+                self._report_ahead(position)
+                return (), each.current
+        if "migrate" not in due:
+            return (), ()
+        # What a revision does is said once, for the version table with the most to do.
+        longest = max((each for each in found), key=lambda each: len(each.pending), default=None)
+        return pending_revisions(found), longest.current if longest else ()
 
     def _locate(self, connection: Connection) -> DatabasePosition:
         if self.settings.alembic_config is None:
@@ -254,7 +268,9 @@ class Run:
     def _record_variables(self, connection: Connection) -> None:
         """Let the next run with this command line take the fast path."""
         if not self.options.verify and not self.report.ahead:
-            variables_record.record(connection, self.settings, self.options.flags)
+            variables_record.record(
+                connection, self.settings, self.options.flags, self._version_table
+            )
 
     @cached_property
     def _migrations(self) -> Migrations:

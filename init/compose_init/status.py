@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from logging import WARNING
 from typing import Any
 
@@ -24,8 +24,11 @@ from compose_init.migrations.database_position import (
 from compose_init.migrations.fingerprint import fingerprint_migrations
 from compose_init.migrations.revision_graph import RevisionGraph
 from compose_init.migrations.revision_graph_file import read_graph_file, write_graph_file
+from compose_init.phases.migrate import find_state
 from compose_init.settings import Settings
 from compose_init.wait import poll_until
+
+STATES = list(DatabaseState)
 
 SHOWN_RUNS = 10
 """How many of the last runs the status shows."""
@@ -54,21 +57,33 @@ def read_status(settings: Settings, reset_logging: Callable[[], object]) -> dict
 def _read_schema(
     settings: Settings, connection: Connection, reset_logging: Callable[[], object]
 ) -> dict[str, Any]:
-    known = revision_ledger.read_rows(connection)
+    found: tuple[Inspection, ...] = ()
+    if settings.alembic is not None:
+        found = migrations_of(settings, reset_logging).inspect()
+    if not found:  # there are no revisions, so every database has them all
+        return {"revisions": [], "heads": [], "state": DatabaseState.AT_HEAD, "lineage": []}
+    histories = [_describe_history(connection, each) for each in found]
+    if len(histories) == 1:
+        return histories[0]
+    # Of several, the one with the most to do stands for all.
+    worst = max(histories, key=lambda each: STATES.index(each["state"]))
+    return {**worst, "version_tables": histories}
+
+
+def _describe_history(connection: Connection, found: Inspection) -> dict[str, Any]:
+    known = revision_ledger.read_rows(connection, found.version_table)
     applied = [
         {**entry, "state": "adopted" if entry.pop("adopted") else "applied"} for entry in known
     ]
-    if settings.alembic_config is None:
-        # There are no revisions, so every database has them all.
-        return {"revisions": [], "heads": [], "state": DatabaseState.AT_HEAD, "lineage": applied}
-    inspection = migrations_of(settings, reset_logging).inspect()
-    position = locate(inspection.graph, inspection.current, revision_ledger.read(connection))
+    ledger_of_revisions = revision_ledger.read(connection, found.version_table)
+    position = locate(found.graph, found.current, ledger_of_revisions)
     return {
-        "revisions": sorted(inspection.current),
-        "heads": list(inspection.graph.heads),
+        "version_table": found.version_table,
+        "revisions": sorted(found.current),
+        "heads": list(found.graph.heads),
         "state": position.state,
         **({"problem": position.problem} if position.problem else {}),
-        "lineage": [*applied, *_pending_entries(inspection, position)],
+        "lineage": [*applied, *_pending_entries(found, position)],
     }
 
 
@@ -82,7 +97,7 @@ def _pending_entries(inspection: Inspection, position: DatabasePosition) -> list
             "before": list(revision.prerequisites),
             "state": "pending",
         }
-        for revision in inspection.graph.pending(inspection.current)
+        for revision in inspection.pending
     ]
 
 
@@ -144,9 +159,9 @@ def wait_for_revision(
     )
 
     def ask() -> None:
-        found = _inspect(connection, migrations)
-        wanted = _resolve_revision(found.graph, revision, migrations.options)
-        _check_applied(connection, found.graph, found.current, wanted)
+        for found in _inspect(connection, migrations):
+            wanted = _resolve_revision(found.graph, revision, migrations.options)
+            _check_applied(connection, found, wanted)
 
     with connection, translate_lost_connection():
         poll_until(
@@ -158,26 +173,25 @@ def wait_for_revision(
         )
 
 
-def _check_applied(
-    connection: Connection, graph: RevisionGraph, current: Collection[str], wanted: set[str]
-) -> None:
+def _check_applied(connection: Connection, found: Inspection, wanted: set[str]) -> None:
     """Raise `NotYetError` where a wanted revision is not applied."""
-    position = locate(graph, current, revision_ledger.read(connection))
+    known = revision_ledger.read(connection, found.version_table)
+    position = locate(found.graph, found.current, known)
     unknown = [name for entry in position.unknown for name in entry.prerequisites]
-    missing = wanted - graph.applied([*current, *unknown])
+    missing = wanted - found.graph.applied([*found.current, *unknown])
     if missing:
-        names, found = ", ".join(sorted(missing)), ", ".join(current) or "no revision"
-        raise NotYetError(f"the database is at {found}, and {names} is not applied")
+        names, at = ", ".join(sorted(missing)), ", ".join(found.current) or "no revision"
+        raise NotYetError(f"the database is at {at}, and {names} is not applied")
 
 
-def _inspect(connection: Connection, migrations: Migrations) -> Inspection:
-    """Return revisions and position, by one query where a run with the same env.py has left how to ask."""
-    last = ledger.read(connection)
-    found = fingerprint_migrations(migrations.options)
-    if last and last.inputs.get("migrate", {}).get("environment") == found.environment:
-        graph = read_graph_file(migrations.options.config, found.combined)
+def _inspect(connection: Connection, migrations: Migrations) -> tuple[Inspection, ...]:
+    """Return revisions and positions, by one query where a run with the same env.py has left how to ask."""
+    last = find_state(migrations.settings, ledger.read(connection) or [])
+    if last is not None:
+        fingerprint = fingerprint_migrations(migrations.options).combined
+        graph = read_graph_file(migrations.options.config, fingerprint)
         if graph is not None:
-            return Inspection(graph, last.revisions)
+            return (Inspection(graph, last.revisions, last.version_table),)
     try:
         return migrations.inspect()
     except ConnectionLostError as error:

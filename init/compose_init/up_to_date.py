@@ -41,11 +41,8 @@ OPTIONS_BY_FLAGS = {
 }
 """The command lines that are answered here; `--dataset NAME` may be added where seeding is a part of them."""
 
-PREFIXES = (
-    *("DATABASE_URL", "POSTGRES_", "PG", "INIT_", "ALEMBIC_", "API_", "SEED_", "LOG_"),
-    *("AWS_", "GOOGLE_", "AZURE_"),
-)
-"""The beginnings of the names of all variables that settings and libpq read."""
+IGNORED = frozenset({"HOSTNAME", "LC_CTYPE", "OLDPWD", "PWD", "SHLVL", "_"})
+"""Variables that containers, shells and Python set by themselves; any other may be one that `env.py` reads."""
 
 DIGEST_ITERATIONS = 1000
 """Rounds of the digest of variables: each guess of a secret costs that much, and each run a millisecond."""
@@ -84,9 +81,7 @@ def _check(words: Sequence[str], environ: Mapping[str, str]) -> None:
     options = _read_options(words)
     _expect(not sys.stdout.isatty())  # a person gets another line
     _expect(is_answerable(environ))
-    state = _ask(environ)
-    last = state.inputs[phase_of(options.flags)]
-    _expect(last["digest"] == digest(options.flags, environ, last["files"], last["salt"]))
+    state = _find_state(_ask(environ), options, environ)
     if options.migrate:
         _check_migrations(environ, state, needed=not options.seed)
     if options.seed:
@@ -95,6 +90,19 @@ def _check(words: Sequence[str], environ: Mapping[str, str]) -> None:
         _check_seeds(environ, inputs, needed=not options.migrate or bool(options.datasets))
     if role := value_of(environ, "INIT_APPLICATION_ROLE"):
         _expect(state.inputs["roles"]["role"] == role)
+
+
+def _find_state(states: Sequence[State], options: RunOptions, environ: Mapping[str, str]) -> State:
+    """Return what a run with the same command line and variables has left.
+
+    Raises:
+        LookCloserError: there was none.
+    """
+    for state in states:
+        last = state.inputs.get(phase_of(options.flags))
+        if last and last["digest"] == digest(options.flags, environ, last["files"], last["salt"]):
+            return state
+    raise LookCloserError
 
 
 def _read_options(words: Sequence[str]) -> RunOptions:
@@ -146,7 +154,7 @@ def _check_seeds(environ: Mapping[str, str], last: Mapping[str, str], *, needed:
         _expect(sources.recorded(location).fingerprint() == fingerprint)
 
 
-def _ask(environ: Mapping[str, str]) -> State:
+def _ask(environ: Mapping[str, str]) -> list[State]:
     values = {name: value_of(environ, name) for name in ADDRESS}
     database = from_variables({name: value for name, value in values.items() if value})
     if database is None:
@@ -206,14 +214,14 @@ def digest(
 
     Args:
         arguments: of the command line.
-        environ: all variables; those that may be ours count, other applications' among them.
+        environ: all variables.
         files: the names of variables that name a file; its content counts as well.
         salt: random.
 
     Raises:
         LookCloserError, OSError: a file cannot be read.
     """
-    owned = sorted((name, text) for name, text in environ.items() if name.startswith(PREFIXES))
+    counted = sorted((name, text) for name, text in environ.items() if name not in IGNORED)
     contents = [value_of(environ, name.removesuffix(FILE_SUFFIX)) for name in sorted(files)]
-    text = json.dumps([__version__, *arguments, owned, contents])
+    text = json.dumps([__version__, *arguments, counted, contents])
     return hashlib.pbkdf2_hmac("sha256", text.encode(), salt.encode(), DIGEST_ITERATIONS).hex()

@@ -21,7 +21,9 @@ LINE = (
 """The line of the fast path, in both forms; its digits vary."""
 
 
-def record(connection: Connection, settings: Settings, arguments: tuple[str, ...]) -> None:
+def record(
+    connection: Connection, settings: Settings, arguments: tuple[str, ...], version_table: str
+) -> None:
     """Record the digest of the variables, unless it is recorded already.
 
     A run that has nothing to do succeeds even if it may not write.
@@ -30,6 +32,7 @@ def record(connection: Connection, settings: Settings, arguments: tuple[str, ...
         connection: in autocommit.
         settings: validated; the run with them is complete.
         arguments: of the command line.
+        version_table: of the history that the run migrates; "" where there is not exactly one.
     """
     if _may_be_masked(settings):
         return
@@ -38,17 +41,19 @@ def record(connection: Connection, settings: Settings, arguments: tuple[str, ...
     with suppress(psycopg.Error, up_to_date.LookCloserError, OSError):
         if not up_to_date.is_answerable(settings.environ):
             return
-        state = ledger.read(connection)
-        if state is None:  # no run has had anything to do
+        states = ledger.read(connection)
+        if states is None:  # no run has had anything to do
             return
-        last = state.inputs.get(phase, {})
+        found = (state.inputs for state in states if state.version_table == version_table)
+        last = next(found, {}).get(phase, {})
         salt = last.get("salt", "")
         digest = up_to_date.digest(arguments, settings.environ, files, salt)
         if salt and last == {"salt": salt, "files": files, "digest": digest}:
             return
         salt = secrets.token_hex(16)
         digest = up_to_date.digest(arguments, settings.environ, files, salt)
-        ledger.record_phase(connection, phase, {"salt": salt, "files": files, "digest": digest})
+        inputs = {"salt": salt, "files": files, "digest": digest}
+        ledger.record_phase(connection, phase, inputs, version_table)
 
 
 def _may_be_masked(settings: Settings) -> bool:

@@ -54,7 +54,7 @@ class Migrations:
 
         return read_graph(self._environment)
 
-    def inspect(self) -> Inspection:
+    def inspect(self) -> tuple[Inspection, ...]:
         """Return what the database is at, as `inspection.inspect` does."""
         from compose_init.migrations.inspection import inspect  # noqa: PLC0415 - imports Alembic
 

@@ -8,11 +8,11 @@ they descend from, so that *ahead* can be told from *diverged*.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from compose_init.migrations.revision_graph import AppliedRevision, RevisionGraph
+from compose_init.migrations.revision_graph import AppliedRevision, Revision, RevisionGraph
 
 
 class DatabaseState(StrEnum):
@@ -33,24 +33,44 @@ class DatabasePosition:
         state: the relation of the database to the image's heads.
         unknown: the revisions that the database has and the image does not, oldest first.
         problem: why the database has diverged; "" where it has not.
+        version_table: of the history, if it is exactly one; else "".
     """
 
     state: DatabaseState
     unknown: tuple[AppliedRevision, ...] = ()
     problem: str = ""
+    version_table: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A database beside the image's revisions.
+    """One history of a database beside the image's revisions.
 
     Attributes:
         graph: the image's.
         current: the revisions the database is at, known to the image or not.
+        version_table: of the history, which may be not there yet.
     """
 
     graph: RevisionGraph
     current: tuple[str, ...]
+    version_table: str
+
+    @property
+    def pending(self) -> tuple[Revision, ...]:
+        """The revisions that are not applied, in order."""
+        return self.graph.pending(self.current)
+
+
+def pending_revisions(found: Sequence[Inspection]) -> tuple[Revision, ...]:
+    """Return what is pending, in order; of several histories, each revision with its version table."""
+    if len(found) == 1:
+        return found[0].pending
+    return tuple(
+        replace(revision, version_table=each.version_table)
+        for each in found
+        for revision in each.pending
+    )
 
 
 def locate(

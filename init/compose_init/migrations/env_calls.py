@@ -32,19 +32,24 @@ class EnvCall:
     """One call of `context.run_migrations()`.
 
     Attributes:
-        table: the version table; None where there is none yet.
+        table: the version table.
+        first_name: its name in the ledger when the call began; a revision may move it.
         done: revisions that ran; whether they stayed shows in the version table.
         ahead: the database has revisions that the image does not have, so none ran.
     """
 
-    table: VersionTable | None
+    table: VersionTable
+    first_name: str = field(init=False)
     done: list[Revision] = field(default_factory=list)
     ahead: bool = False
 
+    def __post_init__(self) -> None:
+        self.first_name = self.name
+
     @property
     def name(self) -> str:
-        """The version table, for people."""
-        return ".".join(self.table or ("no version table",))
+        """The version table as the ledger names it."""
+        return self.table.name
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from compose_init.migrations.alembic_env import AlembicEnvironment, Revisions
 from compose_init.migrations.database_position import Inspection
 from compose_init.migrations.errors import Failure, translate
 from compose_init.migrations.revision_graph import RevisionGraph
+from compose_init.migrations.version_table import find_version_table
 
 
 def read_graph(environment: AlembicEnvironment) -> RevisionGraph:
@@ -26,8 +27,8 @@ def read_graph(environment: AlembicEnvironment) -> RevisionGraph:
         return environment.read_graph()
 
 
-def inspect(environment: AlembicEnvironment) -> Inspection:
-    """Run env.py without a step, and return what the database is at.
+def inspect(environment: AlembicEnvironment) -> tuple[Inspection, ...]:
+    """Run env.py without a step, and return what the database is at, for each version table; none for a loop of none.
 
     Raises:
         MigrationError: the revisions are broken, or env.py fails.
@@ -35,19 +36,17 @@ def inspect(environment: AlembicEnvironment) -> Inspection:
     """
     found: list[Inspection] = []
 
-    def steps(revisions: Revisions, current: tuple[str, ...], _: MigrationContext) -> list[Any]:
-        found.append(Inspection(revisions.graph, tuple(current)))
+    def steps(
+        revisions: Revisions, current: tuple[str, ...], context: MigrationContext
+    ) -> list[Any]:
+        name = find_version_table(context).name
+        found.append(Inspection(revisions.graph, tuple(current), name))
         return []
 
     with _translated(environment), environment.opened():
         environment.run_online(steps, dont_mutate=True)
         environment.check_calls()
-    # Of several version tables, the one with the most to do; of a loop that had nothing to go through, none.
-    return max(
-        found,
-        key=lambda each: len(each.graph.pending(each.current)),
-        default=Inspection(RevisionGraph(), ()),
-    )
+    return tuple(found)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ class Revision:
         labels: of the branch that it is on.
         breaks_older_images: its marker; images that do not have it cannot run once it is applied.
         seconds: how long it took; None while it is pending.
+        version_table: that it is applied to, where a run has several.
     """
 
     revision: str
@@ -30,6 +31,7 @@ class Revision:
     labels: tuple[str, ...] = ()
     breaks_older_images: bool = False
     seconds: float | None = None
+    version_table: str = ""
 
     @property
     def prerequisites(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -42,37 +42,38 @@ def apply_statement() -> str:
     return statements("migrations", "compose_init")["record_revisions"].format(rows=":rows")
 
 
-def applied_row(connection: Connection, entry: Revision, image: Image, seconds: float) -> str:
+def applied_row(connection: Connection, version_table: str, entry: Revision, image: Image) -> str:
     """Return the value for `apply_statement`.
 
     Args:
         connection: our own; its database's encoding may not have all characters of a message.
-        entry: the revision that was applied.
+        version_table: of the history.
+        entry: the revision that was applied, and how long it took.
         image: that applied it.
-        seconds: how long it took.
     """
-    return json.dumps([_row(connection, entry, image, seconds=seconds, adopted=False)])
+    return json.dumps([_row(connection, version_table, entry, image, adopted=False)])
 
 
 def align(
-    connection: Connection, graph: RevisionGraph, current: Iterable[str], *, forget: bool
+    connection: Connection, version_table: str, graph: RevisionGraph, current: Iterable[str]
 ) -> None:
     """Make the ledger hold what is applied, before a run: adopt what it lacks, forget what was undone.
 
     Args:
         connection: our own.
+        version_table: of the history; of other histories nothing is changed.
         graph: the image's; of other revisions nothing is changed.
-        current: the ids in the database's version table.
-        forget: whether there is no other version table that may have what this one does not.
+        current: the ids in the version table.
     """
     texts = statements("migrations", "compose_init")
     applied = graph.applied(current)
-    known = read(connection)
+    known = read(connection, version_table)
     undone = [name for name in known if name in graph.revisions and name not in applied]
-    if undone and forget:
-        connection.execute(texts["forget_revisions"], {"revisions": undone})
+    if undone:
+        values = {"version_table": version_table, "revisions": undone}
+        connection.execute(texts["forget_revisions"], values)
     new = [entry for name, entry in graph.revisions.items() if name in applied - known.keys()]
-    rows = [_row(connection, entry, Image(), seconds=None, adopted=True) for entry in new]
+    rows = [_row(connection, version_table, entry, Image(), adopted=True) for entry in new]
     if rows:
         query = sql.SQL(texts["record_revisions"]).format(rows=sql.Literal(json.dumps(rows)))
         connection.execute(query)
@@ -85,8 +86,8 @@ def allow(connection: Connection, roles: Iterable[str]) -> None:
         connection.execute(query.format(role=sql.Identifier(role)))
 
 
-def read(connection: Connection) -> dict[str, AppliedRevision]:
-    """Return every revision in the ledger by id, the oldest first; none where there is no ledger."""
+def read(connection: Connection, version_table: str) -> dict[str, AppliedRevision]:
+    """Return a history's revisions in the ledger by id, the oldest first; none where there is no ledger."""
     return {
         row["revision"]: AppliedRevision(
             row["revision"],
@@ -97,32 +98,39 @@ def read(connection: Connection) -> dict[str, AppliedRevision]:
             row["adopted"],
             row["breaks_older_images"],
         )
-        for row in read_rows(connection)
+        for row in read_rows(connection, version_table)
     }
 
 
-def read_rows(connection: Connection) -> list[dict[str, Any]]:
-    """Return the ledger's rows for `status`, with all that is known; none where there is no ledger."""
+def read_rows(connection: Connection, version_table: str) -> list[dict[str, Any]]:
+    """Return the ledger's rows of a history for `status`, with all that is known; none where there is no ledger."""
     with connection.cursor(row_factory=dict_row) as cursor:
         try:
-            return cursor.execute(statements("migrations", "compose_init")["revisions"]).fetchall()
+            query = statements("migrations", "compose_init")["revisions"]
+            return cursor.execute(query, {"version_table": version_table}).fetchall()
         except UNREADABLE:
             return []
 
 
 def locate_or_refuse(
-    connection: Connection, graph: RevisionGraph, current: tuple[str, ...]
+    connection: Connection, graph: RevisionGraph, current: tuple[str, ...], version_table: str
 ) -> DatabasePosition:
     """Return the database's position; the ledger is read only where the graph alone cannot tell.
+
+    Args:
+        connection: our own.
+        graph: the image's.
+        current: the ids in the version table.
+        version_table: of the history.
 
     Raises:
         UnknownRevisionError: the database has diverged.
     """
     known = graph.revisions.keys() >= set(current)
-    position = locate(graph, current, {} if known else read(connection))
+    position = locate(graph, current, {} if known else read(connection, version_table))
     if position.state == DatabaseState.DIVERGED:
         raise UnknownRevisionError(position.problem)
-    return position
+    return replace(position, version_table=version_table)
 
 
 def _describe_image(version: str, git_revision: str) -> str:
@@ -141,9 +149,10 @@ def _storable(connection: Connection, text: str) -> str:
 
 
 def _row(
-    connection: Connection, entry: Revision, image: Image, *, seconds: float | None, adopted: bool
+    connection: Connection, version_table: str, entry: Revision, image: Image, *, adopted: bool
 ) -> Mapping[str, Any]:
     return {
+        "version_table": version_table,
         "revision": entry.revision,
         "parents": entry.parents,
         "depends_on": entry.depends_on,
@@ -152,5 +161,5 @@ def _row(
         "git_revision": image.revision,
         "breaks_older_images": entry.breaks_older_images,
         "adopted": adopted,
-        "seconds": seconds,
+        "seconds": entry.seconds,
     }

@@ -44,8 +44,8 @@ from compose_init.migrations.revision_progress import RevisionProgress
 from compose_init.migrations.seeded_tables import SeededTables
 from compose_init.migrations.version_table import (
     find_version_table,
-    follow_version_table,
     read_version_table,
+    remember_version_table,
 )
 
 WATCH_SECONDS = 0.25
@@ -157,17 +157,22 @@ class _Attempt:
                     environment.run_online(self._steps)
                 self.seeded.carry_over()
                 self._check_end()
-                if self.ahead is None:
-                    last = self.calls[-1].table if self.calls else None
-                    follow_version_table(self.connection, last)
+                self._remember_tables()
                 self._verify()
         except InitError:
             self.seeded.carry_over()  # earlier revisions, or parts of the failed one, may have been committed
             raise
         finally:
-            applied += [revision for call in self.calls for revision in self._kept(call)]
+            several = len(self.calls) > 1
+            applied += [
+                replace(revision, version_table=call.name) if several else revision
+                for call in self.calls
+                for revision in self._kept(call)
+            ]
         self._report_calls()
-        return self.ahead or DatabasePosition(DatabaseState.AT_HEAD)
+        return self.ahead or DatabasePosition(
+            DatabaseState.AT_HEAD, version_table=self.calls[0].name if len(self.calls) == 1 else ""
+        )
 
     def _steps(
         self, revisions: Revisions, current: tuple[str, ...], context: MigrationContext
@@ -175,14 +180,14 @@ class _Attempt:
         environment, self.graph = self.upgrade.environment, revisions.graph
         environment.reset_logging()  # env.py has come as far as to configure it
         self.watch.pid = check_env_connection(self.connection, context, environment.config)
-        position = revision_ledger.locate_or_refuse(self.connection, self.graph, current)
-        call = EnvCall(find_version_table(context), ahead=position.state == DatabaseState.AHEAD)
+        call = EnvCall(find_version_table(context))
         self.calls.append(call)
-        if call.ahead:
-            self.ahead = position
+        remember_version_table(self.connection, call.table)
+        position = revision_ledger.locate_or_refuse(self.connection, self.graph, current, call.name)
+        if position.state == DatabaseState.AHEAD:
+            call.ahead, self.ahead = True, position
             return
-        alone = environment.text.once and len(self.calls) == 1
-        revision_ledger.align(self.connection, self.graph, current, forget=alone)
+        revision_ledger.align(self.connection, call.name, self.graph, current)
         context.on_version_apply_callbacks += (self._record,)
         self.progress.follow_autocommit_blocks(context)
         steps = upgrade_steps(revisions.script, current)
@@ -206,10 +211,18 @@ class _Attempt:
     def _record(self, *, ctx: MigrationContext, step: Any, **_: Any) -> None:
         """Write a revision into the ledger, in its own transaction; Alembic names the arguments."""
         assert ctx.connection is not None  # noqa: S101 - offline, there is no ledger
-        revision = self.graph.revisions[step.up_revision_id]
         seconds = round(time.monotonic() - self.started, 3)
-        rows = revision_ledger.applied_row(self.connection, revision, self.upgrade.image, seconds)
+        revision = replace(self.graph.revisions[step.up_revision_id], seconds=seconds)
+        rows = revision_ledger.applied_row(
+            self.connection, self.calls[-1].first_name, revision, self.upgrade.image
+        )
         ctx.connection.execute(text(revision_ledger.apply_statement()), {"rows": rows})
+
+    def _remember_tables(self) -> None:
+        """Remember where the version tables are now: a revision may have moved one."""
+        for call in self.calls:
+            if not call.ahead:
+                remember_version_table(self.connection, call.table)
 
     def _verify(self) -> None:
         """Find out whether the revisions stayed: an env.py that never commits looks just like one that works."""

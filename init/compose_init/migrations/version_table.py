@@ -1,10 +1,12 @@
-"""Alembic's version table: found where env.py keeps it, and read by `compose_init.current_revisions()`.
+"""Alembic's version table: found where env.py keeps it, and read as it is committed.
 
-A later run asks the function for the revisions without Alembic, whatever the table is called.
+A history is its version table. Its name in the ledger is quoted as in SQL, so that `compose_init.current_revisions()`
+reads it without Alembic; its oid stays where it is renamed or moved.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -18,50 +20,54 @@ if TYPE_CHECKING:
 
     from compose_init.database.connection import Connection
 
-VersionTable = tuple[str, str]
-"""Schema and name."""
+
+@dataclass(frozen=True, slots=True)
+class VersionTable:
+    """A version table.
+
+    Attributes:
+        schema: of the table.
+        table: without its schema.
+        name: both, quoted as in SQL.
+        oid: of the table; None where it is not there yet.
+    """
+
+    schema: str
+    table: str
+    name: str
+    oid: int | None
 
 
-def find_version_table(context: MigrationContext) -> VersionTable | None:
-    """Return the version table that env.py's own connection finds by its search path; None before it exists."""
+def find_version_table(context: MigrationContext) -> VersionTable:
+    """Return the version table that env.py's own connection finds, or will make."""
     assert context.connection is not None  # noqa: S101 - offline, nobody asks
-    if context.version_table_schema:
-        return context.version_table_schema, context.version_table
-    name = '"' + context.version_table.replace('"', '""') + '"'
-    query = text(statements("migrations", "compose_init")["schema_of_table"])
-    row = context.connection.execute(query, {"name": name}).fetchone()
-    return (row[0], context.version_table) if row else None
+    schema, name = context.version_table_schema, context.version_table
+    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in filter(None, (schema, name)))
+    query = text(statements("migrations", "compose_init")["version_table"])
+    values = {"quoted": quoted, "schema": schema, "name": name}
+    row = context.connection.execute(query, values).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT of values has a row
+    return VersionTable(*row)
 
 
-def read_version_table(connection: Connection, table: VersionTable | None) -> tuple[str, ...]:
+def read_version_table(connection: Connection, table: VersionTable) -> tuple[str, ...]:
     """Return the revisions in a version table, as they are committed; none where it is not there.
 
     Args:
         connection: our own.
         table: the application's.
     """
-    if table is None:
-        return ()
-    query = sql.SQL("SELECT version_num::text FROM {} ORDER BY 1").format(sql.Identifier(*table))
+    name = sql.Identifier(table.schema, table.table)
+    query = sql.SQL("SELECT version_num::text FROM {} ORDER BY 1").format(name)
     try:
         return tuple(row[0] for row in connection.execute(query))
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return ()
 
 
-def follow_version_table(connection: Connection, table: VersionTable | None) -> None:
-    """Make `compose_init.current_revisions()` read a version table.
-
-    Args:
-        connection: our own.
-        table: the application's; None for no revisions.
-    """
-    query = "SELECT ARRAY[]::text[]"
-    if table is not None:
-        name = sql.Identifier(*table).as_string(connection)
-        query = f"SELECT array_agg(version_num::text ORDER BY version_num) FROM {name}"
-    replace_function = sql.SQL(statements("migrations", "compose_init")["follow_version_table"])
-    with connection.transaction():
-        # The table may be one that env.py made and did not commit: that is for the caller to find out.
-        connection.execute("SET LOCAL check_function_bodies = off")
-        connection.execute(replace_function.format(body=sql.Literal(query)))
+def remember_version_table(connection: Connection, table: VersionTable) -> None:
+    """Let the ledger know a history by its version table; one that was renamed or moved keeps its revisions."""
+    if table.oid is None:
+        return
+    query = statements("migrations", "compose_init")["remember_history"]
+    connection.execute(query, {"name": table.name, "oid": table.oid})

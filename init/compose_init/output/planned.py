@@ -96,10 +96,14 @@ class Planned:
             faults.insert(0, "the application's role has wrong privileges:")
         if not self.changes and not any(plan.records or plan.unseen for plan in self.datasets):
             return "\n".join(["nothing would change", *faults])
+        shown: set[str] = set()
         lines = ["would change:" if self.changes else f"nothing would change; {self._noticed()}:"]
         for entry in self.migrations:
-            lines.append(f"  migrate  {entry.revision}  {entry.message}  ({entry.file})")
-            lines += _sql_lines(self.sql.get(entry.revision, ""), limit)
+            where = f"  in {entry.version_table}" if entry.version_table else ""
+            lines.append(f"  migrate  {entry.revision}  {entry.message}  ({entry.file}){where}")
+            if entry.revision not in shown:  # of several version tables, for the first
+                lines += _sql_lines(self.sql.get(entry.revision, ""), limit)
+            shown.add(entry.revision)
         if self.no_sql:
             lines.append(f"  some SQL cannot be shown: {self.no_sql}")
         for plan in self.datasets:

@@ -103,6 +103,8 @@ def write_report(path: Path, document: Mapping[str, Any]) -> None:
 def revision_to_json(revision: Revision) -> dict[str, Any]:
     """Return a revision as reports and plans have it."""
     known = {"revision": revision.revision, "message": revision.message, "file": revision.file}
+    if revision.version_table:
+        known["version_table"] = revision.version_table
     return known if revision.seconds is None else {**known, "seconds": revision.seconds}
 
 

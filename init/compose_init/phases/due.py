@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compose_init import ledger
@@ -36,22 +37,23 @@ def find_due_phases(
         UnknownRevisionError: the database has diverged.
     """
     wanted = _wanted_phases(settings, options)
-    last = ledger.read(connection) if wanted else None
-    if last is None:
+    states = ledger.read(connection) if wanted else None
+    if states is None:
         return DuePhases(frozenset(wanted))
-    position = locate_by_ledger(connection, settings, last)
+    position = locate_by_ledger(connection, settings, states)
     if position is not None and position.state == DatabaseState.AHEAD:
         return DuePhases(frozenset(), position)
     if position is not None and position.state == DatabaseState.AT_HEAD:
         wanted.discard("migrate")
-    if (
-        "seed" in wanted
-        and last.has_tables_of(options.datasets)
-        and seeds.is_unchanged(last.inputs.get(options.seed_name, {}))
+    # Seeds and roles are the database's, whichever history came with them.
+    if "seed" in wanted and any(
+        state.has_tables_of(options.datasets)
+        and seeds.is_unchanged(state.inputs.get(options.seed_name, {}))
+        for state in states
     ):
         wanted.discard("seed")
     # If another phase is due, the role is checked again: the phase may change its privileges.
-    if wanted == {"roles"} and _is_role_checked(last, settings):
+    if wanted == {"roles"} and _is_role_checked(states, settings):
         wanted.discard("roles")
     return DuePhases(frozenset(wanted), position)
 
@@ -67,6 +69,6 @@ def _wanted_phases(settings: Settings, options: RunOptions) -> set[PhaseName]:
     return wanted
 
 
-def _is_role_checked(last: State, settings: Settings) -> bool:
-    checked = last.inputs.get("roles", {}).get("role")
-    return bool(checked == settings.application_role)
+def _is_role_checked(states: Sequence[State], settings: Settings) -> bool:
+    checked = {state.inputs.get("roles", {}).get("role") for state in states}
+    return settings.application_role in checked

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
 from logging import WARNING
 from typing import TYPE_CHECKING
 
-from compose_init import ledger
+from compose_init import ledger, up_to_date
 from compose_init.database.connection import Connection
 from compose_init.last_run import State
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
 from compose_init.migrations.application import Migrations
 from compose_init.migrations.concurrent_indexes import invalid_indexes
-from compose_init.migrations.database_position import DatabasePosition, DatabaseState
+from compose_init.migrations.database_position import DatabasePosition, DatabaseState, Inspection
 from compose_init.migrations.fingerprint import fingerprint_migrations, unequal
 from compose_init.migrations.revision_graph import Revision
 from compose_init.migrations.revision_graph_file import read_graph_file
 from compose_init.settings import Settings
+from compose_seeder.sources.variables import FILE_SUFFIX
+
+APART = ("INIT_", "SEED_", "API_", "LOG_", "ALEMBIC_CONFIG")
+"""The beginnings of variables about image, seeds and logs, and the path of files that have a fingerprint."""
 
 if TYPE_CHECKING:
     from compose_init.migrations.upgrade import Observer
@@ -43,15 +50,18 @@ def migrate(
     found = fingerprint_migrations(migrations.options)
     position = migrations.upgrade(connection, observer, applied)
     if position.state == DatabaseState.AT_HEAD:
-        last = ledger.read(connection)
-        if not migrations.proves_nothing_to_do:
+        revisions = ledger.current_revisions(connection, position.version_table)
+        if not migrations.proves_nothing_to_do or revisions is None:
             found = unequal()  # only env.py can tell, each time
+        salt = secrets.token_hex(16)
         done = {
             "environment": found.environment,
             "files": found.revisions,
-            "revisions": sorted(last.revisions if last else ()),
+            "revisions": sorted(revisions or ()),
+            "salt": salt,
+            "variables": _digest_variables(migrations.settings, salt),
         }
-        ledger.record_phase(connection, "migrate", done)
+        ledger.record_phase(connection, "migrate", done, position.version_table)
         _warn_of_invalid_indexes(connection)
     return position
 
@@ -64,16 +74,44 @@ def locate_database(
     Raises:
         UnknownRevisionError: the database has diverged.
     """
-    last = ledger.read(connection)
-    position = locate_by_ledger(connection, settings, last) if last else None
+    position = locate_by_ledger(connection, settings, ledger.read(connection) or [])
     if position is not None:
         return position
-    inspection = migrations.inspect()
-    return revision_ledger.locate_or_refuse(connection, inspection.graph, inspection.current)
+    found = [locate_inspected(connection, each) for each in migrations.inspect()]
+    if len(found) == 1:
+        return found[0]
+    ahead = [each for each in found if each.state == DatabaseState.AHEAD]
+    behind = [each for each in found if each.state != DatabaseState.AT_HEAD]
+    first = next(iter([*ahead, *behind]), DatabasePosition(DatabaseState.AT_HEAD))
+    return replace(first, version_table="")
+
+
+def locate_inspected(connection: Connection, found: Inspection) -> DatabasePosition:
+    """Return the position of one history, as `revision_ledger.locate_or_refuse` does."""
+    return revision_ledger.locate_or_refuse(
+        connection, found.graph, found.current, found.version_table
+    )
+
+
+def find_state(settings: Settings, states: Sequence[State]) -> State | None:
+    """Return what was left by the last run with the same `env.py`, configuration and variables; None for none.
+
+    Any variable may choose the version table, its schema or the folders of revisions: `env.py` alone knows.
+    """
+    if settings.alembic is None:
+        return next((state for state in states if not state.version_table), None)
+    environment = fingerprint_migrations(settings.alembic).environment
+    for state in states:
+        done = state.inputs.get("migrate", {})
+        if done.get("environment") == environment and done.get("variables") == _digest_variables(
+            settings, done.get("salt", "")
+        ):
+            return state
+    return None
 
 
 def locate_by_ledger(
-    connection: Connection, settings: Settings, last: State
+    connection: Connection, settings: Settings, states: Sequence[State]
 ) -> DatabasePosition | None:
     """Return the position of the database without Alembic; None if only Alembic can tell.
 
@@ -82,16 +120,27 @@ def locate_by_ledger(
     """
     if settings.alembic is None:
         return DatabasePosition(DatabaseState.AT_HEAD)  # there are no revisions
-    done, found = last.inputs.get("migrate", {}), fingerprint_migrations(settings.alembic)
-    if done.get("environment") != found.environment:
-        return None  # another env.py may keep its revision in another table
+    last = find_state(settings, states)
+    if last is None:
+        return None
+    done, found = last.inputs["migrate"], fingerprint_migrations(settings.alembic)
     at_head = sorted(done.get("revisions", [])) == sorted(last.revisions)
     if at_head and done.get("files") == found.revisions:
-        return DatabasePosition(DatabaseState.AT_HEAD)
+        return DatabasePosition(DatabaseState.AT_HEAD, version_table=last.version_table)
     graph = read_graph_file(settings.alembic.config, found.combined)
     if graph is None:
         return None
-    return revision_ledger.locate_or_refuse(connection, graph, last.revisions)
+    return revision_ledger.locate_or_refuse(connection, graph, last.revisions, last.version_table)
+
+
+def _digest_variables(settings: Settings, salt: str) -> str:
+    """Return the digest of the variables that `env.py` may read; what cannot be read twice equals nothing."""
+    files = [name + FILE_SUFFIX for name in settings.file_values if not name.startswith(APART)]
+    environ = {name: text for name, text in settings.environ.items() if not name.startswith(APART)}
+    try:
+        return up_to_date.digest(("migrate",), environ, files, salt)
+    except (up_to_date.LookCloserError, OSError):
+        return secrets.token_hex(16)
 
 
 def _warn_of_invalid_indexes(connection: Connection) -> None:

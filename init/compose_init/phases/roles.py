@@ -11,14 +11,14 @@ from compose_init.database.connection import Connection
 from compose_init.database.role_comparison import Fault
 
 
-def check_role(connection: Connection, role: str) -> None:
-    """Check the role, and record that it was checked.
+def check_role(connection: Connection, role: str, version_table: str) -> None:
+    """Check the role, and record that it was checked, with the history that was migrated before.
 
     Raises:
         CredentialsRefused: the role has other privileges than it needs; each fault with its fix.
     """
     application_role.check(connection, role)
-    ledger.record_phase(connection, "roles", {"role": role})
+    ledger.record_phase(connection, "roles", {"role": role}, version_table)
 
 
 def find_role_faults(connection: Connection, role: str | None) -> tuple[Fault, ...]:

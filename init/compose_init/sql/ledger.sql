@@ -2,8 +2,11 @@
 -- compose_seeder/sql/ledger/schema.sql; the query of an unchanged run is in last_run.py, which is imported alone.
 
 -- name: record_phase
-INSERT INTO compose_init.phase (name, inputs) VALUES (%(name)s, %(inputs)s)
-ON CONFLICT (name) DO UPDATE SET inputs = excluded.inputs, finished_at = clock_timestamp();
+INSERT INTO compose_init.phase (version_table, name, inputs) VALUES (%(version_table)s, %(name)s, %(inputs)s)
+ON CONFLICT (version_table, name) DO UPDATE SET inputs = excluded.inputs, finished_at = clock_timestamp();
+
+-- name: current_revisions
+SELECT compose_init.current_revisions(%(version_table)s);
 
 -- name: forget_phase
 DELETE FROM compose_init.phase WHERE name = %(name)s;

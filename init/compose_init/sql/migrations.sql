@@ -5,35 +5,56 @@
 -- One text value, which every driver passes as it is; PostgreSQL does the typing.
 INSERT INTO compose_init.revision AS r
 SELECT n.revision, n.parents, n.depends_on, n.message, n.image_version, n.git_revision,
-       n.breaks_older_images, n.adopted, CASE WHEN n.adopted THEN NULL ELSE clock_timestamp() END, n.seconds
+       n.breaks_older_images, n.adopted, CASE WHEN n.adopted THEN NULL ELSE clock_timestamp() END, n.seconds,
+       n.version_table
 FROM jsonb_to_recordset(CAST(CAST({rows} AS text) AS jsonb)) AS n (
   revision text, parents text[], depends_on text[], message text, image_version text, git_revision text,
-  breaks_older_images boolean, adopted boolean, seconds double precision)
-ON CONFLICT (revision) DO UPDATE SET
+  breaks_older_images boolean, adopted boolean, seconds double precision, version_table text)
+ON CONFLICT (version_table, revision) DO UPDATE SET
   parents = excluded.parents, depends_on = excluded.depends_on, message = excluded.message,
   image_version = excluded.image_version, git_revision = excluded.git_revision,
   breaks_older_images = excluded.breaks_older_images, adopted = excluded.adopted,
   applied_at = excluded.applied_at, seconds = excluded.seconds;
 
 -- name: forget_revisions
-DELETE FROM compose_init.revision WHERE revision = ANY (%(revisions)s);
+DELETE FROM compose_init.revision WHERE version_table = %(version_table)s AND revision = ANY (%(revisions)s);
 
 -- name: revisions
 SELECT revision, message, parents || depends_on AS before, image_version, git_revision, applied_at::text,
        seconds, adopted, breaks_older_images
-FROM compose_init.revision ORDER BY applied_at NULLS FIRST, revision;
+-- A ledger of an earlier format has one history, and no name for it.
+FROM compose_init.revision r
+WHERE coalesce(to_jsonb(r)->>'version_table', %(version_table)s) = %(version_table)s
+ORDER BY applied_at NULLS FIRST, revision;
 
 -- name: allow_role
 -- The role that env.py connects as writes the revisions.
 GRANT USAGE ON SCHEMA compose_init TO {role};
 GRANT SELECT, INSERT, UPDATE ON compose_init.revision TO {role};
 
--- name: follow_version_table
--- A function with a text body depends on no table: the application may drop or move its own.
-CREATE OR REPLACE FUNCTION compose_init.current_revisions() RETURNS text[] LANGUAGE sql STABLE AS {body};
+-- name: remember_history
+-- A version table that was renamed or moved keeps its revisions: it has the same oid, and its old name is nobody's.
+WITH renamed AS (
+  SELECT h.version_table FROM compose_init.history h
+  WHERE h.table_oid = %(oid)s AND h.version_table <> %(name)s AND to_regclass(h.version_table) IS NULL
+    AND NOT EXISTS (SELECT FROM compose_init.history WHERE version_table = %(name)s)
+), moved AS (
+  UPDATE compose_init.revision r SET version_table = %(name)s FROM renamed o WHERE r.version_table = o.version_table
+), forgotten AS (
+  DELETE FROM compose_init.phase p USING renamed o WHERE p.version_table = o.version_table
+), removed AS (
+  DELETE FROM compose_init.history h USING renamed o WHERE h.version_table = o.version_table
+)
+INSERT INTO compose_init.history AS h VALUES (%(name)s, %(oid)s)
+ON CONFLICT (version_table) DO UPDATE SET table_oid = excluded.table_oid WHERE h.table_oid <> excluded.table_oid;
 
--- name: schema_of_table
-SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(:name);
+-- name: version_table
+-- As it will be called, where it is not there yet.
+SELECT f.schema, f.name, format('%I.%I', f.schema, f.name), CAST(w.oid AS bigint)
+FROM (SELECT to_regclass(:quoted) AS oid) AS w
+LEFT JOIN pg_class c ON c.oid = w.oid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (SELECT coalesce(n.nspname, CAST(:schema AS name), current_schema()) AS schema,
+                           coalesce(c.relname, CAST(:name AS name)) AS name) AS f;
 
 -- name: session
 -- Two sessions lead to the same database where the first two values are equal.

@@ -104,7 +104,7 @@ def arguments_of(program: Program, text: str, **environ: str) -> Finished:
 
 def test_arguments_for_env_py(program: Program) -> None:
     """ALEMBIC_X is what `alembic -x` would be given; other arguments may be about another version table."""
-    for name in ("two words",):
+    for name in ("one", "two words"):
         assert arguments_of(program, f"verbose=1 'table={name}'").code == 0
         assert query(program, f'SELECT version_num FROM "{name}"') == [("a",)]
         assert arguments_of(program, f"verbose=1 'table={name}'").names() == ["nothing to do"]

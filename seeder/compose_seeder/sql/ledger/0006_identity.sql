@@ -1,5 +1,34 @@
 -- Format 6.
 
+-- Several histories may share a database: each is its version table, which is called schema.name as SQL quotes it.
+CREATE TABLE compose_init.history (
+  version_table text PRIMARY KEY,
+  table_oid oid NOT NULL
+);
+ALTER TABLE compose_init.revision ADD version_table text;
+UPDATE compose_init.revision SET version_table = coalesce((
+  SELECT format('%I.%I', n.parts[1], n.parts[2]) FROM pg_proc p, parse_ident(substring(p.prosrc FROM ' FROM (".*")$')) AS n (parts)
+  WHERE p.pronamespace = 'compose_init'::regnamespace AND p.proname = 'current_revisions'), '');
+INSERT INTO compose_init.history
+SELECT DISTINCT version_table, to_regclass(version_table)::oid FROM compose_init.revision
+WHERE version_table <> '' AND to_regclass(version_table) IS NOT NULL;
+ALTER TABLE compose_init.revision ALTER version_table SET NOT NULL, DROP CONSTRAINT revision_pkey,
+  ADD PRIMARY KEY (version_table, revision);
+ALTER TABLE compose_init.phase ADD version_table text NOT NULL DEFAULT '';
+ALTER TABLE compose_init.phase ALTER version_table DROP DEFAULT, DROP CONSTRAINT phase_pkey,
+  ADD PRIMARY KEY (version_table, name);
+DROP FUNCTION compose_init.current_revisions();
+CREATE FUNCTION compose_init.current_revisions(version_table text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  revisions text[];
+BEGIN
+  IF version_table <> '' AND has_table_privilege(to_regclass(version_table), 'SELECT') THEN
+    EXECUTE format('SELECT array_agg(version_num::text ORDER BY version_num) FROM %s', to_regclass(version_table))
+      INTO revisions;
+  END IF;
+  RETURN revisions;
+END $$;
+
 -- The key of each dataset: those fields whose hashes make the ids. A citext's are another hash, so its key stays unknown
 -- until the next seeding.
 ALTER TABLE compose_init.dataset ADD key text[];

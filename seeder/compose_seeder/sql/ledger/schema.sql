@@ -5,7 +5,7 @@
 --
 -- An image that was rolled back meets the ledger of a newer one, and must still be able to tell that the
 -- database is ahead. What it reads for that keeps its name and meaning in every later format:
--- format.version, phase (name, inputs), revision, current_revisions(), dataset (name, fingerprint, target_id, written_as),
+-- format.version, phase (name, inputs), revision, dataset (name, fingerprint, target_id, written_as),
 -- target (id, oid).
 --
 -- No table holds values of records, only salted hashes: seeds may hold secrets.
@@ -22,9 +22,11 @@ INSERT INTO compose_init.format (version) VALUES (6);
 
 -- The phases that the last run completed; a run that finds the same inputs again has nothing to do.
 CREATE TABLE compose_init.phase (
-  name text PRIMARY KEY,          -- migrate, roles, seed, or seed:NAME:NAME for a run of some datasets
+  name text NOT NULL,             -- migrate, roles, seed, or seed:NAME:NAME for a run of some datasets
   inputs jsonb NOT NULL,          -- the fingerprint of each input, by its name or location
-  finished_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  version_table text NOT NULL,    -- of the history that was migrated with it; '' where there is not exactly one
+  PRIMARY KEY (version_table, name)
 );
 
 -- The runs that did something.
@@ -38,9 +40,15 @@ CREATE TABLE compose_init.run (
   report jsonb NOT NULL           -- as --output json prints it
 );
 
+-- The histories of revisions. Several may share a database, with equal ids; each is its version table.
+CREATE TABLE compose_init.history (
+  version_table text PRIMARY KEY, -- schema.name, quoted as in SQL
+  table_oid oid NOT NULL          -- a version table that is renamed or moved keeps its revisions
+);
+
 -- The Alembic revisions that are applied. Each row is written in the transaction that applies its revision.
 CREATE TABLE compose_init.revision (
-  revision text PRIMARY KEY,      -- Alembic's id
+  revision text NOT NULL,         -- Alembic's id
   parents text[] NOT NULL,        -- down_revision
   depends_on text[] NOT NULL,     -- revisions of other branches that had to be applied before
   message text NOT NULL,          -- the first line of the file's docstring
@@ -49,13 +57,22 @@ CREATE TABLE compose_init.revision (
   breaks_older_images boolean NOT NULL, -- the revision's marker: images without this revision must not run
   adopted boolean NOT NULL,       -- it was applied before compose-init came, or by another tool
   applied_at timestamptz,         -- null for an adopted revision
-  seconds double precision        -- that it took; null for an adopted revision
+  seconds double precision,       -- that it took; null for an adopted revision
+  version_table text NOT NULL,    -- of its history
+  PRIMARY KEY (version_table, revision)
 );
 
--- The revisions that the database is at. Replaced when migrating has found the application's version table;
--- a text body depends on no table, so that the application may drop or move its own.
-CREATE FUNCTION compose_init.current_revisions() RETURNS text[] LANGUAGE sql STABLE
-  AS 'SELECT ARRAY[]::text[]';
+-- The revisions in a version table; null where it is not there, or is another role's.
+CREATE FUNCTION compose_init.current_revisions(version_table text) RETURNS text[] LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  revisions text[];
+BEGIN
+  IF version_table <> '' AND has_table_privilege(to_regclass(version_table), 'SELECT') THEN
+    EXECUTE format('SELECT array_agg(version_num::text ORDER BY version_num) FROM %s', to_regclass(version_table))
+      INTO revisions;
+  END IF;
+  RETURN revisions;
+END $$;
 
 -- The datasets that were seeded.
 CREATE TABLE compose_init.dataset (
