@@ -206,7 +206,12 @@ def test_status_tells_where_everything_is(example: Program) -> None:
     status = example.run("status", "--output", "json")
     database = json.loads(status.out)["database"]
     lineage = database.pop("lineage")
-    assert database == {"revisions": [], "heads": ["0015"], "state": "empty"}
+    assert database == {
+        "version_table": "public.alembic_version",
+        "revisions": [],
+        "heads": ["0015"],
+        "state": "empty",
+    }
     assert [(entry["revision"], entry["state"]) for entry in lineage[:1]] == [("0001", "pending")]
     assert example.run().code == 0
     found = json.loads(example.run("status", "--output", "json").out)

@@ -34,7 +34,7 @@ def check_env_connection(connection: Connection, context: MigrationContext, conf
     if (theirs[0], float(theirs[1])) != (ours[0], float(ours[1])):
         raise SettingsError(
             f"{config}: env.py connects to another database ({theirs[0]}) than DATABASE_URL names ({ours[0]}), where"
-            " the lock and the ledger are; let it take DATABASE_URL or sqlalchemy.url; nothing was migrated"
+            " the lock and the ledger are; let it take DATABASE_URL or sqlalchemy.url"
         )
     revision_ledger.allow(connection, {theirs[3], theirs[4]})
     return int(theirs[2])

@@ -10,8 +10,7 @@ MigrationError       anything else: which revision, file, line and statement, an
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from alembic.script.revision import RevisionError
@@ -27,6 +26,7 @@ from compose_init.errors import (
     MigrationError,
     one_line,
 )
+from compose_init.migrations.aftermath import Aftermath
 from compose_init.migrations.fingerprint import files
 from compose_init.migrations.revision_graph import Revision
 from compose_seeder.errors import TIME_LIMIT
@@ -40,7 +40,10 @@ LOCKED = {"55P03", "40P01"}
 FORBIDDEN = "42501"
 """insufficient_privilege."""
 
-EXISTS = "if Alembic did not make it (as create_all() does), tell Alembic with `alembic stamp` which revision is there"
+EXISTS = (
+    "if Alembic did not make it (as create_all() does), tell Alembic with `alembic stamp` which revision is there; if"
+    " a run that failed left it, drop it, or let the revision accept it (IF NOT EXISTS)"
+)
 
 REMEDIES = {
     "55P04": "a new value of an enum can be used when it is committed: set transaction_per_migration=True in"
@@ -50,41 +53,11 @@ REMEDIES = {
 }
 """By SQLSTATE: unsafe_new_enum_value_usage, query_canceled; a table, column, object, schema, function is there."""
 
-SHOWN_STATEMENTS = 10
 SHOWN_CHARACTERS = 500
 
 
 class LockedTableError(LockError):
     """A revision could not get its locks, and nothing of it stayed: it can be tried again."""
-
-
-@dataclass(frozen=True)
-class Aftermath:
-    """The state after a failure.
-
-    Attributes:
-        undone: revisions of this run that were rolled back with the failed one.
-        committed: statements of the failed revision that stay.
-    """
-
-    undone: Sequence[Revision] = ()
-    committed: Sequence[str] = ()
-
-    def __str__(self) -> str:
-        if self.committed:
-            shown = "; ".join(self.committed[:SHOWN_STATEMENTS])
-            count = len(self.committed) - SHOWN_STATEMENTS
-            more = f" and {count} more" if count > 0 else ""
-            return (
-                f"before it failed it had committed {shown}{more}: undo that by hand, or let the revision accept it"
-                " (IF NOT EXISTS), and run again"
-            )
-        if self.undone:
-            gone = ", ".join(entry.revision for entry in self.undone)
-            return f"with it {gone} was rolled back, since env.py runs all in one transaction; fix it and run again"
-        return (
-            "its transaction was rolled back and earlier revisions are kept; fix it and run again"
-        )
 
 
 @dataclass(frozen=True)
@@ -101,7 +74,7 @@ class Failure:
 
     options: AlembicOptions
     revision: Revision | None = None
-    aftermath: Aftermath = Aftermath()
+    aftermath: Aftermath = field(default_factory=Aftermath)
     blocked_by: str = ""
     part: str = "env.py"
 
@@ -120,11 +93,10 @@ def translate(error: BaseException, failure: Failure) -> InitError:
     if isinstance(error, DBAPIError):
         return _translate_database_error(error, failure)
     if isinstance(error, (CommandError, RevisionError)) and failure.revision is None:
-        return MigrationError(f"{failure.options}: {one_line(error)}")
+        return MigrationError(f"{failure.options}: {one_line(error)}; {failure.aftermath}")
     described = f"{type(error).__name__}: {error}"
-    end = str(failure.aftermath) if failure.revision else "nothing was migrated"
     where = _locate_frame(error, failure.options)
-    return MigrationError(f"{failure.subject} failed{where}: {described}; {end}")
+    return MigrationError(f"{failure.subject} failed{where}: {described}; {failure.aftermath}")
 
 
 def _translate_database_error(error: DBAPIError, failure: Failure) -> InitError:
@@ -135,14 +107,14 @@ def _translate_database_error(error: DBAPIError, failure: Failure) -> InitError:
     running = failure.revision is not None
     if error.connection_invalidated or (not running and code is None):
         return ConnectionLostError(
-            f"{failure.subject}: the connection to the database was lost: {message}; run again"
+            f"{failure.subject}: the connection to the database was lost: {message}; {failure.aftermath}"
         )
     statement = " ".join((error.statement or "").split())[:SHOWN_CHARACTERS]
     sql = f" in: {statement}" if statement else ""
     if code == FORBIDDEN and not running:
         # Since PostgreSQL 15 nobody but the database's owner may create anything in public.
         return CredentialsRefused(
-            f"{failure.subject}: {message}{sql}; give that right to the role that it connects as; nothing was migrated"
+            f"{failure.subject}: {message}{sql}; give that right to the role that it connects as; {failure.aftermath}"
         )
     where = _locate_frame(error, failure.options)
     hint = f"{REMEDIES[code]}; " if code in REMEDIES else ""
@@ -156,7 +128,7 @@ def _locked(message: str, failure: Failure) -> LockError:
     if failure.blocked_by:
         by = f"; blocked by {failure.blocked_by}"
     start = f"{failure.subject} could not get a lock: {message}{by}"
-    if failure.aftermath.committed:
+    if failure.aftermath.remains or failure.aftermath.unknown:
         return LockError(f"{start}; {failure.aftermath}")
     return LockedTableError(f"{start}; let that session end and run again")
 

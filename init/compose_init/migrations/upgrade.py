@@ -33,20 +33,22 @@ from compose_init.database.url import Database
 from compose_init.errors import InitError, MigrationError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
+from compose_init.migrations.aftermath import Aftermath, look_up
 from compose_init.migrations.alembic_env import AlembicEnvironment, Revisions
 from compose_init.migrations.database_position import DatabasePosition, DatabaseState
 from compose_init.migrations.env_calls import EnvCall
 from compose_init.migrations.env_connection import check_env_connection
-from compose_init.migrations.errors import Aftermath, Failure, LockedTableError, translate
+from compose_init.migrations.errors import Failure, LockedTableError, translate
 from compose_init.migrations.lock_timeout import short_lock_timeout
 from compose_init.migrations.revision_graph import Revision, RevisionGraph
-from compose_init.migrations.revision_progress import RevisionProgress
+from compose_init.migrations.revision_progress import RevisionProgress, RevisionRun
 from compose_init.migrations.seeded_tables import SeededTables
 from compose_init.migrations.version_table import (
     find_version_table,
     read_version_table,
     remember_version_table,
 )
+from compose_seeder.postgres import statements
 
 WATCH_SECONDS = 0.25
 """How often blocking sessions are looked for, at most."""
@@ -189,7 +191,6 @@ class _Attempt:
             return
         revision_ledger.align(self.connection, call.name, self.graph, current)
         context.on_version_apply_callbacks += (self._record,)
-        self.progress.follow_autocommit_blocks(context)
         steps = upgrade_steps(revisions.script, current)
         if steps:
             self.seeded.look()
@@ -200,13 +201,19 @@ class _Attempt:
     def _take(self, step: Any, call: EnvCall) -> Iterator[Any]:
         revision = self.graph.revisions[step.revision.revision]
         self.observer.before(revision)
-        self.progress.start(revision)
+        self.progress.start(RevisionRun(revision, len(self.calls) - 1, self._snapshot()))
         self.started = time.monotonic()
         yield step
         self.progress.finish()
         seconds = round(time.monotonic() - self.started, 3)
         call.done.append(replace(revision, seconds=seconds))
         self.observer.after(call.done[-1])
+
+    def _snapshot(self) -> str:
+        row = self.connection.execute(
+            statements("migrations", "compose_init")["snapshot"]
+        ).fetchone()
+        return str(row[0]) if row else ""
 
     def _record(self, *, ctx: MigrationContext, step: Any, **_: Any) -> None:
         """Write a revision into the ledger, in its own transaction; Alembic names the arguments."""
@@ -236,15 +243,16 @@ class _Attempt:
                 f"{self.upgrade.environment.config}: env.py ran, and the database does not have"
                 f" {', '.join(sorted(missing))}: env.py never committed. A connection that was used before"
                 " context.configure() is in a transaction that Alembic leaves to env.py: commit it, or configure"
-                " first; nothing was migrated"
+                " first"
             )
 
     def _check_end(self) -> None:
         """Find out whether `env.py` came to an end of its own, and had something to do."""
-        environment, hidden = self.upgrade.environment, self.progress.revision
+        environment, hidden = self.upgrade.environment, self.progress.running
         if hidden is not None:
+            revision = hidden.revision
             raise MigrationError(
-                f"revision {hidden.revision} ({hidden.message}) failed, and {environment.config}: env.py caught the"
+                f"revision {revision.revision} ({revision.message}) failed, and {environment.config}: env.py caught the"
                 " error; let it raise the error, so that it can be named"
             )
         environment.check_calls()
@@ -259,25 +267,21 @@ class _Attempt:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except InitError:
+        except InitError as error:
+            if self.progress.runs:  # earlier calls, or revisions, may have come to their end
+                message = str(error).removesuffix("; nothing was changed")
+                error.args = (f"{message}; {self._look_up()}",)
             raise
         except (Exception, SystemExit) as error:
-            revision = self.progress.revision
+            running = self.progress.running
+            revision = running.revision if running else None
             if isinstance(error, psycopg.OperationalError) and revision is None:
                 raise  # of our own connection: who opened it translates it
-            undone = [
-                revision
-                for call in self.calls
-                for revision in call.done
-                if revision not in self._kept(call)
-            ]
-            failure = Failure(
-                self.upgrade.environment.options,
-                revision,
-                Aftermath(undone, self.progress.committed),
-                self.watch.last_blocker,
-            )
-            raise translate(error, failure) from error
+            options, blocker = self.upgrade.environment.options, self.watch.last_blocker
+            raise translate(error, Failure(options, revision, self._look_up(), blocker)) from error
+
+    def _look_up(self) -> Aftermath:
+        return look_up(self.connection, self.graph, self.calls, self.progress)
 
     def _report_calls(self) -> None:
         """Log what each call did, where there was more than one."""

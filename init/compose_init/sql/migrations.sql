@@ -56,6 +56,42 @@ LEFT JOIN pg_class c ON c.oid = w.oid LEFT JOIN pg_namespace n ON n.oid = c.reln
 CROSS JOIN LATERAL (SELECT coalesce(n.nspname, CAST(:schema AS name), current_schema()) AS schema,
                            coalesce(c.relname, CAST(:name AS name)) AS name) AS f;
 
+-- name: snapshot
+SELECT CAST(pg_current_snapshot() AS text);
+
+-- name: committed_since
+-- The objects whose rows in the catalog are newer than a snapshot. A row's xmin has 32 of its transaction's 64 bits; the
+-- snapshot's own end is near enough to tell the others. What a transaction did up to the last revision that it
+-- recorded in the ledger is that revision's.
+WITH since AS (
+  SELECT CAST(%(snapshot)s AS pg_snapshot) AS snapshot,
+         pg_snapshot_xmax(CAST(%(snapshot)s AS pg_snapshot))::text::bigint AS newest
+), row_of AS (
+  SELECT 'pg_class'::regclass AS class, oid AS object, xmin, cmin FROM pg_class
+  WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'i', 'I') AND relnamespace <> 'pg_toast'::regnamespace
+  UNION ALL SELECT 'pg_class'::regclass, attrelid, xmin, cmin FROM pg_attribute WHERE attnum > 0
+    AND attrelid IN (SELECT oid FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f'))
+  UNION ALL SELECT 'pg_constraint'::regclass, oid, xmin, cmin FROM pg_constraint WHERE conrelid <> 0 AND contype <> 'n'
+  UNION ALL SELECT 'pg_type'::regclass, oid, xmin, cmin FROM pg_type WHERE typtype IN ('e', 'd', 'r')
+  UNION ALL SELECT 'pg_type'::regclass, enumtypid, xmin, cmin FROM pg_enum
+  UNION ALL SELECT 'pg_proc'::regclass, oid, xmin, cmin FROM pg_proc
+  UNION ALL SELECT 'pg_trigger'::regclass, oid, xmin, cmin FROM pg_trigger WHERE NOT tgisinternal
+  UNION ALL SELECT 'pg_policy'::regclass, oid, xmin, cmin FROM pg_policy
+  UNION ALL SELECT 'pg_namespace'::regclass, oid, xmin, cmin FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'
+  UNION ALL SELECT 'pg_extension'::regclass, oid, xmin, cmin FROM pg_extension
+)
+SELECT DISTINCT i.type || ' ' || i.identity
+FROM since s, row_of r
+CROSS JOIN LATERAL (SELECT (r.xmin::text::bigint - s.newest %% 4294967296) AS distance) AS d
+CROSS JOIN LATERAL (SELECT s.newest + d.distance + CASE WHEN d.distance < -2147483648 THEN 4294967296
+                                                        WHEN d.distance > 2147483648 THEN -4294967296 ELSE 0 END AS id) AS x
+CROSS JOIN LATERAL pg_identify_object(r.class, r.object, 0) AS i
+WHERE r.xmin::text::bigint >= 3 AND x.id > 0 AND NOT pg_visible_in_snapshot(x.id::text::xid8, s.snapshot)
+  AND coalesce(i.schema, '') NOT IN ('compose_init', 'pg_toast') AND i.identity <> 'compose_init'
+  AND NOT EXISTS (SELECT FROM compose_init.revision v
+                  WHERE v.xmin = r.xmin AND r.cmin::text::bigint <= v.cmin::text::bigint)
+ORDER BY 1;
+
 -- name: session
 -- Two sessions lead to the same database where the first two values are equal.
 SELECT current_database(), extract(epoch FROM pg_postmaster_start_time()),

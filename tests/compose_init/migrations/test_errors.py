@@ -20,13 +20,14 @@ from compose_init.errors import (
     LockError,
     MigrationError,
 )
-from compose_init.migrations.errors import Aftermath, Failure, LockedTableError, translate
+from compose_init.migrations.aftermath import Aftermath
+from compose_init.migrations.errors import Failure, LockedTableError, translate
 from compose_init.migrations.revision_graph import Revision
 
 CONFIG = AlembicOptions(Path("/app/alembic.ini"))
 BETWEEN = Failure(CONFIG)
 RUNNING = Failure(CONFIG, Revision("a1", "make places", "a1.py"))
-COMMITTED = Failure(CONFIG, RUNNING.revision, Aftermath(committed=["CREATE TABLE t ()"]))
+COMMITTED = Failure(CONFIG, RUNNING.revision, Aftermath(remains=["table public.t"]))
 
 
 def exceptions(*modules: ModuleType) -> list[type[Exception]]:

@@ -102,7 +102,7 @@ def test_a_changed_revision_file_is_read_again_and_changes_nothing(program: Prog
     path = Path(migrating.environ["ALEMBIC_CONFIG"]) / "b.py"
     path.write_text(path.read_text() + "# a comment\n")
     run = migrating.run()
-    assert (run.code, run.names()) == (0, ["phase", "done"])
+    assert (run.code, run.names()) == (0, ["phase", "nothing to do"])
 
 
 def test_a_database_moved_by_hand_is_noticed(program: Program) -> None:
