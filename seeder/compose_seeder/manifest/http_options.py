@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -88,7 +88,7 @@ class Http(Model):
     Attributes:
         list_: answers with all records; or
         get: answers with the record of a key, by its fields in the path.
-        empty: status by which `list` says that there are no records.
+        empty: status by which `list` says that there are no records; 200 for one whose answer has no array then.
         exists: status by which `create` says that the record is there already.
     """
 
@@ -100,7 +100,7 @@ class Http(Model):
     get: Read | None = None
     items: Pointer = ""
     pages: Pages | None = None
-    empty: Annotated[int, Field(ge=400, le=499)] | None = None
+    empty: Literal[200] | Annotated[int, Field(ge=400, le=499)] | None = None
     exists: Annotated[int, Field(ge=400, le=499)] | None = None
     idempotency_key: bool = False
     confirm: tuple[Confirm, ...] = ()

@@ -23,6 +23,11 @@ from compose_seeder.targets.endpoint.completeness import check_last_page, check_
 
 Json = Any
 
+ERRORS = {"error", "errors", "fault", "exception", "detail"}
+"""Fields of an answer that reports an error, whatever its status."""
+
+NO_ARRAY = "did not answer with an array of objects; is http.items right?"
+
 MAX_PAGES = 100_000
 """How many pages a list may have."""
 
@@ -54,7 +59,7 @@ def _pages(requests: Requests, http: Http) -> Iterator[list[Json]]:
         page = _page(requests, url, http, is_first=not seen)
         if page is None:
             return
-        records = _records_in(page, http.items)
+        records = _records_in(page, http)
         seen.add(str(page.url))
         if records and records == before:
             how = pages.offset or pages.cursor if pages else None
@@ -96,12 +101,24 @@ def _page(requests: Requests, url: str, http: Http, *, is_first: bool) -> Page |
         raise
 
 
-def _records_in(page: Page, pointer: str) -> list[Json]:
-    """Return the records on a page; none where it has no content or a null."""
+def _records_in(page: Page, http: Http) -> list[Json]:
+    """Return the records on a page; none where it has no content or a null, or no array and that is declared.
+
+    Raises:
+        AnswerError: as `records_of`; for an answer without an array, with what can be declared.
+    """
     null = page.document is None and not page.is_blank
     if page.status in {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT} or null:
         return []
-    return records_of(page.document, pointer)
+    lacks_array = follow_pointer(page.document, http.items) in (None, {})
+    if not lacks_array or leads_to_null(page.document, http.items):
+        return records_of(page.document, http.items)
+    fields = page.document if isinstance(page.document, dict) else {}
+    if http.empty == HTTPStatus.OK and ERRORS.isdisjoint(fields):
+        return []
+    raise AnswerError(
+        f"{NO_ARRAY} If that is its answer as long as there are no records, say empty = 200 in http"
+    )
 
 
 def _next(pages: Pages, page: Page, offset: int | None) -> httpx.URL | None:
@@ -153,7 +170,7 @@ def records_of(answer: Json, pointer: str) -> list[Json]:
         [] if leads_to_null(answer, pointer) else follow_pointer(answer, pointer)
     )  # as some write an empty one
     if not isinstance(page, list) or not all(isinstance(record, dict) for record in page):
-        raise AnswerError("did not answer with an array of objects; is http.items right?")
+        raise AnswerError(NO_ARRAY)
     return page
 
 

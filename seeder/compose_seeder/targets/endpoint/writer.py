@@ -29,6 +29,7 @@ from compose_seeder.targets.endpoint.bulk_answer import match_answers
 from compose_seeder.targets.endpoint.decisions import NO_DECISION, Decision
 from compose_seeder.targets.endpoint.json_values import decode_fields
 from compose_seeder.targets.endpoint.known_records import Known
+from compose_seeder.targets.endpoint.pagination import ERRORS
 from compose_seeder.targets.endpoint.reader import GONE, Key, Reader
 from compose_seeder.targets.endpoint.shown import (
     find_missing,
@@ -51,9 +52,6 @@ with others, and the answer does not show them. doubtful: not accepted by this r
 
 IDS = ("id", "_id", "uuid", "guid", "pk")
 """Fields by which an answer names what was made."""
-
-ERRORS = {"error", "errors", "fault", "exception", "detail"}
-"""Fields of an answer that reports an error, whatever its status."""
 
 
 @dataclass(frozen=True, slots=True)

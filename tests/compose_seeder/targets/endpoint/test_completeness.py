@@ -194,6 +194,21 @@ def test_a_success_without_a_body() -> None:
         listed(lambda _: httpx.Response(200, json={"data": {}}), items="/data/items")
 
 
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"items": {}}', b'{"message": "no things"}'])
+def test_an_answer_without_the_array_can_be_declared_to_be_empty(body: bytes) -> None:
+    """As Go and PHP leave out or write an empty array; the error names the word."""
+    answer = httpx.Response(200, content=body)
+    with pytest.raises(AnswerError, match="say empty = 200 in http"):
+        listed(lambda _: answer, items="/items")
+    assert listed(lambda _: answer, items="/items", empty=200) == []
+    broken = httpx.Response(200, json={"error": "no database"})
+    with pytest.raises(AnswerError, match="array of objects"):
+        listed(lambda _: broken, items="/items", empty=200)
+    wrong = httpx.Response(200, json={"items": ["a"]})
+    with pytest.raises(AnswerError, match=r"is http\.items right\?$"):
+        listed(lambda _: wrong, items="/items", empty=200)
+
+
 def test_not_found_can_be_declared_to_be_empty() -> None:
     """The error names the word; another status stays an error."""
     for status in (404, 410):
