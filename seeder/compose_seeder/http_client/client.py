@@ -6,8 +6,9 @@ other 3xx, 4xx ─▶ AnswerError      429, 5xx, no answer ─▶ again (`retry`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 
 import httpx
@@ -81,6 +82,19 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of the API.
+
+    Attributes:
+        document: its JSON; None where it has no body.
+        describe: returns the request, the status and the body in short, for people.
+    """
+
+    document: Json
+    describe: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page of a list.
 
@@ -138,13 +152,25 @@ class Requests:
             CredentialsError: 401 or 403.
             InterruptedTargetError: the API gives no answer, or has a fault of its own.
         """
+        return self.ask(template, record, live, body, idempotency_key).document
+
+    def ask(
+        self,
+        template: str,
+        record: Record,
+        live: Record,
+        body: bytes | None = None,
+        idempotency_key: str = "",
+    ) -> Answer:
+        """Send one request as `send` does, and return its answer with the words for people."""
         method, _, path = template.partition(" ")
         try:
             url = expand_path(path, record, live)
         except PathError as error:
             raise AnswerError(str(error)) from None
         call = Call(method, url, body, idempotency_key, (record, live))
-        return self._document(self._ask(call), call)
+        answer = self._ask(call)
+        return Answer(self._document(answer, call), partial(self._describe_answer, answer, call))
 
     def send_all(
         self, template: str, records: tuple[Record, ...], body: bytes, idempotency_key: str = ""

@@ -61,6 +61,7 @@ class Tally:
         others = "; the others are written" if self.total > refused + unseen else ""
         parts = [f"refused {refused}"] if refused else []
         parts += [f"does not show {unseen}"] if unseen else []
+        self.unseen.sort(key=lambda one: one.wanted.position)
         faults = [*self.refused, *(one.fault(self.dataset.key) for one in self.unseen)]
         said = f"{self.dataset.target} {' and '.join(parts)} of {self.total} records{others}"
         raise RefusedError(said, faults)

@@ -139,12 +139,11 @@ class Writer:
         try:
             if change.action == "create":
                 with naming(self._named(wanted)):
-                    answer = self._create(wanted, fields)
-            else:
-                if problem := self._unseen_problem(change, fields, live):
-                    return Outcome([Written(change, "refused", problem=problem)])
-                with naming(self._named(wanted)):
-                    answer = self._update(change, wanted, fields, live)
+                    return self._create(change, wanted, fields)
+            if problem := self._unseen_problem(change, fields, live):
+                return Outcome([Written(change, "refused", problem=problem)])
+            with naming(self._named(wanted)):
+                answer = self._update(change, wanted, fields, live)
         except AnswerError as error:
             creates = change.action == "create"
             exists = creates and error.status == self._http.exists
@@ -229,11 +228,18 @@ class Writer:
             return "" if error.accepted or error.status in GONE else error.problem
         return ""
 
-    def _create(self, wanted: Desired, fields: Mapping[str, Json]) -> Json:
+    def _create(
+        self, change: Change, wanted: Desired, fields: Mapping[str, Json]
+    ) -> Outcome[Written]:
         body = encode(wanted.document)
         request = self._http.create or ""
         idempotency_key = self._idempotency_key(wanted.key, body, request)
-        return self._requests.send(request, fields, {}, body, idempotency_key)
+        answer = self._requests.ask(request, fields, {}, body, idempotency_key)
+        outcome = self._confirm(change, fields, {}, answer.document)
+        if answer.document is None or outcome.results[0].fate != "accepted":
+            return outcome
+        # It may be an error with the status of a success: then these words are all that is known.
+        return Outcome([replace(outcome.results[0], problem=answer.describe())])
 
     def _of(self, change: Change, fields: Mapping[str, Json], live: Mapping[str, Json]) -> Update:
         is_new = change.action == "create"
