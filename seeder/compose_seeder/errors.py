@@ -106,7 +106,8 @@ def naming(record: str) -> Iterator[None]:
     try:
         yield
     except (CredentialsError, InterruptedTargetError) as error:
-        raise type(error)(f"{record}: {error}") from None
+        error.args = (f"{record}: {error}",)  # the same error: it knows whether the request arrived
+        raise
 
 
 @dataclass(frozen=True, slots=True)
