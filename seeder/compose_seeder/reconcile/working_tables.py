@@ -60,8 +60,9 @@ def fill_sibling_keys(connection: Connection, documents: Iterable[str]) -> None:
 
 
 def create_written_rows(connection: Connection) -> None:
-    """Create the table of the rows that were just written, which only tables with triggers need."""
-    connection.execute(statements("working_tables")["written_rows"])
+    """Create the tables of rows as they were written, which only tables with triggers need."""
+    for name in ("written_rows", "edited_columns"):
+        connection.execute(statements("working_tables")[name])
 
 
 def create_deletes(connection: Connection) -> None:

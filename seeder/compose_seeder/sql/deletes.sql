@@ -21,27 +21,11 @@ SELECT t.tableoid, t.ctid::text, CASE WHEN p.action = 'update' THEN ARRAY(
 FROM pg_temp.plan p JOIN {table} t ON {id} = p.id
 WHERE p.action IN ('delete', 'update');
 
--- name: defaults
--- The columns that the table does not compute itself, with the type, and what an INSERT without the column gives; null
--- where that is not the same in each row, by a function that is not immutable such as now() or nextval().
-SELECT a.attname, format_type(a.atttypid, a.atttypmod), CASE
-         WHEN a.attidentity <> '' OR b.tree::text ~ 'SQLVALUEFUNCTION|NEXTVALUEEXPR' OR EXISTS (
-           SELECT FROM regexp_matches(b.tree::text, ':(?:opfuncid|funcid) (\d+)', 'g') AS m
-           JOIN pg_proc f ON f.oid = m[1]::oid WHERE f.provolatile <> 'i') THEN NULL
-         ELSE coalesce(pg_get_expr(b.tree, b.relation), quote_nullable(t.typdefault)) END
-FROM pg_attribute a
-JOIN pg_type t ON t.oid = a.atttypid
-LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-CROSS JOIN LATERAL (SELECT coalesce(d.adbin, t.typdefaultbin) AS tree,
-                           CASE WHEN d.adbin IS NULL THEN 0 ELSE a.attrelid END AS relation) b
-WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-ORDER BY a.attnum;
-
 -- name: keep_filled
--- A column that was never written, and does not hold what INSERT gave it, has somebody's value.
+-- A row with somebody's value in a column that its record does not name.
 UPDATE pg_temp.plan p SET action = 'kept', why = 'edited by hand: ' || array_to_string(f.filled, ', ')
 FROM (
-  SELECT r.id, array_remove(ARRAY[{filled}]::text[], NULL) AS filled
+  SELECT r.id, {filled} AS filled
   FROM pg_temp.rows_to_change r
   JOIN {table} t ON t.ctid = r.row AND t.tableoid = r.relation
   LEFT JOIN pg_temp.applied a ON a.id = r.id

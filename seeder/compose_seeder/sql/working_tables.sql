@@ -118,6 +118,13 @@ CREATE TEMP TABLE references_to_deletes (
   rows bigint          -- that refer to it; null where the role may not see them
 );
 
+-- name: edited_columns
+-- Tables with triggers: the columns that no record names and that somebody had filled before an update.
+CREATE TEMP TABLE edited_columns (
+  id bigint,
+  columns text[]
+);
+
 -- name: written_rows
 -- Tables with triggers: what the table shows of the records that were just written.
 CREATE TEMP TABLE written_rows (

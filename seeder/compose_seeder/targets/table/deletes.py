@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from msgspec.json import encode
 from psycopg import sql
 
-from compose_seeder.postgres import Name, Text, as_is, statements
+from compose_seeder.postgres import as_is, statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.targets.table.columns import is_view
 from compose_seeder.targets.table.expressions import Expressions
+from compose_seeder.targets.table.unnamed_columns import UnnamedColumns
 
 NO_ACTION, RESTRICT = "a", "r"
 
@@ -94,41 +95,9 @@ def remember_rows(run: DatasetRun, expressions: Expressions) -> None:
 
 def _keep_filled(run: DatasetRun, expressions: Expressions, fields: Sequence[str]) -> None:
     """Keep the rows in which somebody filled a column that no record names."""
-    found = run.connection.execute(
-        statements("deletes")["defaults"], {"table": expressions.table}
-    ).fetchall()
-    filled = [
-        _is_filled(expressions, name, type_, default, fields)
-        for name, type_, default in found
-        if default is not None and name not in run.dataset.key
-    ]
-    if filled:
-        _execute(run, expressions, "keep_filled", filled=sql.SQL(", ").join(filled))
-        run.connection.execute(statements("deletes")["forget_kept"])
-
-
-def _is_filled(
-    expressions: Expressions, name: str, type_: str, default: str, fields: Sequence[str]
-) -> sql.Composed:
-    """Return the name of a column where it was never written and does not hold its default; compared as text.
-
-    What a migration gave it is nobody's either.
-    """
-    written = (
-        sql.SQL(
-            "a.desired[{0}] IS NULL AND a.intended[{0}] IS NULL AND a.observed[{0}] IS DISTINCT FROM {1}"
-        ).format(
-            sql.Literal(list(fields).index(name) + 1),
-            expressions.columns[name].hashed("t", expressions.salt),
-        )
-        if name in fields
-        else sql.SQL("true")
-    )
-    if default == "NULL":  # which a domain that is NOT NULL does not take
-        type_ = "text"
-    return sql.SQL(
-        "CASE WHEN {} AND t.{}::text IS DISTINCT FROM CAST({} AS {})::text THEN {} END"
-    ).format(written, Name(name), as_is(default), as_is(type_), Text(name))
+    filled = UnnamedColumns.of(run.connection, expressions, fields).filled
+    _execute(run, expressions, "keep_filled", filled=filled)
+    run.connection.execute(statements("deletes")["forget_kept"])
 
 
 def _keep_referred(run: DatasetRun, expressions: Expressions) -> None:

@@ -38,6 +38,7 @@ from compose_seeder.targets.table.privileges import (
 from compose_seeder.targets.table.row_statements import RowStatements
 from compose_seeder.targets.table.sequences import advance_sequences
 from compose_seeder.targets.table.sides import TableSides
+from compose_seeder.targets.table.unnamed_columns import UnnamedColumns
 from compose_seeder.targets.table.write_errors import WriteErrors, dataset_fault
 from compose_seeder.targets.table.write_order import UpdateOrder, find_order
 
@@ -82,8 +83,13 @@ class TableWriter:
         rewritten: list[str] = []
         try:
             with self._connection.transaction():
+                may_rewrite = self._may_rewrite_rows(plan)
+                if may_rewrite:
+                    working_tables.create_written_rows(self._connection)
+                    self._unnamed_columns().note_edited()
                 self._write(plan)
-                rewritten = self._check_written_rows(plan)
+                if may_rewrite:
+                    rewritten = self._check_written_rows()
                 if plan.counts.created:
                     check_created_rows(self._connection, self._expressions)
         except psycopg.DatabaseError as error:
@@ -105,6 +111,8 @@ class TableWriter:
                 case _:
                     raise
         ledger.record_plan(dataset_id, unwritten_only=False)
+        if may_rewrite:
+            self._unnamed_columns().record_shown(dataset_id)
         progress(plan.counts.written, plan.counts.written)
         return plan.with_unconfirmed(rewritten)
 
@@ -176,18 +184,25 @@ class TableWriter:
         row = self._connection.execute(query, {"table": table}).fetchone()
         return bool(row and row[0])
 
-    def _check_written_rows(self, plan: Plan) -> list[str]:
+    def _may_rewrite_rows(self, plan: Plan) -> bool:
+        """Return whether rows that are written may differ from the plan, as by triggers."""
+        if not (plan.counts.created or plan.counts.updated):
+            return False
+        query, table = statements("table")["may_rewrite_rows"], self._expressions.table
+        row = self._connection.execute(query, {"table": table}).fetchone()
+        return bool(row and row[0])
+
+    def _unnamed_columns(self) -> UnnamedColumns:
+        return UnnamedColumns.of(self._connection, self._expressions, self._sides.fields)
+
+    def _check_written_rows(self) -> list[str]:
         """Return which fields triggers changed in the rows just written, by record.
 
         Raises:
             RefusedError: the table does not show records under their keys: they would be created again.
         """
-        texts, table = statements("table"), {"table": self._expressions.table}
-        row = self._connection.execute(texts["may_rewrite_rows"], table).fetchone()
-        if not (plan.counts.created or plan.counts.updated) or not row or not row[0]:
-            return []
+        texts = statements("table")
         every = [field for field in self._sides.fields if field in self._expressions.columns]
-        working_tables.create_written_rows(self._connection)
         query = sql.SQL(texts["fill_written_rows"]).format(
             id=self._expressions.id("t"),
             hashes=self._expressions.hashes("t", self._sides.fields, every),

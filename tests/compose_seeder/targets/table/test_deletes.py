@@ -322,3 +322,27 @@ def test_what_goes_is_what_the_model_says(graph_seeds: Seeds, graph: dict[str, A
     assert {plan.name: plan.counts.deleted for plan in done} == {n: len(gone[n]) for n in "tu"}
     again = seeds.run_all(verify=True)
     assert [plan.counts.written for plan in again] == [0, 0]
+
+
+def test_what_triggers_fill_is_nobodys_edit(seeds: Seeds) -> None:
+    """Neither by our INSERT nor by our UPDATE; what somebody fills is an edit, before an update and after it."""
+    seeds.do(
+        "CREATE TABLE items (slug text, v int, note text, search text, changed timestamptz);"
+        " CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.search = NEW.slug || NEW.v; NEW.changed = clock_timestamp(); RETURN NEW; END $$;"
+        " CREATE TRIGGER fill BEFORE INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION fill()"
+    )
+    records = [{"slug": slug, "v": 1} for slug in "abcd"]
+    seeds.write(table("items", **PRUNE), items=records).run()
+    seeds.do("SET session_replication_role = replica")
+    seeds.do("UPDATE items SET note = 'mine' WHERE slug = 'b'")
+    seeds.do("SET session_replication_role = DEFAULT")
+    seeds.source("items", [{**record, "v": 2} for record in records])
+    assert seeds.run().counts.updated == 4
+    assert seeds.run(verify=True).counts.written == 0
+    seeds.do("UPDATE items SET search = 'mine' WHERE slug = 'c'")
+    seeds.source("items", [])
+    planned, done = seeds.plan(), seeds.run()
+    assert shown(planned) == shown(done)
+    assert left(done) == {"b": "kept: edited by hand: note", "c": "kept: edited by hand: changed"}
+    assert seeds.rows("SELECT slug FROM items ORDER BY 1") == [("b",), ("c",)]
