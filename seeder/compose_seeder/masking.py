@@ -76,10 +76,14 @@ class SecretMask:
 def _parts_of(secret: str) -> Iterator[str]:
     """Yield the parts of a secret that the error of a parser may quote by themselves.
 
-    configparser quotes what follows a `%`, and a parser of URLs what it takes for a host, a port or a path.
+    configparser quotes what follows a `%`, and a parser of URLs what it takes for a host, a port or a path. Of a URL
+    that is a secret as a whole, only the password is: messages name its user, host and database.
     """
     if len(secret) > MAX_PASSWORD_CHARACTERS or "\n" in secret:  # a key in a file of its own, say
         return
+    if "://" in secret:
+        login = secret.partition("://")[2].rpartition("@")[0]
+        secret = login.partition(":")[2]
     for found in re.finditer("%", secret):
         if len(secret) - found.start() >= MIN_SECRET_CHARACTERS:
             yield secret[found.start() :]

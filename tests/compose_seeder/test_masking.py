@@ -113,3 +113,10 @@ def test_the_words_of_a_long_one_stay() -> None:
     mask = SecretMask({key})
     assert mask('{"type": "table"}') == '{"type": "table"}'
     assert mask(f"bad: {key}") == mask(f"bad: {json.dumps(key)[1:-1]}") == "bad: ***"
+
+
+def test_a_url_that_is_a_secret() -> None:
+    """Its password is masked however parsers cut it; its user, host and database are no secrets."""
+    mask = SecretMask(["postgresql://user_1:S3cr3t/passw0rd#45@db_host_1:5432/data_base_1"])
+    said = "port 'S3cr3t' of 'passw0rd', database data_base_1 of user_1 on db_host_1"
+    assert mask(said) == "port '***' of '***', database data_base_1 of user_1 on db_host_1"
