@@ -43,13 +43,23 @@ class State:
         return not (self.replaced.intersection(datasets) if datasets else self.replaced)
 
 
-def ask(connection: psycopg.Connection[Any]) -> list[State]:
+BRIEFLY = "SET LOCAL lock_timeout = 2000;"
+"""Milliseconds. Both statements are one query, and so one transaction."""
+
+
+def ask(connection: psycopg.Connection[Any], *, briefly: bool = False) -> list[State]:
     """Ask the query; a database may have several histories.
 
+    Args:
+        connection: in autocommit.
+        briefly: wait only for a moment where somebody has locked the ledger.
+
     Raises:
-        psycopg.Error: there is no ledger, or the role may not read it.
+        psycopg.Error: there is no ledger, or it is locked, or the role may not read it.
     """
-    rows = connection.execute(QUERY)
+    rows = connection.execute(f"{BRIEFLY if briefly else ''}{QUERY}".encode())
+    if briefly:
+        rows.nextset()
     return [
         State(table, inputs, tuple(revisions or ()), frozenset(replaced or ()))
         for table, inputs, revisions, replaced in rows

@@ -161,7 +161,7 @@ def _ask(environ: Mapping[str, str]) -> list[State]:
         raise LookCloserError
     # A server that takes longer is waited for by the whole program.
     with connect(database, connect_timeout=str(LIBPQ_MIN_TIMEOUT_SECONDS)) as connection:
-        return ask(connection)
+        return ask(connection, briefly=True)
 
 
 def is_answerable(environ: Mapping[str, str]) -> bool:

@@ -109,3 +109,22 @@ def test_a_session_that_a_pooler_may_share_is_left_as_it_is(database: str) -> No
         connection.execute("RESET ALL")
         prepare_session(connection, 2.5)
         assert connection.execute(asked).fetchone() == ("0", "2500ms")
+
+
+def test_an_unchanged_run_with_a_locked_ledger(
+    program: Program, database: str, tmp_path: Path
+) -> None:
+    """The fast path waits for a moment, the whole program for INIT_LOCK_TIMEOUT."""
+    (tmp_path / "seeds.toml").write_text(
+        '[[dataset]]\nname = "t"\nsource = "t.json"\ntable = "t"\nkey = ["slug"]\n'
+    )
+    (tmp_path / "t.json").write_text(json.dumps([{"slug": "a", "v": 2}]))
+    run = program.with_(SEED_MANIFEST=str(tmp_path / "seeds.toml"), INIT_LOCK_TIMEOUT="1")
+    with psycopg.connect(database) as theirs:
+        theirs.execute("CREATE TABLE t (slug text PRIMARY KEY, v int)")
+        theirs.commit()
+        assert run.run().code == 0
+        theirs.execute("LOCK TABLE compose_init.dataset")
+        done = run.run(timeout=60)
+    assert done.code == 75, done.said
+    assert "another session kept a lock" in done.said
