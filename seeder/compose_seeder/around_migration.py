@@ -21,7 +21,11 @@ Changing = Callable[[str], None]
 """Called with a dataset before it changes, in the transaction that changes it."""
 
 
-def look(connection: Connection, changing: Changing) -> None:
+def _tell_nobody(dataset: str) -> None:
+    del dataset
+
+
+def look(connection: Connection, changing: Changing = _tell_nobody) -> None:
     """Write to the ledger how the seeded tables are, right before the first pending revision.
 
     Where an earlier run ended before it carried the ledger over, that is done first.
@@ -41,7 +45,7 @@ def look(connection: Connection, changing: Changing) -> None:
             changing(name)
 
 
-def carry_over(connection: Connection, changing: Changing) -> None:
+def carry_over(connection: Connection, changing: Changing = _tell_nobody) -> None:
     """Carry the ledger over to the seeded tables as they are now; nothing, where nobody has looked before.
 
     Args:

@@ -18,7 +18,7 @@ A, B, C = (f"{c * 8}-{c * 4}-{c * 4}-{c * 4}-{c * 12}" for c in "abc")
 def migrate(seeds: Seeds, *statements: str) -> list[str]:
     """Run the statements as a migration; return the datasets that it changed."""
     changed: list[str] = []
-    look(seeds.connection, lambda _: None)
+    look(seeds.connection)
     for statement in statements:
         seeds.do(statement)
     carry_over(seeds.connection, changed.append)
@@ -293,12 +293,12 @@ def test_the_file_decides_and_edits_stay(seeds: Seeds, monkeypatch: pytest.Monke
     for name, place in places.items():
         seeds.do(f"SET search_path = {place}, public; {INSTANCES[name].hand}")
     seeds.do("SET search_path = public")
-    look(seeds.connection, lambda _: None)
+    look(seeds.connection)
     for name, place in places.items():
         seeds.do(f"SET search_path = {place}, public; {INSTANCES[name].migration}")
         seeds.source(place, INSTANCES[name].then)
     seeds.do("SET search_path = public")
-    carry_over(seeds.connection, lambda _: None)
+    carry_over(seeds.connection)
     write(seeds, places, -1)
     seeds.run_all()
     found = {}
@@ -327,7 +327,7 @@ def killed(seeds: Seeds) -> Seeds:
     seeds.do(f"CREATE TABLE creatures ({TABLE})")
     seeds.write(table(), creatures=records(1)).run()
     seeds.do("UPDATE creatures SET v = 77 WHERE slug = 'b'")
-    look(seeds.connection, lambda _: None)
+    look(seeds.connection)
     seeds.do("ALTER TABLE creatures ALTER v TYPE numeric; UPDATE creatures SET v = v + 0.5")
     return seeds
 

@@ -154,8 +154,8 @@ def _migrate(
     seeds: Seeds, models: dict[str, Migrated], changes: list[Any], end: str, kill: int
 ) -> None:
     if kill:
-        _killed(seeds, kill, lambda: look(seeds.connection, lambda _: None))
-    look(seeds.connection, lambda _: None)
+        _killed(seeds, kill, lambda: look(seeds.connection))
+    look(seeds.connection)
     for model in models.values():
         model.carry_over()  # of a run that was killed before it did
     for model in models.values():
@@ -166,8 +166,8 @@ def _migrate(
     if end:
         return
     if kill:
-        _killed(seeds, kill, lambda: carry_over(seeds.connection, lambda _: None))
-    carry_over(seeds.connection, lambda _: None)
+        _killed(seeds, kill, lambda: carry_over(seeds.connection))
+    carry_over(seeds.connection)
     for model in models.values():
         model.carry_over()
 
