@@ -10,7 +10,11 @@ from typing import Any
 from compose_init import __version__, ledger
 from compose_init.alembic_options import AlembicOptions
 from compose_init.database.availability import wait_for_database
-from compose_init.database.connection import Connection, translate_lost_connection
+from compose_init.database.connection import (
+    Connection,
+    prepare_session,
+    translate_lost_connection,
+)
 from compose_init.errors import ConnectionLostError, MigrationError, NotYetError
 from compose_init.logs import event
 from compose_init.migrations import revision_ledger
@@ -45,7 +49,9 @@ def read_status(settings: Settings, reset_logging: Callable[[], object]) -> dict
         NotReadyError, CredentialsRefused, SettingsError: there is no connection.
         MigrationError: the revisions cannot be read.
     """
-    with wait_for_database(settings.need_database(), settings.database_timeout) as connection:
+    connection = wait_for_database(settings.need_database(), settings.database_timeout)
+    with connection, translate_lost_connection():
+        prepare_session(connection, settings.lock_timeout)
         return {
             "version": __version__,
             "database": _read_schema(settings, connection, reset_logging),
@@ -164,6 +170,7 @@ def wait_for_revision(
             _check_applied(connection, found, wanted)
 
     with connection, translate_lost_connection():
+        prepare_session(connection, settings.database_timeout)
         poll_until(
             ask,
             what=f"revision {revision}",

@@ -125,6 +125,8 @@ def test_an_unchanged_run_with_a_locked_ledger(
         theirs.commit()
         assert run.run().code == 0
         theirs.execute("LOCK TABLE compose_init.dataset")
+        asked = run.run("status", timeout=60)
         done = run.run(timeout=60)
+    assert asked.code == 75, asked.said
     assert done.code == 75, done.said
     assert "another session kept a lock" in done.said
