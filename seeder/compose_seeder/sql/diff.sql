@@ -42,7 +42,7 @@ WITH compared AS (
   SELECT d.position, coalesce(d.id, a.id) AS id, coalesce(d.key, l.key) AS key,
          d.document AS desired, l.document AS live, d.hashes AS desired_hashes, l.hashes AS live_hashes,
          a.desired AS applied_hashes, a.observed AS observed_hashes, a.intended AS intended_hashes,
-         d.structure || coalesce(l.structure, '{}') AS structure, l.decided, a.fate,
+         coalesce(a.structure, '{}') || d.structure || coalesce(l.structure, '{}') AS structure, l.decided, a.fate,
          -- Deleted by hand can only be what was there once.
          a.desired IS NOT NULL AND a.fate IS NULL AS was_seen,
          d.id IS NOT NULL AS in_file, l.id IS NOT NULL AS in_target, a.id IS NOT NULL AS owned

@@ -17,7 +17,14 @@ from compose_seeder.targets.endpoint.known_records import Known
 from compose_seeder.targets.endpoint.merged import Merged, Part, Side
 from compose_seeder.targets.endpoint.nested_merge import Merge
 from compose_seeder.targets.endpoint.past import Past
-from compose_seeder.targets.endpoint.value_trees import FOREIGN, Json, Tree, is_nested, tree_of
+from compose_seeder.targets.endpoint.value_trees import (
+    ABSENT,
+    FOREIGN,
+    Json,
+    Tree,
+    is_nested,
+    tree_of,
+)
 
 STRENGTH: tuple[Outcome, ...] = ("unconfirmed", "drift", "conflict")
 """Outcomes of parts that are not written; the last one names the field."""
@@ -89,7 +96,8 @@ class Decisions:
                     self._decide_unseen(decision, known, name, rule)
                 continue
             past = known.past(name) if known else Past(FOREIGN)
-            if is_nested(live[name]) or is_nested(value) or is_nested(past.applied):
+            is_new = known is not None and past.applied is ABSENT
+            if is_new or any(map(is_nested, (live[name], value, past.applied))):
                 overwrite = (rule.on_drift or self._dataset.on_drift) == "overwrite"
                 self._merge(decision, name, past, live[name], value, overwrite=overwrite)
         return decision

@@ -57,15 +57,15 @@ class Known:
     def past(self, name: str) -> Past:
         """Return what is known of a field's value."""
         known = self.hash_of(name)
+        shown = (self.shown or {}).get(name, UNKNOWN)
         if known is None:
-            return Past(ABSENT)
+            return Past(ABSENT, shown)
         trees = self.intended_structure if self.applied is None else self.structure
         tree = trees.get(name, UNKNOWN)
         if known == FOREIGN and (self.applied is None or has_unknown(tree)):
             return Past(FOREIGN)
         if self.applied is None:
             return Past(tree, is_ours=self.is_just_sent)
-        shown = (self.shown or {}).get(name, UNKNOWN)
         return Past(tree, shown, self.intended_structure.get(name, UNKNOWN))
 
 

@@ -160,10 +160,8 @@ def _outcome(past: Past, live: Side, desired: Side) -> Outcome:
     """Return why a live part differs from the desired one."""
     if past.applied == FOREIGN:
         return "drift"
-    if (
-        past.applied is ABSENT
-    ):  # new in the file: written where there is nothing, else somebody else's
-        return "update" if live.value is None else "drift"
+    if past.applied is ABSENT:  # new in the file: written where nobody has chosen a value
+        return "update" if live.value is None or live.tree == past.shown else "drift"
     same = bool(past.applied == desired.tree)
     if past.is_untouched(live.tree):
         return "unconfirmed" if same else "update"

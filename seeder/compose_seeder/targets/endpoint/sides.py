@@ -10,10 +10,9 @@ fields that no answer shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import httpx
@@ -24,21 +23,21 @@ from compose_seeder.errors import Fault, ManifestError, RefusedError
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
-from compose_seeder.http_client.worker_pool import Job
-from compose_seeder.manifest.models import Dataset, FieldRules
+from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun, FieldSet
-from compose_seeder.targets.endpoint.confirm_paths import into_faults, path_of
+from compose_seeder.targets.endpoint.confirm_paths import into_faults
 from compose_seeder.targets.endpoint.decisions import NO_DECISION, Decision, Decisions
+from compose_seeder.targets.endpoint.details import Details
 from compose_seeder.targets.endpoint.json_values import decode_fields, project
 from compose_seeder.targets.endpoint.known_records import Known, read_known, restore_trees
-from compose_seeder.targets.endpoint.past import Past
 from compose_seeder.targets.endpoint.reader import Key, Live, Reader
+from compose_seeder.targets.endpoint.removed_records import Removed, find_removed
 from compose_seeder.targets.endpoint.unconfirmed import SentBefore
-from compose_seeder.targets.endpoint.value_trees import ExactKey, Tree, is_nested, tree_of
+from compose_seeder.targets.endpoint.value_trees import ExactKey, tree_of
 
 Json = Any
 
@@ -142,10 +141,12 @@ class EndpointSides:
         listed = (read or self.reader.all)(desired)
         self.live = dict(listed)
         by_key = {record.key: record for record in desired}
-        removed = self._find_removed([key for key in self.live if key not in by_key])
-        every = verify or self._may_undo_unseen()
+        details = Details(self._dataset, self.reader, fields)
+        others = [key for key in self.live if key not in by_key]
+        self.keys, removed = find_removed(self._connection, others)
+        every = verify or details.may_undo_unseen(desired)
         detailed = {record.position for record in desired} if every else self._changed_positions()
-        completed = list(self._completed(by_key, detailed, removed))
+        completed = list(details.complete(self.live, by_key, detailed, removed))
         self.live = dict(completed)
         self._decide(by_key, detailed, {name for _, record in listed for name in record})
         counts = _counts(listed)
@@ -210,104 +211,22 @@ class EndpointSides:
         written = [n for n in read if n in self.known and self.known[n].hash_of(name)]
         return bool(written) and not any(name in live for live, _ in records.values())
 
-    def _find_removed(
-        self, others: list[Key]
-    ) -> dict[Key, tuple[dict[str, Tree], dict[str, Tree] | None]]:
-        """Return the owned live records that the file does not name, with the trees of the ledger."""
-        statement = statements("endpoint")
-        rows = self._connection.execute(statement["removed_records"]).fetchall()
-        trees = {id_: (structure or {}, shown) for id_, structure, shown in rows}
-        if not trees or not others:
-            return {}
-        keys = {"keys": [encode(key).decode() for key in others]}
-        ids = [row[0] for row in self._connection.execute(statement["hash_keys"], keys)]
-        self.keys = dict(zip(ids, others, strict=True))
-        return {key: trees[id_] for id_, key in self.keys.items() if id_ in trees}
-
     def _seen(
-        self,
-        wanted: Desired | None,
-        trees: tuple[dict[str, Tree], dict[str, Tree] | None] | None,
-        record: Mapping[str, Json],
+        self, wanted: Desired | None, removed: Removed | None, record: Mapping[str, Json]
     ) -> dict[str, Json]:
         """Return the fields to compare: as the file has them, or as the ledger of a record that left it."""
-        if wanted:
-            return {
-                name: project(record[name], value)
-                for name, value in decode_fields(wanted).items()
-                if name in record
-            }
-        structure, shown = trees or ({}, None)
-        seen = {}
-        for name in (name for name in self.fields if trees and name in record):
-            tree = structure.get(name)
-            seen[name] = project(record[name], tree)
-            past = Past(tree, (shown or {}).get(name))
-            if (
-                shown
-                and is_nested(tree)
-                and not past.is_untouched(tree_of(record[name], self.salt))
-            ):
-                seen[name] = record[name]  # what somebody added to it counts
-        return seen
-
-    def _completed(
-        self,
-        by_key: Mapping[Key, Desired],
-        detailed: set[int],
-        removed: Collection[Key],
-    ) -> Iterator[Live]:
-        """Yield the live records, with what the list does not show of them where that matters."""
-        hidden: list[Job[Live]] = []
-        elsewhere = {
-            path_of(each.into, self.fields)[0] for each in self._dataset.http.confirm if each.into
-        }
-        for key, listed in self.live.items():
-            wanted = by_key.get(key)
-            # What has a request of its own is shown by that one, whatever the list shows of it.
-            record = {name: part for name, part in listed.items() if name not in elsewhere}
-            if self._is_hidden(record, wanted, detailed, owned=key in removed):
-                named = decode_fields(wanted) if wanted else record
-                hidden.append(partial(self.reader.complete, (key, record), named, wanted))
-            else:
-                yield key, record
-        for batch in self.reader.run(iter(hidden)):
-            yield from batch
-
-    def _is_hidden(
-        self, record: Mapping[str, Json], wanted: Desired | None, detailed: set[int], *, owned: bool
-    ) -> bool:
         if wanted is None:
-            prunes = owned and self._dataset.prune
-            return prunes and any(name not in record for name in self.fields)
-        # A PUT sends the live values of fields that only other records name as well.
-        needed = self.fields if self._puts else wanted.document
-        return wanted.position in detailed and any(name not in record for name in needed)
+            return removed.seen(record, self.fields, self.salt) if removed else {}
+        return {
+            name: project(record[name], value)
+            for name, value in decode_fields(wanted).items()
+            if name in record
+        }
 
     @property
     def unseen(self) -> set[str]:
         """The fields of live records that no answer shows, and that the manifest says nothing about."""
         return {name for decision in self.decisions.values() for name in decision.unseen}
-
-    @property
-    def _puts(self) -> bool:
-        """Return whether an update sends the whole record."""
-        return not (self._dataset.http.update or "").startswith("PATCH ")
-
-    def _may_undo_unseen(self) -> bool:
-        """Return whether the whole record, sent to undo an edit, may hold a field whose edit stays.
-
-        The list may not show that one: then it has to be read, whether its seed has changed or not.
-        """
-        rules = [self._dataset.fields.get(name, FieldRules()) for name in self.fields]
-        undone = [
-            (rule.on_drift or self._dataset.on_drift) == "overwrite" and not rule.once
-            for rule in rules
-        ]
-        all_name_every_field = all(
-            len(record.document) == len(self.fields) for record in self.desired
-        )
-        return self._puts and any(undone) and not (all_name_every_field and all(undone))
 
     def _not_comparable(self, rows: list[tuple[str, ...]]) -> RefusedError:
         """Return the error for live records with a value that `jsonb` cannot hold: NUL in a text, an endless number."""

@@ -85,6 +85,12 @@ WITH_IDS: dict[str, tuple[Any, Any, Any, Any]] = {
     "an object has one": ({"a": X}, {"a": X1}, {"a": Z}, {"a": {"id": 1, **Z}}),
     "an object with one goes": ({"a": X, "b": 1}, {"a": X1, "b": 1}, {"b": 1}, {"b": 1}),
     "an object with one becomes null": ({"a": X}, {"a": X1}, {"a": None}, {"a": None}),
+    "a default that the file names now": (
+        {"a": 1},
+        {"a": 1, "d": 0},
+        {"a": 1, "d": 5},
+        {"a": 1, "d": 5},
+    ),
     "defaults of the API": ({"a": 1}, {"a": 1, "d": 0}, {"a": 2}, {"a": 2, "d": 0}),
 }
 
@@ -221,7 +227,7 @@ def oracle(applied: Any, live: Any, desired: Any) -> Any:
     return live
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(OBJECTS, OBJECTS, OBJECTS)
 def test_any_objects(applied: Any, live: Any, desired: Any) -> None:
     """As a simple three-way merge has it."""
@@ -231,7 +237,7 @@ def test_any_objects(applied: Any, live: Any, desired: Any) -> None:
     assert same(merged.value, oracle(applied, live, desired))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(VALUES, VALUES, VALUES, st.booleans())
 def test_any_values(applied: Any, live: Any, desired: Any, overwrite: bool) -> None:
     """With lists too: untouched becomes the file's, unchanged stays, and merging again changes nothing."""
@@ -252,7 +258,7 @@ def test_any_values(applied: Any, live: Any, desired: Any, overwrite: bool) -> N
     assert same(second.value, merged.value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(VALUES, VALUES, VALUES, VALUES)
 def test_an_edit_outlives_any_number_of_files(
     applied: Any, live: Any, first: Any, second: Any

@@ -79,6 +79,18 @@ def test_elements_keep_what_the_api_gave_them(through: Through, api: Api) -> Non
     assert api.find("a")["parts"] == []
 
 
+def test_a_field_that_leaves_the_file_and_comes_back(through: Through, api: Api) -> None:
+    """It is ours all the same: the change that it comes back with is written, and an edit stays."""
+    api.habit = lambda row: {**row, **({"t": {"id": 7, **row["t"]}} if "t" in row else {})}
+    through.manifest(update=UPDATES[1])
+    through.run([{"slug": slug, "t": {"en": "A", "ru": "B"}} for slug in "ab"])
+    through.run([{"slug": slug, "v": 1} for slug in "ab"])
+    api.find("b")["t"]["en"] = "by hand"
+    through.run([{"slug": slug, "v": 1, "t": {"en": "C"}} for slug in "ab"])
+    assert api.find("a")["t"] == {"id": 7, "en": "C"}
+    assert api.find("b")["t"] == {"id": 7, "en": "by hand"}
+
+
 def test_a_record_that_leaves_the_file_with_somebodys_addition(through: Through, api: Api) -> None:
     """Prune keeps it: a language that was added to it is an edit, and the API's own id is none."""
     api.habit = lambda record: {**record, "t": {"id": 7, **record["t"]}}
