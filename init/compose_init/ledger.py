@@ -16,12 +16,11 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
 from compose_init.database.connection import Connection
 from compose_init.errors import CredentialsRefused
 from compose_init.last_run import State, ask
-from compose_seeder.postgres import statements
+from compose_seeder.postgres import jsonb, statements, storable
 from compose_seeder.reconcile.ledger_schema import describe_owner
 
 
@@ -61,7 +60,7 @@ def record_phase(
         inputs: the fingerprint of each input.
         version_table: of the history that the run migrates; "" where there is not exactly one.
     """
-    values = {"name": name, "inputs": Jsonb(dict(inputs)), "version_table": version_table}
+    values = {"name": name, "inputs": jsonb(dict(inputs)), "version_table": version_table}
     _execute(connection, "record_phase", **values)
 
 
@@ -86,8 +85,19 @@ def record_run(
         version=version,
         outcome=report["outcome"],
         exit_code=report["exit_code"],
-        report=Jsonb(dict(report)),
+        report=jsonb(_storable(connection, dict(report))),
     )
+
+
+def _storable(connection: Connection, value: Any) -> Any:
+    """Return a document whose texts the database's encoding has."""
+    if isinstance(value, str):
+        return storable(connection, value)
+    if isinstance(value, dict):
+        return {key: _storable(connection, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(connection, item) for item in value]
+    return value
 
 
 def datasets(connection: Connection) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from compose_seeder.inputs import Inputs, resolve_inputs
 from compose_seeder.manifest.models import Dataset, Manifest
 from compose_seeder.manifest.parse import load
 from compose_seeder.options import Options, no_api
-from compose_seeder.postgres import Connection, prepare_session
+from compose_seeder.postgres import Connection, find_unstorable, prepare_session
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.identity import find_targets
 from compose_seeder.reconcile.ledger import Ledger
@@ -77,6 +77,7 @@ def seed(
     inputs = resolve_inputs(location, manifest, sources)
     fingerprints = {location: opened.fingerprint}
     _check_names(manifest, options.only)
+    _check_characters(connection, location, manifest, inputs)
     with (
         _prepare(connection, create=not options.plan) as ledger,
         carried_over(ledger, options.changing, change=not options.plan),
@@ -191,6 +192,20 @@ def _check_names(manifest: Manifest, only: tuple[str, ...]) -> None:
     ]
     if unknown:
         raise ManifestError("; ".join([*unknown, f"the manifest has {', '.join(known)}"]))
+
+
+def _check_characters(
+    connection: Connection, location: str, manifest: Manifest, inputs: Mapping[str, Inputs]
+) -> None:
+    """Check that the ledger can hold the names of datasets and the locations of their inputs."""
+    names = {dataset.name for dataset in manifest.datasets}
+    names |= {location, *(each.location for own in inputs.values() for each in own)}
+    if wrong := find_unstorable(connection, names):
+        encoding = connection.info.parameter_status("server_encoding")
+        raise ManifestError(
+            f"the database's encoding, {encoding}, does not have every character of {', '.join(wrong)}: rename it,"
+            " since the ledger holds the names of datasets and the locations of their files"
+        )
 
 
 def _check_variables(inputs: list[Inputs]) -> None:

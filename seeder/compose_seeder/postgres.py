@@ -9,22 +9,26 @@ types) is put in with `psycopg.sql` where it is used.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Literal, LiteralString, cast
 
 import psycopg
 from psycopg import sql
 from psycopg.abc import AdaptContext
+from psycopg.types.json import Jsonb
 
+from compose_seeder import exact_json
 from compose_seeder.errors import (
     TIME_LIMIT,
     CredentialsError,
     InterruptedTargetError,
     LockedTargetError,
+    RecordError,
     TimeLimitError,
 )
 
@@ -74,6 +78,47 @@ def as_is(text: str) -> sql.SQL:
     return sql.SQL(text.replace("%", "%%"))
 
 
+def jsonb(value: Any) -> Jsonb:
+    """Return a parameter of type jsonb, without escapes: SQL_ASCII has no character for one."""
+    return Jsonb(value, dumps=partial(json.dumps, ensure_ascii=False))
+
+
+def jsonb_text(connection: Connection, text: bytes) -> str:
+    """Return JSON text for a column of type jsonb, without escapes where the encoding has no character for them."""
+    if b"\\u" in text and connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        text = exact_json.encode(exact_json.decode(text))
+    return text.decode()
+
+
+def storable(connection: Connection, text: str) -> str:
+    """Return a text with escapes for the characters that the database's encoding does not have."""
+    encoding = connection.info.parameter_status("server_encoding") or "UTF8"
+    if encoding == "UTF8":
+        return text
+    try:
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    except LookupError:  # PostgreSQL's own name of an encoding
+        return text.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def find_unstorable(connection: Connection, texts: Iterable[str]) -> list[str]:
+    """Return the texts that the database's encoding has not all characters of."""
+    every = sorted(set(texts))
+    if connection.info.parameter_status("server_encoding") == "UTF8":
+        return []
+    if _is_storable(connection, every):
+        return []
+    return [text for text in every if not _is_storable(connection, [text])]
+
+
+def _is_storable(connection: Connection, texts: list[str]) -> bool:
+    try:
+        connection.execute("SELECT %s::text[]", [texts])
+    except (psycopg.errors.UntranslatableCharacter, UnicodeEncodeError):
+        return False
+    return True
+
+
 @cache
 def statements(name: str, package: str = "compose_seeder") -> dict[str, LiteralString]:
     """Return all statements of a package's `sql/NAME.sql`, by their names."""
@@ -121,6 +166,11 @@ def translated(
             raise TimeLimitError(f"{what}: nothing was written ({said}); {TIME_LIMIT}") from None
         raise InterruptedTargetError(
             f"{what}: nothing was written: somebody cancelled the statement ({said}); run again"
+        ) from None
+    except psycopg.errors.UntranslatableCharacter as error:
+        said = words_of(error, has_secrets=has_secrets)
+        raise RecordError(
+            f"{what}: the database's encoding does not have every character of the file: {said}", []
         ) from None
     except psycopg.OperationalError as error:
         why = "the database went away" if connection.closed else "nothing was written"

@@ -9,7 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from compose_seeder.reconcile.ledger_schema import FORMAT
+from compose_init import ledger
+from compose_seeder.reconcile.ledger_schema import FORMAT, prepare
+from examples.postgres import Server
 from tests.support.ledgers import DUMPS, restore
 from tests.support.programs import Program, write_history
 from tests.support.small_api import Api, serving
@@ -60,6 +62,36 @@ def seeded(program: Program, tmp_path: Path) -> Iterator[Program]:
             API_BASE_URL=str(client.base_url),
             API_HEALTH_PATH="/things",
         )
+
+
+ESCAPED = {
+    "LATIN1": "é \\u6f22 \\U0001f438",
+    "EUC_JP": "é 漢 \\U0001f438",
+    "SQL_ASCII": "\\xe9 \\u6f22 \\U0001f438",
+}
+
+
+@pytest.mark.parametrize("encoding", ESCAPED)
+def test_a_report_in_another_encoding(server: Server, encoding: str) -> None:
+    """A character that the database does not have is escaped, so that the run is recorded; inputs stay as they are."""
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        admin.execute("DROP DATABASE IF EXISTS encoded")
+        create = f"CREATE DATABASE encoded TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"
+        admin.execute(create.encode())
+        with psycopg.connect(
+            server.url("encoded"), autocommit=True, client_encoding="UTF8"
+        ) as connection:
+            prepare(connection)
+            report = {"outcome": "failed", "exit_code": 65, "datasets": [{"name": "é 漢 🐸"}]}
+            ledger.record_run(connection, 0, "1.0", report)
+            found = connection.execute(
+                "SELECT report #>> '{datasets,0,name}' FROM compose_init.run"
+            )
+            assert found.fetchall() == [(ESCAPED[encoding],)]
+            ledger.record_phase(connection, "seed", {"é": "x"})
+            found = connection.execute("SELECT inputs FROM compose_init.phase")
+            assert found.fetchall() == [({"é": "x"},)]
+        admin.execute("DROP DATABASE encoded")
 
 
 @pytest.mark.parametrize("number", DUMPS)

@@ -10,6 +10,7 @@ from compose_seeder.errors import (
     CredentialsError,
     InterruptedTargetError,
     LockedTargetError,
+    RecordError,
     TimeLimitError,
 )
 from compose_seeder.postgres import ErrorKind, kind_of, translated
@@ -53,13 +54,15 @@ def test_every_error_of_psycopg_has_a_kind(class_: type[psycopg.Error]) -> None:
 
 
 def test_an_error_that_no_other_module_knows(connection: psycopg.Connection) -> None:
-    """A missing privilege, a time limit and an interruption are errors of ours; others keep their traceback."""
+    """A missing privilege, a limit, an interruption or an encoding is an error of ours; others keep their traceback."""
     for class_ in CLASSES:
         expected: type[Exception] = class_
         if class_ is errors.InsufficientPrivilege:
             expected = CredentialsError
         elif class_ is errors.LockNotAvailable:
             expected = LockedTargetError
+        elif class_ is errors.UntranslatableCharacter:
+            expected = RecordError
         elif issubclass(class_, psycopg.OperationalError):
             expected = InterruptedTargetError
         with pytest.raises(expected), translated(connection, "dataset a", lambda _: "GRANT it"):

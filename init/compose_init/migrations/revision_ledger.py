@@ -20,7 +20,7 @@ from compose_init.database.connection import Connection
 from compose_init.errors import UnknownRevisionError
 from compose_init.migrations.database_position import DatabasePosition, DatabaseState, locate
 from compose_init.migrations.revision_graph import AppliedRevision, Revision, RevisionGraph
-from compose_seeder.postgres import statements
+from compose_seeder.postgres import statements, storable
 
 UNREADABLE = (
     psycopg.errors.UndefinedTable,
@@ -137,17 +137,6 @@ def _describe_image(version: str, git_revision: str) -> str:
     return " ".join(filter(None, [version, git_revision and f"({git_revision})"]))
 
 
-def _storable(connection: Connection, text: str) -> str:
-    """Return a text with escapes for the characters that the database's encoding does not have."""
-    encoding = connection.info.parameter_status("server_encoding") or "UTF8"
-    if encoding == "UTF8":
-        return text
-    try:
-        return text.encode(encoding, "backslashreplace").decode(encoding)
-    except LookupError:  # PostgreSQL's own name of an encoding
-        return text.encode("ascii", "backslashreplace").decode("ascii")
-
-
 def _row(
     connection: Connection, version_table: str, entry: Revision, image: Image, *, adopted: bool
 ) -> Mapping[str, Any]:
@@ -156,7 +145,7 @@ def _row(
         "revision": entry.revision,
         "parents": entry.parents,
         "depends_on": entry.depends_on,
-        "message": _storable(connection, entry.message),
+        "message": storable(connection, entry.message),
         "image_version": image.version,
         "git_revision": image.revision,
         "breaks_older_images": entry.breaks_older_images,

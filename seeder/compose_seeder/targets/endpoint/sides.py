@@ -24,7 +24,7 @@ from compose_seeder.exact_json import decode, encode
 from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.postgres import statements
+from compose_seeder.postgres import jsonb_text, statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
@@ -177,7 +177,8 @@ class EndpointSides:
                 fields = decode_fields(record)
                 trees = {name: tree_of(part, self.salt) for name, part in fields.items()}
                 text = encode(trees).decode()
-                key, document = encode(record.key).decode(), encode(record.document).decode()
+                key = encode(record.key).decode()
+                document = jsonb_text(self._connection, encode(record.document))
                 copy.write_row((record.position, key, document, text))
 
     def _changed_positions(self) -> set[int]:

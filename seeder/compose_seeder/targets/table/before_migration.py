@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
-from compose_seeder.postgres import Connection, Name, statements
+from compose_seeder.postgres import Connection, Name, jsonb, statements
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.targets.table.columns import table_name
 from compose_seeder.targets.table.hash_versions import is_outdated, rehash_by_rows
@@ -53,7 +52,7 @@ def _note(ledger: Ledger, table: SeededTable) -> None:
         "name": table.table,
         "fields": table.applied.fields,
         "key": list(table.key),
-        "columns": Jsonb({name: each.to_json() for name, each in columns.items()}),
+        "columns": jsonb({name: each.to_json() for name, each in columns.items()}),
     }
     ledger.connection.execute(texts["note_table"], values)
     expressions = table.expressions(ledger.salt)

@@ -11,7 +11,7 @@ from msgspec.json import decode, encode
 
 from compose_seeder.documents import strict_json
 from compose_seeder.errors import Fault, RecordError, did_you_mean, quote
-from compose_seeder.postgres import Connection, statements
+from compose_seeder.postgres import Connection, jsonb_text, statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import FieldSet
@@ -142,9 +142,15 @@ class Loader:
                     field_set = self.field_sets.setdefault(
                         tuple(record.document), len(self.field_sets)
                     )
-                    copy.write_row((record.position, field_set, encode(record.document).decode()))
+                    copy.write_row(
+                        (
+                            record.position,
+                            field_set,
+                            jsonb_text(self.connection, encode(record.document)),
+                        )
+                    )
             deferred = [
-                (record.position, name, bytes(value).decode(), in_this_file)
+                (record.position, name, jsonb_text(self.connection, bytes(value)), in_this_file)
                 for record in records
                 for name, (value, in_this_file) in (record.deferred or {}).items()
             ]
@@ -158,7 +164,7 @@ class Loader:
 
     def _unstorable(self, desired: list[Desired]) -> list[Fault]:
         """Return what is JSON and yet nothing that jsonb can hold, such as 1e200000; by field."""
-        texts = [encode(record.document).decode() for record in desired]
+        texts = [jsonb_text(self.connection, encode(record.document)) for record in desired]
         return [
             Fault(
                 desired[n].where,
