@@ -125,7 +125,7 @@ class Run:
             self._version_table = position.version_table
         if position.state == DatabaseState.AHEAD:
             self._report_ahead(position)
-            self.report.outcome = NOTHING
+            self.report.outcome = DONE if self.report.migrations else NOTHING
             return
         if "roles" in due:
             with self._phase("roles"):
@@ -260,7 +260,9 @@ class Run:
     def _report_ahead(self, position: DatabasePosition) -> None:
         self.report.ahead = position.unknown
         event(
-            "the database is ahead of this image, as after a rollback: nothing is migrated and nothing is seeded",
+            "the database is ahead of this image, as after a rollback:"
+            + ("" if self.report.migrations else " nothing is migrated and")
+            + " nothing is seeded",
             WARNING,
             revisions=[str(entry) for entry in position.unknown],
         )

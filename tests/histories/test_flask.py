@@ -82,3 +82,49 @@ def test_an_application_in_another_file(
     run = there.init({**environ, "DATABASE_URL": new_database()}, "--migrate-only")
     assert run.code == 0, run.said
     assert run.events[-1]["revisions"] == 1
+
+
+FACTORY = """
+import os
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+db = SQLAlchemy()
+
+def create_app(prefix):
+    app = Flask(__name__)
+    address = os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg:")
+    app.config.update(SQLALCHEMY_DATABASE_URI=address, PREFIX=prefix)
+    db.init_app(app)
+    Migrate(app, db)
+    return app
+"""
+
+
+def test_a_factory_whose_revisions_need_the_application(
+    environment: Callable[[str], Environment],
+    new_database: Callable[..., str],
+) -> None:
+    """As `flask db upgrade`: `.flaskenv` names the factory, and a revision asks for the application as it is loaded."""
+    there = environment("flask")
+    expected, found = new_database(), new_database()
+    (there.home / "web.py").write_text(FACTORY)
+    (there.home / ".flaskenv").write_text("FLASK_APP=web:create_app('shop')\n")
+    for words in (("init",), ("revision", "-m", "first")):
+        assert there.run({"DATABASE_URL": expected}, "flask", "db", *words).code == 0
+    path = next((there.home / "migrations" / "versions").glob("*.py"))
+    text = path.read_text().replace(
+        "from alembic import op",
+        "from alembic import op\nfrom flask import current_app\nNAME = current_app.config['PREFIX']",
+    )
+    path.write_text(text.replace("    pass", "    op.create_table(NAME)", 1))
+    own = there.run({"DATABASE_URL": expected}, "flask", "db", "upgrade")
+    assert own.code == 0, own.said
+    environ = {"DATABASE_URL": found, "ALEMBIC_CONFIG": "migrations"}
+    assert there.init(environ, "--plan").code == 2
+    run = there.init(environ, "--migrate-only")
+    assert run.code == 0, run.said
+    assert "CREATE TABLE public.shop" in dump(found)
+    assert dump(found) == dump(expected)
+    assert there.init(environ, "--migrate-only").names() == ["nothing to do"]

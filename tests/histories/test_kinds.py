@@ -126,7 +126,7 @@ KINDS = [
         45,
     ),
     Kind(
-        "airflow",
+        "airflow-fab",
         "airflow/providers/fab",
         "alembic.ini",
         airflow,

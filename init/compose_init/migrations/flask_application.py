@@ -11,7 +11,7 @@ from typing import Any
 
 from compose_init.errors import MigrationError
 
-IMPORTS_CURRENT_APP = re.compile(r"^\s*from flask import .*\bcurrent_app\b", re.MULTILINE)
+NAMES_CURRENT_APP = re.compile(r"\bcurrent_app\b")
 
 
 def flask_context(env: Path, folder: Path) -> AbstractContextManager[Any]:
@@ -24,7 +24,7 @@ def flask_context(env: Path, folder: Path) -> AbstractContextManager[Any]:
     Raises:
         MigrationError: the application cannot be loaded.
     """
-    if not IMPORTS_CURRENT_APP.search(env.read_text(encoding="utf-8", errors="replace")):
+    if not NAMES_CURRENT_APP.search(env.read_text(encoding="utf-8", errors="replace")):
         return nullcontext()
     # The application's own Flask; we do not depend on it.
     if import_module("flask").has_app_context():
@@ -32,7 +32,9 @@ def flask_context(env: Path, folder: Path) -> AbstractContextManager[Any]:
     cli = import_module("flask.cli")
     try:
         with chdir(folder):
-            # As Flask's command line does: by itself, a ScriptInfo does not read the variable.
+            # As Flask's command line does: by itself, a ScriptInfo reads neither the files nor the variable.
+            if import_module("flask.helpers").get_load_dotenv():
+                cli.load_dotenv()
             info = cli.ScriptInfo(app_import_path=os.environ.get("FLASK_APP"))
             context: AbstractContextManager[Any] = info.load_app().app_context()
             return context

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from logging import WARNING
 from typing import Any
 
@@ -190,7 +191,7 @@ class _Attempt:
             call.ahead, self.ahead = True, position
             return
         revision_ledger.align(self.connection, call.name, self.graph, current)
-        context.on_version_apply_callbacks += (self._record,)
+        context.on_version_apply_callbacks += (partial(self._record, call),)
         steps = upgrade_steps(revisions.script, current)
         if steps:
             self.seeded.look()
@@ -215,13 +216,13 @@ class _Attempt:
         ).fetchone()
         return str(row[0]) if row else ""
 
-    def _record(self, *, ctx: MigrationContext, step: Any, **_: Any) -> None:
+    def _record(self, call: EnvCall, *, ctx: MigrationContext, step: Any, **_: Any) -> None:
         """Write a revision into the ledger, in its own transaction; Alembic names the arguments."""
         assert ctx.connection is not None  # noqa: S101 - offline, there is no ledger
         seconds = round(time.monotonic() - self.started, 3)
         revision = replace(self.graph.revisions[step.up_revision_id], seconds=seconds)
         rows = revision_ledger.applied_row(
-            self.connection, self.calls[-1].first_name, revision, self.upgrade.image
+            self.connection, call.first_name, revision, self.upgrade.image
         )
         ctx.connection.execute(text(revision_ledger.apply_statement()), {"rows": rows})
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from compose_init.database.connection import Connection
 
 
+SET_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
+
+
 @dataclass(frozen=True, slots=True)
 class VersionTable:
     """A version table.
@@ -56,11 +59,17 @@ def read_version_table(connection: Connection, table: VersionTable) -> tuple[str
     Args:
         connection: our own.
         table: the application's.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: another session has it locked.
     """
     name = sql.Identifier(table.schema, table.table)
     query = sql.SQL("SELECT version_num::text FROM {} ORDER BY 1").format(name)
     try:
-        return tuple(row[0] for row in connection.execute(query))
+        with connection.transaction():
+            # After a failure, env.py may have left a transaction open that has changed the table.
+            connection.execute(SET_LOCK_TIMEOUT)
+            return tuple(row[0] for row in connection.execute(query))
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return ()
 
