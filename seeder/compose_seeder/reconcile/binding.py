@@ -51,6 +51,7 @@ def bind(connection: Connection) -> None:
     for name in (
         "rename_fields",
         "rename_columns",
+        "compare_again",
         "forget_columns",
         "add_columns",
         "rename_tables",

@@ -55,6 +55,7 @@ def compare(
         "on_drift": [rule.on_drift or dataset.on_drift for rule in rules],
         "once": [rule.once for rule in rules],
         "defaults": defaults,
+        "is_table": dataset.table is not None,
         "deleted": dataset.on_drift,
         "prune": dataset.prune,
     }

@@ -135,6 +135,21 @@ UPDATE compose_init.target_column k SET name = a.attname
 FROM compose_init.target t JOIN pg_attribute a ON a.attrelid = t.oid AND NOT a.attisdropped
 WHERE t.id = k.target_id AND a.attnum = k.number AND a.attnum > 0 AND a.attname <> k.name;
 
+-- name: compare_again
+-- Where a column was dropped, another one may have its name: no record's text tells any more that all of it was applied.
+WITH datasets AS (
+  UPDATE compose_init.dataset d SET fingerprint = ''
+  FROM compose_init.target_column k JOIN compose_init.target t ON t.id = k.target_id
+  WHERE d.target_id = k.target_id AND format('........pg.dropped.%%s........', abs(k.number)) = ANY (d.fields)
+    AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attnum = k.number AND NOT a.attisdropped)
+  RETURNING d.id
+), sources AS (
+  UPDATE compose_init.source SET digests = decode(repeat('00', octet_length(digests)), 'hex')
+  WHERE dataset_id IN (SELECT id FROM datasets)
+)
+DELETE FROM compose_init.phase
+WHERE (name = 'seed' OR name LIKE 'seed:%%') AND EXISTS (SELECT FROM datasets);
+
 -- name: forget_columns
 DELETE FROM compose_init.target_column k
 WHERE NOT EXISTS (

@@ -43,6 +43,7 @@ WITH compared AS (
          d.document AS desired, l.document AS live, d.hashes AS desired_hashes, l.hashes AS live_hashes,
          a.desired AS applied_hashes, a.observed AS observed_hashes, a.intended AS intended_hashes,
          coalesce(a.structure, '{}') || d.structure || coalesce(l.structure, '{}') AS structure, l.decided, a.fate,
+         CASE WHEN %(is_table)s THEN a.shown END AS shown,  -- of columns that the record did not name
          -- Deleted by hand can only be what was there once.
          a.desired IS NOT NULL AND a.fate IS NULL AS was_seen,
          d.id IS NOT NULL AS in_file, l.id IS NOT NULL AS in_target, a.id IS NOT NULL AS owned
@@ -107,7 +108,8 @@ WITH compared AS (
         WHEN NOT c.owned THEN 'drift'
         -- New to an owned record: written where nobody has chosen a value; else that is somebody else's.
         WHEN b.applied_hash IS NULL THEN
-          CASE WHEN c.live -> e.field = 'null' OR e.live_hash IN (e.default_hash, e.observed_hash) THEN 'update' ELSE 'drift' END
+          CASE WHEN c.live -> e.field = 'null' OR e.live_hash IN (e.default_hash, e.observed_hash)
+               OR e.live_hash = (c.shown ->> e.field)::bigint THEN 'update' ELSE 'drift' END
         WHEN b.applied_hash = 0 THEN 'drift'  -- seen before, and somebody else's
         WHEN b.is_as_written THEN CASE WHEN b.applied_hash = e.desired_hash THEN 'unconfirmed' ELSE 'update' END
         WHEN e.live_hash = e.intended_hash THEN 'update'  -- written by a killed run

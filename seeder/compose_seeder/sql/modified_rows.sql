@@ -23,11 +23,12 @@ FULL JOIN (
 WHERE l.digest IS DISTINCT FROM a.digest OR l.rows IS DISTINCT FROM a.rows;
 
 -- name: modified_rows
--- The applied records that the table does not show as they were applied, or shows more than once.
+-- The applied records that the table does not show as they were applied, or shows more than once. A column that was dropped
+-- is not shown.
 SELECT coalesce(array_agg(a.id) FILTER (WHERE l.hashes IS NULL OR
   CASE WHEN l.hashes = a.desired THEN false
        ELSE EXISTS (SELECT FROM unnest(a.desired, l.hashes) AS e (was, shown)
-                    WHERE was IS NOT NULL AND was IS DISTINCT FROM shown) END), '{{}}')
+                    WHERE was <> shown) END), '{{}}')
   || CASE WHEN count(*) = (SELECT count(*) FROM compose_init.record a WHERE a.dataset_id = {dataset} AND {applied}) THEN '{{}}'
      ELSE (SELECT coalesce(array_agg(t.id), '{{}}')
            FROM (SELECT {id} AS id FROM {table} t GROUP BY 1 HAVING count(*) > 1) t) END

@@ -14,10 +14,8 @@ SELECT a.attname, format_type(a.atttypid, a.atttypmod),
        base.typname, base.typcategory,
        coalesce((SELECT format(' COLLATE %%I.%%I', n.nspname, l.collname)
                  FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace
-                 WHERE l.oid = a.attcollation AND NOT l.collisdeterministic), ''),
-       CASE WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(f.adbin, f.adrelid), '') ELSE '' END
+                 WHERE l.oid = a.attcollation AND NOT l.collisdeterministic), '')
 FROM pg_attribute a
-LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
 JOIN pg_class c ON c.oid = a.attrelid AND (
   c.relkind IN ('r', 'p') OR c.relkind = 'v' AND pg_relation_is_updatable(c.oid, true) & 12 = 12)  -- UPDATE and INSERT
 JOIN base ON base.of = a.atttypid AND base.typbasetype = 0

@@ -9,6 +9,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from compose_seeder.manifest.parse import load
+from compose_seeder.reconcile.ledger import Ledger
+from compose_seeder.sources import Sources
+from compose_seeder.targets.table.columns import columns
+from compose_seeder.targets.table.expressions import Expressions
+from compose_seeder.targets.table.modified_rows import find_modified_rows
 from examples.postgres import Server, embedded_binaries
 from tests.support.seed_folder import Seeds, counts, table
 
@@ -175,3 +181,56 @@ def test_a_role_that_may_not_ask_for_the_system_identifier(creatures: Seeds) -> 
         assert counts(creatures.run()) == {"updated": 1, "unchanged": 1}
     finally:
         creatures.do("RESET ROLE; DROP OWNED BY asks; DROP ROLE asks")
+
+
+def test_a_partitioned_table_is_its_root(seeds: Seeds) -> None:
+    """Its partitions come and go."""
+    seeds.do(
+        "CREATE TABLE creatures (slug text, hp int) PARTITION BY LIST (slug);"
+        " CREATE TABLE a PARTITION OF creatures FOR VALUES IN ('a');"
+        " CREATE TABLE others PARTITION OF creatures DEFAULT"
+    )
+    seeds.write(table(), creatures=CREATURES).run()
+    seeds.do("ALTER TABLE creatures RENAME TO beasts; ALTER TABLE beasts DETACH PARTITION others")
+    seeds.do("ALTER TABLE beasts ATTACH PARTITION others DEFAULT; UPDATE a SET hp = 9")
+    seeds.write(into("beasts"), creatures=GROWN)
+    assert counts(seeds.run()) == {"updated": 1, "unchanged": 1, "drifted": 1}
+
+
+def test_two_tables_that_take_each_others_names(seeds: Seeds) -> None:
+    """Each dataset follows its table, where the manifest does."""
+    seeds.do("CREATE TABLE one (slug text, hp int); CREATE TABLE two (slug text, hp int)")
+    seeds.write(table("one") + "\n" + table("two"), one=CREATURES, two=CREATURES).run_all()
+    seeds.do(
+        "ALTER TABLE one RENAME TO three; ALTER TABLE two RENAME TO one; ALTER TABLE three RENAME TO two"
+    )
+    seeds.do("UPDATE two SET hp = 9 WHERE slug = 'a'")
+    swapped = {"one": "two", "two": "one"}
+    entries = (
+        table(name).replace(f'table = "{name}"', f'table = "{swapped[name]}"') for name in swapped
+    )
+    seeds.write("\n".join(entries), one=GROWN, two=GROWN)
+    assert [counts(plan) for plan in seeds.run_all()] == [
+        {"updated": 1, "unchanged": 1, "drifted": 1},
+        {"updated": 1, "unchanged": 1},
+    ]
+
+
+def test_a_column_that_was_dropped_modifies_no_row(creatures: Seeds) -> None:
+    """A later run finds all rows as they were applied, and compares none."""
+    creatures.do("ALTER TABLE creatures ADD more int; UPDATE creatures SET more = 1")
+    creatures.source("creatures", [{**record, "more": 1} for record in CREATURES])
+    creatures.run()
+    creatures.do("ALTER TABLE creatures DROP more")
+    creatures.source("creatures", CREATURES)
+    creatures.run()
+    with Ledger.open(creatures.connection, create=False) as ledger:
+        applied = ledger.applied("creatures")
+        dataset = load(creatures.manifest, Sources())[0].datasets[0]
+        expressions = Expressions(
+            dataset,
+            columns(creatures.connection, "creatures", ledger.hashed_as(dataset)),
+            ledger.salt,
+        )
+        assert applied
+        assert find_modified_rows(creatures.connection, expressions, applied) == set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from hashlib import blake2b
@@ -28,13 +27,6 @@ INTEGERS = {"int2", "int4", "int8"}
 
 NOT_RENAMED: Mapping[str, str] = {}
 
-PLAIN = re.compile(
-    r"""(?:-?\d+(?:\.\d+)?|E?'(?:[^']|'')*'|true|false|ARRAY\[\])(?:::(?:[\w .\[\]]|"[^"]*"|\(\d+(?:,\d+)?\))+)?""",
-    re.DOTALL,
-)
-"""A constant, as the catalog writes it, with the name of its type."""
-
-
 VIEW = "v"
 """A view, as `pg_class.relkind` has it."""
 
@@ -48,7 +40,6 @@ class Column:
         base: the name of the type, or of the type that a domain is made of.
         category: of that type; `A` is an array, `C` a composite, `R` a range.
         collation: ` COLLATE …` where it calls texts equal that are not the same; else "".
-        default: the expression of its default; else "".
         hashed_as: a name in the salt of its hashes, which stays when the column is renamed.
     """
 
@@ -58,14 +49,8 @@ class Column:
     base: str
     category: str
     collation: str = ""
-    default: str = ""
     _: KW_ONLY
     hashed_as: str
-
-    @property
-    def has_plain_default(self) -> bool:
-        """Whether its default is one value, the same for every row, that can be had without calling a function."""
-        return PLAIN.fullmatch(self.default) is not None
 
     @property
     def definition(self) -> sql.SQL:

@@ -12,7 +12,7 @@ from compose_seeder.documents.record_values import format_key
 from compose_seeder.hashing import VERSION
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.manifest.table_name import regclass
-from compose_seeder.postgres import Name, Text, as_is
+from compose_seeder.postgres import Name, Text
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.table.columns import Column, identifiers, table_name
 
@@ -84,15 +84,6 @@ class Expressions:
         """Return the hash of a row: of these fields' hashes together."""
         return sql.SQL(" # ").join(
             self.columns[field].hashed(alias, self.salt, texts.get(field)) for field in fields
-        )
-
-    def defaults(self, fields: Sequence[str]) -> sql.Composed:
-        """Return the defaults of these fields, each as the column's type and with its name."""
-        return sql.SQL(", ").join(
-            sql.SQL("({})::{} AS {}").format(
-                as_is(self.columns[field].default), as_is(self.columns[field].type), Name(field)
-            )
-            for field in fields
         )
 
     def texts(self, shown: Sequence[str]) -> dict[str, str]:

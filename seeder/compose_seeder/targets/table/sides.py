@@ -17,7 +17,7 @@ from psycopg import sql
 
 from compose_seeder.errors import ManifestError, RecordError, did_you_mean
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.postgres import as_is, kind_of, statements
+from compose_seeder.postgres import Name, as_is, kind_of, statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.ledger import Applied
 from compose_seeder.reconcile.staging import Desired
@@ -40,6 +40,8 @@ from compose_seeder.targets.table.load import Loader
 from compose_seeder.targets.table.moved_rows import find_moved_rows
 from compose_seeder.targets.table.self_references import SelfReferences
 from compose_seeder.targets.table.type_errors import TypeErrors
+from compose_seeder.targets.table.unnamed_columns import NULL as NO_DEFAULT
+from compose_seeder.targets.table.unnamed_columns import UnnamedColumns
 from compose_seeder.targets.table.write_errors import dataset_fault
 
 TYPES_FOUND_BY_KEY = {
@@ -81,6 +83,7 @@ class TableSides:
         self._run = run
         self._connection = run.connection
         self._dataset = run.dataset
+        self._has_siblings = bool(run.siblings)
         renamed = run.ledger.hashed_as(run.dataset)
         table = columns(run.connection, run.dataset.table or "", renamed)
         self.expressions = Expressions(run.dataset, table, run.ledger.salt)
@@ -139,26 +142,38 @@ class TableSides:
         """Mark the records in `plan` that another dataset's file has; see `Finds`."""
         find_moved_rows(self._connection, self.expressions, sibling, records)
 
+    @property
+    def notes_defaults(self) -> bool:
+        """Whether another dataset of the table may name a column to which each new row gives another value."""
+        return self._has_siblings and None in self._unnamed.defaults.values()
+
     def defaults(self, fields: list[str]) -> list[int | None]:
-        """Return the hash of what each field holds where nobody filled it; None where nothing or no one value."""
-        plain = [
-            field
-            for field in fields
-            if field in self.expressions.columns
-            and self.expressions.columns[field].has_plain_default
-        ]
+        """Return the hash of what each field holds where nobody filled it; None where nobody can tell."""
+        plain = {
+            name: sql.SQL("CAST({} AS {}) AS {}").format(
+                as_is(default), as_is(self.expressions.columns[name].type), Name(name)
+            )
+            for name, default in self._unnamed.defaults.items()
+            if name in fields and default not in {None, NO_DEFAULT}
+        }
         if not plain:
             return [None] * len(fields)
         query = sql.SQL(statements("table")["hash_defaults"]).format(
-            hashes=self.expressions.hashes("p", fields, plain),
-            defaults=self.expressions.defaults(plain),
+            hashes=self.expressions.hashes("p", fields, list(plain)),
+            defaults=sql.SQL(", ").join(plain.values()),
         )
         try:
             with self._connection.transaction():
                 row = self._connection.execute(query, {}).fetchone()
-        except (psycopg.DataError, psycopg.IntegrityError):  # one that its own type does not take
-            return [None] * len(fields)
+        except psycopg.DatabaseError as error:
+            if kind_of(error) != "record":
+                raise
+            return [None] * len(fields)  # one that its own type does not take
         return list(row[0]) if row else []
+
+    @property
+    def _unnamed(self) -> UnnamedColumns:
+        return UnnamedColumns.of(self._connection, self.expressions, self.fields)
 
     @property
     def self_references(self) -> SelfReferences:

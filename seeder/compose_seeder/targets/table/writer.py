@@ -84,7 +84,10 @@ class TableWriter:
         try:
             with self._connection.transaction():
                 may_rewrite = self._may_rewrite_rows(plan)
-                if may_rewrite:
+                notes_shown = may_rewrite or (
+                    plan.counts.created > 0 and self._sides.notes_defaults
+                )
+                if notes_shown:
                     working_tables.create_written_rows(self._connection)
                     self._unnamed_columns().note_edited()
                 self._write(plan)
@@ -111,7 +114,7 @@ class TableWriter:
                 case _:
                     raise
         ledger.record_plan(dataset_id, unwritten_only=False)
-        if may_rewrite:
+        if notes_shown:
             self._unnamed_columns().record_shown(dataset_id)
         progress(plan.counts.written, plan.counts.written)
         return plan.with_unconfirmed(rewritten)
