@@ -94,7 +94,7 @@ def _seed_in_order(
     options: Options,
 ) -> list[Plan]:
     """Seed the datasets in the manifest's order, and add the fingerprint of each input that is read."""
-    pending: set[str] = set()
+    pending: set[str | int] = set()
     chosen = _chosen(manifest, options.only)
     targets = find_targets(ledger.connection, manifest.datasets)
     if not options.plan:

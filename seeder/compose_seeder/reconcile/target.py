@@ -47,7 +47,8 @@ class DatasetRun:
         ledger: of that database.
         dataset: the manifest's entry.
         options: of the run.
-        pending: the texts of keys that earlier datasets of the same plan create; a plan adds its own.
+        pending: the keys that earlier datasets of the same plan create: their texts, and for tables hashes too, which
+            are equal where the columns' types say so; a plan adds its own.
         oid: of its table; None where that is not there, and for an endpoint.
         siblings: the manifest's other datasets that have the same target.
         records_of: returns the records of a sibling's file, some at a time.
@@ -62,7 +63,7 @@ class DatasetRun:
     ledger: Ledger
     dataset: Dataset
     options: Options
-    pending: set[str]
+    pending: set[str | int]
     oid: int | None = None
     siblings: tuple[Dataset, ...] = ()
     records_of: Callable[[Dataset], Iterable[list[Desired]]] = lambda _: ()

@@ -44,6 +44,18 @@ FROM jsonb_array_elements(%(values)s::jsonb) WITH ORDINALITY AS v (value, n)
 CROSS JOIN LATERAL jsonb_to_record(jsonb_build_object({name}, v.value)) AS p ({match} {type})
 JOIN {table} t ON t.{match} = p.{match};
 
+-- name: hash_references
+-- The hashes of values as a key's: equal where the column's type says equal.
+SELECT v.n, {hash}
+FROM jsonb_array_elements(%(values)s::jsonb) WITH ORDINALITY AS v (value, n)
+CROSS JOIN LATERAL jsonb_to_record(jsonb_build_object({name}, v.value)) AS p ({match} {type});
+
+-- name: hash_created_keys
+SELECT DISTINCT unnest(ARRAY[{hashes}]::bigint[])
+FROM pg_temp.source_records r
+JOIN pg_temp.plan c ON c.position = r.position AND c.action = 'create'
+CROSS JOIN LATERAL jsonb_to_record(r.document) AS p ({typed});
+
 -- name: copy_source_records
 COPY pg_temp.source_records (position, field_set, document) FROM STDIN;
 

@@ -43,6 +43,7 @@ from compose_seeder.targets.table.references import (
     FileReferences,
     find_file_references,
     lookup_of,
+    remember_key_hashes,
 )
 from compose_seeder.targets.table.sides import TableSides
 from compose_seeder.targets.table.writer import TableWriter
@@ -123,6 +124,7 @@ class TableReconciler:
         check_plan(self._run, sides, plan, later=self._may_change_before_the_run())
         if self._run.options.plan:
             remember_pending(self._run, desired)
+            remember_key_hashes(self._run)
             remember_rows(self._run, sides.expressions)
             return plan
         count = changed.count if changed else desired.count

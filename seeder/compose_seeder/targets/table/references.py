@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 import msgspec
 import psycopg
@@ -24,7 +25,7 @@ from compose_seeder.postgres import Connection, Name, Text, statements
 from compose_seeder.reconcile.staging import PENDING, Lookup, everything_pending
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.targets.table.bisect import find_failing
-from compose_seeder.targets.table.columns import columns, table_name, why_no_table
+from compose_seeder.targets.table.columns import Column, columns, table_name, why_no_table
 from compose_seeder.targets.table.csv_encoder import Ids, NotPlainError, check_field_names
 from compose_seeder.targets.table.whole_numbers import INTEGERS, as_integers
 
@@ -85,10 +86,8 @@ def find_ids(
         found = query_ids(run.connection, ref, values)
     except ManifestError as error:
         raise ManifestError(f"dataset {run.dataset.name}: {error}") from None
-    for value in values:
-        if value not in found and text_of(value) in run.pending:
-            found[value] = [PENDING]
-    return found
+    missing = [value for value in values if value not in found]
+    return found | {value: [PENDING] for value in _find_pending(run, ref, missing)}
 
 
 def query_ids(
@@ -107,17 +106,68 @@ def query_ids(
             raise ManifestError(
                 f"refs: table {ref.table} has no column {name}{did_you_mean(name, list(known))}"
             )
+    column = known[ref.match]
     query = sql.SQL(statements("table")["find_references"]).format(
         match=Name(ref.match),
         name=Text(ref.match),
-        type=known[ref.match].definition,
+        type=column.definition,
         take=Name(ref.take),
         table=table_name(ref.table),
     )
+    try:
+        answers = _ask(connection, column, values, query)
+    except psycopg.errors.UndefinedFunction:
+        raise ManifestError(
+            f"refs: column {ref.match} of table {ref.table} has type {column.type}, whose values cannot"
+            " be compared"
+        ) from None
+    found: dict[ExactValue, list[object]] = {}
+    for value, taken in answers:
+        found.setdefault(value, []).append(None if taken is None else decode(taken.encode()))
+    return found
 
-    def rows(some: Sequence[int]) -> list[tuple[int, str | None]]:
+
+def remember_key_hashes(run: DatasetRun) -> None:
+    """Remember the hashes of the keys that a plan creates, beside their texts: equal where the columns say equal."""
+    known = columns(run.connection, run.dataset.table or "")
+    key = [known[name] for name in run.dataset.key]
+    query = sql.SQL(statements("table")["hash_created_keys"]).format(
+        hashes=sql.SQL(", ").join(column.hashed("p", 0, key=True) for column in key),
+        typed=sql.SQL(", ").join(
+            sql.SQL("{} {}").format(Name(column.name), column.definition) for column in key
+        ),
+    )
+    run.pending.update(hash_ for (hash_,) in run.connection.execute(query, {}))
+
+
+def _find_pending(run: DatasetRun, ref: Ref, values: list[ExactValue]) -> set[ExactValue]:
+    """Return the values that are keys of records which an earlier dataset of the same plan creates."""
+    found = {value for value in values if text_of(value) in run.pending}
+    others = [value for value in values if value not in found]
+    if not run.pending or not others:
+        return found
+    column = columns(run.connection, ref.table)[ref.match]
+    query = sql.SQL(statements("table")["hash_references"]).format(
+        match=Name(ref.match),
+        name=Text(ref.match),
+        type=column.definition,
+        hash=column.hashed("p", 0, key=True),
+    )
+    hashes = _ask(run.connection, column, others, query)
+    return found | {value for value, hash_ in hashes if hash_ in run.pending}
+
+
+def _ask(
+    connection: Connection, column: Column, values: Sequence[ExactValue], query: sql.Composed
+) -> list[tuple[ExactValue, Any]]:
+    """Return what a query about values of a column's type answers, each with its value.
+
+    What the column's type does not take is in no row of it, and has no answer.
+    """
+
+    def rows(some: Sequence[int]) -> list[tuple[int, Any]]:
         parts = [json_of(values[n]) for n in some]
-        if known[ref.match].base in INTEGERS:
+        if column.base in INTEGERS:
             parts = list(map(as_integers, parts))
         texts = encode(list(map(Raw, parts))).decode()
         return connection.execute(query, {"values": texts}).fetchall()
@@ -126,22 +176,11 @@ def query_ids(
     try:
         with connection.transaction():
             answers = rows(places)
-    except psycopg.errors.UndefinedFunction:
-        raise ManifestError(
-            f"refs: column {ref.match} of table {ref.table} has type {known[ref.match].type}, whose values cannot"
-            " be compared"
-        ) from None
     except (psycopg.DataError, psycopg.IntegrityError):
-        # What the column's type does not take is in no row of it.
         untyped = {n for n, _ in find_failing(connection, places, rows)}
         places = [n for n in places if n not in untyped]
         answers = rows(places)
-    found: dict[ExactValue, list[object]] = {}
-    for n, taken in answers:
-        found.setdefault(values[places[n - 1]], []).append(
-            None if taken is None else decode(taken.encode())
-        )
-    return found
+    return [(values[places[n - 1]], answer) for n, answer in answers]
 
 
 def distinct_values(dataset: Dataset, document: Documents) -> dict[str, list[ExactValue]]:

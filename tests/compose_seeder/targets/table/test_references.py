@@ -168,3 +168,32 @@ def test_several_references_from_one_field(seeds: Seeds, own: str) -> None:
     assert counts(seeds.run()) == {"created": 1}
     assert seeds.rows("SELECT parent, kind FROM creatures WHERE slug = 'x'") == [(5, "a")]
     assert counts(seeds.run(verify=True)) == {"unchanged": 1}
+
+
+@pytest.mark.parametrize(
+    ("type_", "slug", "of"),
+    [
+        ("uuid", "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "6F9619FF-8B86-D011-B42D-00CF4FC964FF"),
+        ("int", 7, "7.0"),
+        ("numeric", 1.5, "1.50"),
+        ("citext", "Forest", "FOREST"),
+        ("date", "2024-02-29", "20240229"),
+        ("text", "a", "a"),
+    ],
+)
+def test_a_plan_finds_what_an_earlier_dataset_creates(
+    seeds: Seeds, type_: str, slug: Any, of: Any
+) -> None:
+    """By the type of the column, as the run does; what no dataset creates is not found."""
+    seeds.do(
+        f"CREATE EXTENSION IF NOT EXISTS citext; CREATE TABLE parents (slug {type_} UNIQUE, id serial);"
+        "CREATE TABLE creatures (slug text, parent numeric)"
+    )
+    creatures = [{"slug": "a", "of": of}]
+    seeds.write(table("parents") + "\n" + REFERS, parents=[{"slug": slug}], creatures=creatures)
+    assert counts(seeds.plan()) == {"created": 1}
+    assert counts(seeds.run()) == {"created": 1}
+    seeds.do("TRUNCATE parents, creatures; DROP SCHEMA compose_init CASCADE")
+    seeds.source("creatures", [{"slug": "a", "of": "6f9619ff-8b86-d011-b42d-00cf4fc96400"}])
+    with pytest.raises(RecordError, match="no row has it"):
+        seeds.plan()
