@@ -195,7 +195,8 @@ FROM pg_sequence q WHERE q.seqrelid = coalesce(pg_get_serial_sequence(%(table)s,
 ));
 
 -- name: table_of_rows
--- The table that has the rows: the table itself, or of a view the one table that has a column of this name.
+-- The table that has the rows: the table itself, or of a view the one table that has a column of this name, where the
+-- role may read it.
 SELECT coalesce(min(d.refobjid::regclass::text) FILTER (WHERE c.relkind = 'v'), c.oid::regclass::text)
 FROM pg_class c
 LEFT JOIN (pg_rewrite r
@@ -203,7 +204,7 @@ LEFT JOIN (pg_rewrite r
   JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attname = %(column)s
 ) ON r.ev_class = c.oid AND d.refobjid <> c.oid
 WHERE c.oid = to_regclass(%(table)s)
-GROUP BY c.oid HAVING count(DISTINCT d.refobjid) <= 1;
+GROUP BY c.oid HAVING count(DISTINCT d.refobjid) <= 1 AND bool_and(has_table_privilege(coalesce(d.refobjid, c.oid), 'SELECT'));
 
 -- name: furthest_id
 SELECT {furthest}({column})::bigint FROM {table} WHERE {column} BETWEEN %(lowest)s AND %(highest)s;

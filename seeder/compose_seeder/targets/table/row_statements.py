@@ -123,6 +123,7 @@ class RowStatements:
         query = sql.SQL(statements("write_order")["set_to_null"]).format(
             table=self.expressions.identifier,
             column=Name(column),
+            field=Text(column),
             typed=self.expressions.typed(self.dataset.key),
             match=equal_columns("t", "p", self.dataset.key),
             some=_some(positions),

@@ -43,11 +43,13 @@ class WriteErrors:
 
     Attributes:
         records_at: the records at some positions.
+        ring: the positions of records whose values change places.
     """
 
     connection: Connection
     expressions: Expressions
     records_at: RecordsAt
+    ring: frozenset[int] = frozenset()
 
     def not_written(self, positions: Sequence[int], write: Attempt) -> list[Fault]:
         """Return the records that the table refuses beside those that it takes; nothing of it stays.
@@ -110,6 +112,8 @@ class WriteErrors:
         found: dict[int, str] = {}
         earlier: dict[int, int] = {}
         for constraint, record in refused:
+            if not constraint.columns and record.position in self.ring:
+                found[record.position] = f": another row{NOT_FREE_YET}"
             if not constraint.columns or not set(constraint.columns) <= set(record.document):
                 continue
             document = encode({name: record.document[name] for name in constraint.columns}).decode()

@@ -30,13 +30,13 @@ class UniqueIndex:
         values: SQL of its columns and expressions.
         predicate: SQL of the rows that it is about.
         columns: where it is about columns alone, and about all rows.
-        nullable: a column that may be null for a while.
+        nullable: the columns that may be null for a while.
     """
 
     values: list[str]
     predicate: str
     columns: list[str] | None
-    nullable: str | None
+    nullable: list[str]
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,12 @@ class UpdateOrder:
     Attributes:
         rounds: the positions of the records, some at a time.
         set_to_null: columns, each with the records that it is null in before the last round.
+        ring: the records of the last round whose values change places, or that wait for them.
     """
 
     rounds: list[Positions] = field(default_factory=lambda: [None])
     set_to_null: dict[str, list[int]] = field(default_factory=dict)
+    ring: frozenset[int] = frozenset()
 
 
 def find_order(
@@ -63,24 +65,27 @@ def find_order(
         written: the fields that some record writes.
         updates: the positions of all updated records.
     """
-    edges: dict[str | None, list[tuple[int, int]]] = {}
+    edges: list[tuple[int, int]] = []
+    nullable: dict[str, list[tuple[int, int]]] = {}
     rows = connection.execute(
         statements("write_order")["unique_indexes"], {"table": expressions.table}
     ).fetchall()
     for index in (UniqueIndex(*row) for row in rows):
         if index.columns is None or set(index.columns) & set(written):
             found = _takers(connection, expressions, written, index)
-            if found:
-                edges.setdefault(index.nullable, []).extend(found)
+            edges += found
+            for column in set(index.nullable) & set(written) if found else ():
+                nullable.setdefault(column, []).extend(found)
     if not edges:
         return UpdateOrder()
-    rounds, ring = _sort(updates, [edge for found in edges.values() for edge in found])
+    rounds, ring = _sort(updates, edges)
     set_to_null = {
         column: sorted({holder for taker, holder in found if {taker, holder} <= ring})
-        for column, found in edges.items()
-        if column and ring
+        for column, found in nullable.items()
+        if ring
     }
-    return UpdateOrder([*rounds, *([sorted(ring)] if ring else [])], set_to_null)
+    last = [sorted(ring)] if ring else []
+    return UpdateOrder([*rounds, *last], set_to_null, frozenset(ring))
 
 
 def _takers(

@@ -241,14 +241,17 @@ class TableWriter:
 
     def _refused(self) -> list[Fault]:
         """Return the records that the table refuses; nothing of what is tried stays."""
-        write_errors = WriteErrors(self._connection, self._expressions, self._sides.records_at)
         # The ids that were inserted before the write failed are rolled back.
         self._sides.self_references.insert_ids(self._rows.wider_field_sets)
         # A record that is created is there for those that refer to it.
         levels = [position for level in self._sides.self_references.levels() for position in level]
         creates = levels or self._rows.positions("create")
-        updates = [position for some in self._order().rounds for position in some or ()]
+        order = self._order()
+        updates = [position for some in order.rounds for position in some or ()]
         updates = updates or self._rows.positions("update")
+        write_errors = WriteErrors(
+            self._connection, self._expressions, self._sides.records_at, order.ring
+        )
         write = partial(self._write_some, frozenset(updates))
         with self._connection.transaction(force_rollback=True):
             faults = write_errors.not_deleted(self._rows.delete)
