@@ -253,7 +253,7 @@ def serving(api: Api) -> Iterator[httpx.Client]:
             if (status, document) == HANG_UP:
                 self.close_connection = True
                 return
-            if once and status == 201:
+            if once and self.command == "POST" and status in {200, 201}:
                 api.once[once] = document
                 if api.lost:
                     api.lost -= 1

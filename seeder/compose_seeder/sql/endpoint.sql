@@ -54,7 +54,7 @@ WHERE t.id = %(dataset)s AND i.others IS NULL
 
 -- name: unseen_records
 -- What earlier runs sent, and the API does not show.
-SELECT i.id, d.position, i.others, i.is_shown
+SELECT i.id, d.position, i.others, i.is_shown, i.sent_at::text
 FROM compose_init.intent i JOIN pg_temp.desired d ON d.id = i.id
 WHERE i.dataset_id = %(dataset)s AND NOT i.id = ANY (%(shown)s);
 

@@ -88,6 +88,7 @@ class PlanSender:
             self._sides.fields,
             self._sides.salt,
             since,
+            self._sides.sent_before.not_there,
         )
 
     def _delete_all(self, ledger: Ledger, dataset_id: int, tally: Tally) -> None:

@@ -103,6 +103,8 @@ class SentBefore:
         self._reader = reader
         self._timeout = timeout
         self.unseen: list[Unseen] = []
+        self.not_there: dict[Key, str] = {}
+        """When records were last sent that turned out not to be there."""
 
     def records(self, desired: Sequence[Desired]) -> list[Live]:
         """Return the API's records, when nothing that was sent before can be under way any more.
@@ -155,7 +157,7 @@ class SentBefore:
         in_file = {record.key for record in desired}
         strangers = {n: one for n, one in live.items() if n not in known and one[0] not in in_file}
         found, unconfirmed = [], []
-        for id_, position, others, is_shown in rows:
+        for id_, position, others, is_shown, sent_at in rows:
             wanted = desired[position]
             if others is None:
                 its = likely(wanted, strangers, self._run.dataset.key)
@@ -165,6 +167,8 @@ class SentBefore:
             if not one.is_safe_to_send:
                 found.append(one)
                 unconfirmed.append(id_)
+            elif others is not None:
+                self.not_there[wanted.key] = sent_at
         self._connection.execute(texts["mark_unconfirmed"], {"ids": unconfirmed})
         return found
 

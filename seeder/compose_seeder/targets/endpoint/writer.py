@@ -104,6 +104,7 @@ class Writer:
         fields: that records of the dataset name.
         salt: of the ledger's hashes.
         since: changes with each complete run, so that no idempotency key is used for two writes.
+        not_there: when records that are not there were last sent: an API repeats its answer to an idempotency key.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Writer:
         fields: Sequence[str],
         salt: int,
         since: str,
+        not_there: Mapping[Key, str],
     ) -> None:
         self._requests = requests
         self._reader = reader
@@ -130,6 +132,7 @@ class Writer:
         self._fields = fields
         self._salt = salt
         self._since = since
+        self._not_there = not_there
 
     def write(self, change: Change) -> Outcome[Written]:
         """Create or update one record."""
@@ -161,7 +164,7 @@ class Writer:
         fields = [decode_fields(one) for one in wanted]
         array = encode([one.document for one in wanted])
         body = encode({bulk.into: fields}) if bulk.into else array
-        idempotency_key = self._idempotency_key("", array, bulk.request)
+        idempotency_key = self._idempotency_key([one.key for one in wanted], array, bulk.request)
         try:
             with naming(
                 f"{wanted[0].where} and {len(wanted) - 1} more" if wanted[1:] else wanted[0].where
@@ -233,7 +236,7 @@ class Writer:
     ) -> Outcome[Written]:
         body = encode(wanted.document)
         request = self._http.create or ""
-        idempotency_key = self._idempotency_key(wanted.key, body, request)
+        idempotency_key = self._idempotency_key([wanted.key], body, request)
         answer = self._requests.ask(request, fields, {}, body, idempotency_key)
         outcome = self._confirm(change, fields, {}, answer.document)
         if answer.document is None or outcome.results[0].fate != "accepted":
@@ -274,7 +277,7 @@ class Writer:
         patches = request.startswith("PATCH ")
         body = patch_body(update) if patches else put_body(update, self._fields)
         text = encode(body)
-        key = self._idempotency_key(wanted.key, text, request)
+        key = self._idempotency_key([wanted.key], text, request)
         try:
             return self._requests.send(request, fields, live, text, key)
         except AnswerError as error:
@@ -289,11 +292,12 @@ class Writer:
     def _named(self, wanted: Desired) -> str:
         return f"{wanted.where} ({format_key(self._dataset.key, wanted.key)})"
 
-    def _idempotency_key(self, key: Key | str, body: bytes, request: str) -> str:
+    def _idempotency_key(self, keys: list[Key], body: bytes, request: str) -> str:
         """Return an idempotency key: the same for the same write, after a crash too."""
         if not self._http.idempotency_key or request.startswith("PUT "):
             return ""
-        name = f"{self._dataset.name} {self._since} {request} {key} {body.decode()}"
+        before = [self._not_there.get(key, "") for key in keys]
+        name = f"{self._dataset.name} {self._since} {before} {request} {keys} {body.decode()}"
         return str(uuid5(NAMESPACE_URL, name))
 
     def _confirm(

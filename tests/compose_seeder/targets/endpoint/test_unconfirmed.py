@@ -148,6 +148,17 @@ def test_a_lost_answer_and_another_key(through: Through, api: Api, habit: Any) -
     assert len(api.rows) == 2
 
 
+def test_another_idempotency_key_for_what_is_not_there(through: Through, api: Api) -> None:
+    """An API that knows the key would answer with its old error for ever."""
+    through.manifest(http="idempotency_key = true")
+    api.creation = "error"
+    for _ in range(2):
+        with pytest.raises(RefusedError, match="does not show 3 of 3"):
+            through.run()
+    api.creation = ""
+    assert counts(through.run()) == {"created": 3}
+
+
 @pytest.mark.parametrize("habit", RENAMED)
 def test_another_key_where_there_is_no_list(through: Through, api: Api, habit: Any) -> None:
     """What was made cannot be found, so that a creation that was accepted is not sent again."""
