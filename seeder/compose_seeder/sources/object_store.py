@@ -17,8 +17,8 @@ SCHEMES = ("s3", "gs", "az")
 ANSWER_SECONDS = 20.0
 """Time for an answer, with the credentials that a metadata service gives, and all retries."""
 
-CHUNK_SECONDS = 150.0
-"""Time for each piece of a download, of some megabytes: the client's own timeout, four times."""
+CHUNK_BYTES = 256 << 10
+"""The least size of a piece of a download, which has the same time."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class StoredObject:
         with reading(self.location, self.scheme, self.settings):
             store = open_store(self.scheme, self.bucket, self.settings)
             found = within(ANSWER_SECONDS, lambda: obstore.get(store, self.key))
-            chunks = each_within(CHUNK_SECONDS, found.stream())
+            chunks = each_within(ANSWER_SECONDS, found.stream(min_chunk_size=CHUNK_BYTES))
             pieces, sha256 = keep_download(self, map(bytes, chunks))
             return Opened.single(Content(self.name, _fingerprint(found.meta), sha256, pieces))
 

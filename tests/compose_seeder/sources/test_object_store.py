@@ -10,6 +10,7 @@ from obstore import exceptions
 
 from compose_seeder.errors import SourceError, SurroundingsError
 from compose_seeder.sources import Sources, object_store
+from tests.support.dripping import dripping
 from tests.support.errors import subclasses
 from tests.support.http_answers import answering
 
@@ -131,6 +132,19 @@ def test_a_store_that_never_answers(
         with pytest.raises(SourceError, match=r"cannot be read: no answer within 0\.5 s") as raised:
             source.open()
     assert ("no credentials are set" in str(raised.value)) == (not settings)
+
+
+def test_a_download_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up, as an answer that does not come is."""
+    monkeypatch.setattr(object_store, "ANSWER_SECONDS", 1.0)
+    head = (
+        b'HTTP/1.1 200 OK\r\nETag: "1"\r\nLast-Modified: Tue, 24 Nov 2026 02:15:00 GMT\r\n'
+        b"Content-Length: 100000\r\n\r\n "
+    )
+    with dripping(head, 0.001) as address:
+        source = Sources({**KEYS, "AWS_ENDPOINT_URL": address}).file("s3://bucket/a.json")
+        with pytest.raises(SourceError, match="cannot be read: no answer within 1 s"):
+            source.open()
 
 
 @pytest.mark.parametrize("no_proxy", ["", "elsewhere,::1/128"])
