@@ -192,10 +192,11 @@ class Writer:
             written: as its request left it.
             shown: the API's record.
         """
-        fields = decode_fields(self._desired[written.position])
+        wanted = self._desired[written.position]
+        fields, live = decode_fields(wanted), self._live.get(wanted.key, {})
         if written.fate != "written":
-            return self._confirm(written.change, fields, {}, dict(shown), is_found=True)
-        update = self._of(written.change, fields, {})
+            return self._confirm(written.change, fields, live, dict(shown), is_found=True)
+        update = self._of(written.change, fields, live)
         observed = {**(written.observed or {}), **observed_fields(update, shown)}
         listed, answered = shown_trees(update, shown), written.trees or {}
         # The next comparison sees what the confirming requests show, or else the list.

@@ -147,6 +147,20 @@ def test_a_put_sends_along_what_somebody_filled(through: Through, api: Api) -> N
     assert api.find("a")["rank"] == 6
 
 
+def test_an_api_that_answers_a_put_with_nothing(through: Through, api: Api) -> None:
+    """What somebody filled travels with each PUT all the same, and what somebody added to a field."""
+    through.run([{"slug": "a", "v": 1, "t": {"en": "A"}}])
+    api.find("a").update(note="by hand", t={"en": "A", "fr": "by hand"})
+    api.text = "null"
+    for v in (2, 3):
+        through.run([{"slug": "a", "v": v, "t": {"en": "A"}}])
+        assert api.bodies[-1]["note"] == "by hand"
+    through.run([{"slug": "a", "v": 3, "t": {"en": "B"}}])
+    assert api.find("a")["t"] == {"en": "B", "fr": "by hand"}
+    through.run([{"slug": "a", "v": 3, "t": None}])
+    assert api.find("a")["t"] == {"en": "B", "fr": "by hand"}
+
+
 def test_an_api_that_does_not_take_what_was_sent_along(through: Through, api: Api) -> None:
     """It is said what else was in the request, and what to do."""
     through.run([{"slug": "a", "v": 1}])
