@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,7 +127,8 @@ class World:
             self.run(value)
         elif kind == "crash":
             self._write()
-            crash(self.seeds, value, self.target.options)
+            with suppress(RefusedError):  # where it comes to its end before
+                crash(self.seeds, value, self.target.options)
         elif not fixed:
             time.sleep(max(0.0, self.under_way_until - time.monotonic()))
             {"unseed": self._unseed, "hand": self._edit, "delete": self._delete}[kind](
