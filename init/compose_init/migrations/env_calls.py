@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ CALL = "run_migrations"
 
 ALEMBIC = str(Path(alembic.__file__).parent)
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -80,7 +81,46 @@ def read_env(path: Path) -> EnvText:
         for argument in (*node.args, *(keyword.value for keyword in node.keywords))
         if not isinstance(argument, ast.Call)  # it is called here, and its result is passed
     )
-    return EnvText(loops, once=not loops and not passed)
+    bodies: dict[str, list[ast.AST]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, FUNCTIONS) and node.name in leading:
+            bodies.setdefault(node.name, []).extend(node.body)
+    once = not loops and not passed and _most_calls(tree, bodies) <= 1
+    return EnvText(loops, once)
+
+
+def _most_calls(
+    node: ast.AST, bodies: Mapping[str, Sequence[ast.AST]], inside: frozenset[str] = frozenset()
+) -> int:
+    """Return how often a part may lead to the call online, at most; of two branches, one is taken.
+
+    Args:
+        node: the part.
+        bodies: what the functions that lead to the call do, by name.
+        inside: the functions that led here.
+    """
+
+    def add_up(parts: Iterable[ast.AST], inside: frozenset[str] = inside) -> int:
+        return sum(_most_calls(part, bodies, inside) for part in parts)
+
+    if isinstance(node, FUNCTIONS):
+        return 0
+    if isinstance(node, ast.If):
+        branches = [node.orelse] if _asks_if_offline(node.test) else [node.body, node.orelse]
+        return max(map(add_up, branches))
+    name = next(_own_name(node), "")
+    # asyncio.run() is no function of this file that is called run as well.
+    foreign = isinstance(node, ast.Attribute) and next(_own_name(node.value), "") not in {
+        "self",
+        "cls",
+    }
+    called = [] if foreign or name in inside else bodies.get(name, [])
+    own = int(name == CALL) + add_up(called, inside | {name})
+    return own + add_up(ast.iter_child_nodes(node))
+
+
+def _asks_if_offline(test: ast.expr) -> bool:
+    return isinstance(test, ast.Call) and _called(test) == "is_offline_mode"
 
 
 def is_called_by(path: Path) -> bool:
@@ -101,9 +141,7 @@ def _stack_files() -> list[str]:
 
 def _leading_names(tree: ast.Module) -> set[str]:
     """Return the names of the call and of all functions that lead to it."""
-    functions = [
-        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
+    functions = [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
     leading = {CALL}
     while more := {each.name for each in functions if leading & set(_names(each))} - leading:
         leading |= more
@@ -120,10 +158,14 @@ def _repeated(tree: ast.Module) -> Iterator[ast.AST]:
 
 def _names(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            yield node.id
-        elif isinstance(node, ast.Attribute):
-            yield node.attr
+        yield from _own_name(node)
+
+
+def _own_name(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
 
 
 def _called(node: ast.Call) -> str:

@@ -134,11 +134,27 @@ ONCE = """
             ONCE.replace("asyncio.run", "for_each_tenant").replace("main())", "main)"),
             EnvText(loops=False, once=False),
         ),
+        (
+            "migrate('shared')\nif tenant():\n    migrate('tenant')\ndef migrate(x): context.run_migrations()",
+            EnvText(loops=False, once=False),
+        ),
+        ("context.run_migrations()\ncontext.run_migrations()", EnvText(loops=False, once=False)),
+        (
+            "if given is None:\n    context.run_migrations()\nelse:\n    context.run_migrations()",
+            EnvText(loops=False, once=True),
+        ),
+        (
+            "def run(): context.run_migrations()\nif context.is_offline_mode(): run()\nelse: run()",
+            EnvText(loops=False, once=True),
+        ),
         ("[context.run_migrations(x) for x in y]", EnvText(loops=True, once=False)),
         ("while x: context.run_migrations()", EnvText(loops=True, once=False)),
         ("this is no Python", EnvText(loops=False, once=False)),
     ],
-    ids=["once", "async loop", "passed on", "comprehension", "while", "no Python"],
+    ids=[
+        *("once", "async loop", "passed on", "one after another", "twice", "either", "offline"),
+        *("comprehension", "while", "no Python"),
+    ],
 )
 def test_the_text_of_an_env_py(tmp_path: Path, text: str, found: EnvText) -> None:
     """A loop that leads to the call may call it never or often; a list of names does not."""

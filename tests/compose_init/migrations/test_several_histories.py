@@ -159,3 +159,17 @@ def test_a_tenant_that_is_ahead(program: Program) -> None:
     assert run.code == 0, run.said
     assert "as after a rollback: nothing is seeded" in run.said
     assert query(program, "SELECT version_num FROM tenant_b.alembic_version") == [("1",)]
+
+
+def test_a_call_that_only_a_tenant_makes(program: Program) -> None:
+    """One call was made, and the text has another: the run asks env.py each time, and meets the new tenant."""
+    env = TENANTS.partition("with create_engine")[0] + (
+        "with create_engine(context.config.get_main_option('sqlalchemy.url')).connect() as connection:\n"
+        "    migrate(connection, 'public')\n"
+        "    if tenants(connection):\n        migrate(connection, 'tenant_a')\n"
+    )
+    migrating = image(program, "t", 1, env)
+    assert migrating.run().names().count("revision applied") == 1
+    assert migrating.run().names() == ["phase", "nothing to do"]
+    execute(program, "CREATE SCHEMA tenant_a")
+    assert migrating.run().names().count("revision applied") == 1
