@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from compose_init.database.connection import Connection, connect
+from compose_init.database.connection import Connection, connect, prepare_session
 from compose_init.database.url import Database
 from compose_init.errors import InitError, LockError, NotYetError, one_line
 from compose_init.logs import event
@@ -66,6 +66,8 @@ class BlockerWatch:
             while not self._over.wait(self._interval):
                 if self.pid is not None:
                     with connect(self._database, connect_timeout="2") as connection:
+                        # Its own session is idle between two looks, for which a role may have a limit.
+                        prepare_session(connection, self._interval)
                         self._watch(connection)
         except (psycopg.Error, InitError, NotYetError):
             return  # what it would have said is a help, and no more

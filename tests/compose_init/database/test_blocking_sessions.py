@@ -31,6 +31,10 @@ def test_who_held_the_lock(database: str, lock: str, limit: str) -> None:
     """Of a table, a row, or a key that is about to be there; whichever limit ends the wait."""
     with psycopg.connect(database, autocommit=True) as ours:
         ours.execute(TABLE)
+        name = from_url(database).parameters["dbname"]
+        ours.execute(
+            f"ALTER DATABASE {name} SET idle_session_timeout = 50"
+        )  # less than between looks
         ours.execute(f"SET {limit} = 800")
         with psycopg.connect(database, application_name="a report") as theirs:
             theirs.execute(lock)
