@@ -113,7 +113,7 @@ def _seed_in_order(
         run = DatasetRun(
             ledger.connection,
             ledger,
-            dataset,
+            targets.with_own_name(dataset),
             options,
             pending,
             targets.oid(dataset),

@@ -234,3 +234,16 @@ def test_a_column_that_was_dropped_modifies_no_row(creatures: Seeds) -> None:
         )
         assert applied
         assert find_modified_rows(creatures.connection, expressions, applied) == set()
+
+
+def test_a_reference_to_its_own_table_in_another_spelling(seeds: Seeds) -> None:
+    """A record may refer to one that the same run creates, whatever the table is called there."""
+    seeds.do("CREATE SCHEMA zoo; SET search_path = zoo, public")
+    seeds.do("CREATE TABLE creatures (id serial PRIMARY KEY, slug text, parent int)")
+    refs = '\n[dataset.refs]\nparent = { from = "of", table = "zoo.creatures", match = "slug", take = "id" }\n'
+    seeds.write(table() + refs, creatures=[{"slug": "a"}, {"slug": "b", "of": "a"}])
+    assert counts(seeds.run()) == {"created": 2}
+    assert seeds.rows("SELECT id FROM creatures WHERE parent IS NULL") == seeds.rows(
+        "SELECT parent FROM creatures WHERE parent IS NOT NULL"
+    )
+    assert counts(seeds.run(verify=True)) == {"unchanged": 2}
