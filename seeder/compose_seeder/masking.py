@@ -103,6 +103,8 @@ def _character(character: str) -> str:
     """Return a pattern of every form of one character."""
     if character.isascii() and character.isalnum():
         return character
+    if character == "%":
+        return PERCENT
     encoded = "".join(f"{PERCENT}{byte:02x}" for byte in character.encode("utf-8", "replace"))
     forms = [f"(?i:{encoded})", *_escaped(character)]
     forms.append(rf"(?i:&#(?:{ord(character)}|x{ord(character):x});)")
@@ -110,7 +112,7 @@ def _character(character: str) -> str:
         forms.append(f"&{ENTITIES[character]};")
     if character.isspace():  # an unusual one
         forms.append(r"\s+")
-    if character in "'\"%":
+    if character in "'\"":
         forms.append(character * 2)
     # With any number of backslashes before it: a text that is escaped once or more often.
     forms.append(r"\\+" if character == "\\" else r"\\*" + re.escape(character))

@@ -44,6 +44,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "SQLAlchemy": sqlalchemy,
     "SQLAlchemy, for set_main_option": lambda secret: sqlalchemy(secret).replace("%", "%%"),
     "for set_main_option": lambda secret: secret.replace("%", "%%"),
+    "for set_main_option and a driver": lambda secret: secret.replace("%", "%%%%"),
     "quoted twice": lambda secret: quote(quote(secret, safe=""), safe=""),
     "libpq": lambda secret: make_conninfo(password=secret),
     "SQL": sql,
