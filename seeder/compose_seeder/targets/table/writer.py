@@ -166,10 +166,10 @@ class TableWriter:
             How many rows were inserted, and how many were updated.
         """
         self._sides.self_references.insert_ids(self._rows.wider_field_sets)
-        order = self._order() if plan.counts.updated else UpdateOrder([])
+        written = self._rows.written_fields() if plan.counts.updated else []
+        order = self._order(written) if plan.counts.updated else UpdateOrder([])
         for column, positions in order.set_to_null.items():
             self._rows.set_to_null(column, positions)
-        written = self._rows.written_fields()
         updates = [partial(self._rows.update, written, some) for some in order.rounds]
         levels: Sequence[list[int] | None] = self._sides.self_references.levels() or [None]
         inserts = [
@@ -178,8 +178,8 @@ class TableWriter:
         counts = self._rows.execute([*updates, *inserts], together=self._refers_to_itself())
         return sum(counts[len(updates) :]), sum(counts[: len(updates)])
 
-    def _order(self) -> UpdateOrder:
-        written, updates = self._rows.written_fields(), self._rows.positions("update")
+    def _order(self, written: Sequence[str]) -> UpdateOrder:
+        updates = self._rows.positions("update")
         return find_order(self._connection, self._expressions, written, updates)
 
     def _refers_to_itself(self) -> bool:
@@ -246,7 +246,7 @@ class TableWriter:
         # A record that is created is there for those that refer to it.
         levels = [position for level in self._sides.self_references.levels() for position in level]
         creates = levels or self._rows.positions("create")
-        order = self._order()
+        order = self._order(self._rows.written_fields())
         updates = [position for some in order.rounds for position in some or ()]
         updates = updates or self._rows.positions("update")
         write_errors = WriteErrors(

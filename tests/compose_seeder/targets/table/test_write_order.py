@@ -152,6 +152,16 @@ def test_records_that_refer_to_each_other_whatever_fields_they_have(seeds: Seeds
     ]
 
 
+def test_only_the_record_at_fault_is_named(seeds: Seeds) -> None:
+    """Not those before it that refer to records after it."""
+    seeds.do("CREATE TABLE items (id int PRIMARY KEY, parent int REFERENCES items, v int UNIQUE)")
+    seeds.do("INSERT INTO items VALUES (50, NULL, 7)")
+    tree: Rows = [{"id": 1, "parent": 2}, {"id": 2, "parent": 3}, {"id": 3}, {"id": 4, "v": 7}]
+    with pytest.raises(RefusedError) as refused:
+        seeds.write(table("items", key="id"), items=[*tree, {"id": 5, "parent": 9}]).run()
+    assert {fault.record for fault in refused.value.faults} == {"id 4", "id 5"}
+
+
 IDS = range(6)
 
 
