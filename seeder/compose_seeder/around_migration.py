@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from compose_seeder.postgres import Connection, prepare_session
+from compose_seeder.postgres import Connection, prepare_session, statements
+from compose_seeder.reconcile import ledger_schema
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.targets.table import carry_over as tables
 from compose_seeder.targets.table.before_migration import note_seeded_tables
@@ -37,6 +38,8 @@ def look(connection: Connection, changing: Changing = _tell_nobody) -> None:
     Raises:
         psycopg.Error: the tables cannot be read; nothing was written.
     """
+    if not _is_seeded(connection):
+        return
     prepare_session(connection)
     with Ledger.open(connection, create=True) as ledger, _transaction(ledger):
         if tables.is_open(connection):
@@ -55,6 +58,8 @@ def carry_over(connection: Connection, changing: Changing = _tell_nobody) -> Non
     Raises:
         psycopg.Error: the tables cannot be read; the next run carries the ledger over.
     """
+    if not _is_seeded(connection):
+        return
     prepare_session(connection)
     with Ledger.open(connection, create=True) as ledger, carried_over(ledger, changing):
         pass
@@ -81,6 +86,15 @@ def carried_over(ledger: Ledger, changing: Changing, *, change: bool = True) -> 
             raise psycopg.Rollback(transaction)
     if change:
         yield
+
+
+def _is_seeded(connection: Connection) -> bool:
+    """Return whether the ledger has a record of anything, or may have: one of an earlier format is upgraded first."""
+    found = ledger_schema.read_format(connection)
+    if found != ledger_schema.FORMAT:
+        return found is not None
+    row = connection.execute(statements("carry_over")["is_seeded"]).fetchone()
+    return bool(row and row[0])
 
 
 @contextmanager

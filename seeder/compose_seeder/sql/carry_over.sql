@@ -4,6 +4,9 @@
 -- name: is_open
 SELECT EXISTS (SELECT FROM compose_init.before_migration);
 
+-- name: is_seeded
+SELECT EXISTS (SELECT FROM compose_init.record) OR EXISTS (SELECT FROM compose_init.before_migration);
+
 -- name: seeded_tables
 -- The datasets of tables that own a record.
 SELECT d.name, t.oid::bigint
