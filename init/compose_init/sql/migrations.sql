@@ -87,7 +87,8 @@ CROSS JOIN LATERAL (SELECT s.newest + d.distance + CASE WHEN d.distance < -21474
                                                         WHEN d.distance > 2147483648 THEN -4294967296 ELSE 0 END AS id) AS x
 CROSS JOIN LATERAL pg_identify_object(r.class, r.object, 0) AS i
 WHERE r.xmin::text::bigint >= 3 AND x.id > 0 AND NOT pg_visible_in_snapshot(x.id::text::xid8, s.snapshot)
-  AND coalesce(i.schema, '') NOT IN ('compose_init', 'pg_toast') AND i.identity <> 'compose_init'
+  AND coalesce(i.schema, '') <> 'compose_init' AND i.identity <> 'compose_init'
+  AND coalesce(i.schema, '') !~ '^pg_' AND i.identity !~ '(^| on )pg_(temp|toast)' -- temporary tables of any session
   AND NOT EXISTS (SELECT FROM compose_init.revision v
                   WHERE v.xmin = r.xmin AND r.cmin::text::bigint <= v.cmin::text::bigint)
 ORDER BY 1;

@@ -81,6 +81,17 @@ def test_what_is_rolled_back_is_not_called_committed(program: Program) -> None:
     assert "nothing was migrated; fix it and run again" in run.said
 
 
+def test_temporary_tables_of_other_sessions(program: Program) -> None:
+    """They come and go, and are nothing that a revision committed."""
+    other = (
+        "import os\nurl = os.environ['DATABASE_URL'].replace('postgresql:', 'postgresql+psycopg:')\n"
+        "engine = sa.create_engine(url)\nkept = engine.connect()\n"
+        "kept.execute(sa.text('CREATE TEMP TABLE passing (id int PRIMARY KEY CHECK (id > 0))'))\nkept.commit()"
+    )
+    run = failing(program, {"a": FIRST, "b": other + "\nglobals()['kept'] = kept" + FAIL})
+    assert "pg_temp" not in run.said
+
+
 def test_the_second_of_two_tenants(program: Program) -> None:
     """The first one's revisions are committed, and said to be; also where env.py itself fails after them."""
     with psycopg.connect(program.environ["DATABASE_URL"], autocommit=True) as connection:
