@@ -15,7 +15,7 @@ import pytest
 from compose_init.cli.context import Context
 from compose_init.settings import Settings
 from tests.compose_init.migrations.test_upgrade import SYNC
-from tests.support.programs import ROOT, Program, write_history
+from tests.support.programs import API, ROOT, Program, write_history
 
 HEAVY = {"alembic", "sqlalchemy", "httpx", "pydantic", "msgspec", "rich", "tenacity", "obstore"}
 
@@ -67,13 +67,13 @@ def test_an_unchanged_run_imports_nothing_heavy_and_asks_one_query(
     example: Program, tmp_path: Path
 ) -> None:
     """One connection, one query, no lock, and no Alembic, SQLAlchemy or HTTP client."""
-    assert example.run().code == 0
     (tmp_path / "sitecustomize.py").write_text(
         "import atexit, sys\n"
         f"atexit.register(lambda: open({str(tmp_path / 'modules')!r}, 'w').write(' '.join(sys.modules)))\n"
     )
+    watched = example.with_(PYTHONPATH=f"{tmp_path}:{ROOT}:{API}")
+    assert watched.run().code == 0
     edit(example, "SELECT pg_stat_reset()")
-    watched = example.with_(PYTHONPATH=f"{tmp_path}:{ROOT}")
     with psycopg.connect(example.environ["DATABASE_URL"], autocommit=True) as watcher:
         watcher.execute("ALTER SYSTEM SET log_statement = 'all'")
         watcher.execute("ALTER SYSTEM SET log_connections = on")
