@@ -59,11 +59,16 @@ Connection = psycopg.Connection[Any]
 def read_format(connection: Connection) -> int | None:
     """Return the format of a database's ledger; None where there is no ledger.
 
+    Args:
+        connection: in autocommit.
+
     Raises:
         LedgerVersionError: the ledger has a format that this version neither knows nor can upgrade.
         CredentialsError: the role may not read the ledger.
     """
-    with _explained(connection, "read"):
+    with _explained(connection, "read"), connection.transaction():
+        # One snapshot: another run may commit an upgrade between two statements.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         return _read_format(connection)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psycopg
 import pytest
@@ -161,6 +162,26 @@ def test_several_at_once(connection: Connection, database: str, dump: int | None
     for thread in threads:
         thread.join()
     assert failed == []
+    assert read_format(connection) == FORMAT
+
+
+def test_another_run_upgrades_while_the_format_is_read(
+    connection: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables and the number are read as of one moment."""
+    restore(connection, 4)
+    execute = connection.execute
+
+    def executing(query: Any, *parameters: Any) -> Any:
+        found = execute(query, *parameters)
+        if query is ledger_schema.FIND_TABLES:
+            with psycopg.connect(database, autocommit=True) as other:
+                prepare(other)
+        return found
+
+    monkeypatch.setattr(connection, "execute", executing)
+    assert read_format(connection) == 4
+    monkeypatch.undo()
     assert read_format(connection) == FORMAT
 
 
