@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.compose_init.migrations.test_upgrade import SYNC
 from tests.support.programs import Program, write_history
 
 OTHER = "somebody_else"
@@ -75,7 +76,7 @@ def test_a_database_that_is_read_only(small: Program) -> None:
 @pytest.mark.parametrize("name", ["migrations/env.py", "migrations/versions/0001.py"])
 def test_a_migration_that_cannot_be_read(program: Program, tmp_path: Path, name: str) -> None:
     """A file that was copied into the image as root's own is named."""
-    ini = write_history(tmp_path, {"0001": "pass"}, env="raise AssertionError")
+    ini = write_history(tmp_path, {"0001": "pass"}, env=SYNC)
     (tmp_path / name).chmod(0)
     run = program.with_(ALEMBIC_CONFIG=str(ini)).without_root().run()
     assert run.code == 70, run.said

@@ -26,7 +26,7 @@ def test_the_example_runs(
     seeds: Seeds, database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As it stands there, but for the address."""
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    example = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
     assert "postgresql://user@host/database" in example
     seeds.do("CREATE TABLE creatures (slug text, hp int)")
     seeds.write(table(), creatures=[{"slug": "goblin", "hp": 7}])

@@ -113,6 +113,10 @@ def test_services_and_their_replicas(folder: Path) -> None:
     ]
 
 
+NOW = datetime.now(UTC)
+"""The time when the containers below are made, minutes before the last test runs."""
+
+
 def container(
     name: str = "worker",
     state: str = "running",
@@ -124,7 +128,7 @@ def container(
     image: str = "new",
 ) -> str:
     """Return a line of `list_containers`."""
-    started = (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%S.123456789Z")
+    started = (NOW - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%S.123456789Z")
     return f"{name} {state} {health} {code} {restarts} {started} {image}"
 
 
@@ -149,7 +153,7 @@ RESTARTED = "worker does not stay up: it has restarted"
 )
 def test_what_is_wrong_with_a_service(folder: Path, rows: list[str], faults: list[str]) -> None:
     """Every replica is up, of the right image, and has not restarted a moment ago."""
-    since = int((datetime.now(UTC) - timedelta(seconds=15)).timestamp())
+    since = int((NOW - timedelta(seconds=15)).timestamp())
     function = f"SERVICES={shlex.quote(services(folder))}; service_faults worker new {since}"
     given = "".join(f"{row}\n" for row in [container("postgres", "dead"), *rows])
     found = call(folder, function, "settings", "compose", given=given)

@@ -42,10 +42,12 @@ PROXY_STATUSES = {407, 502, 503, 504}
 class AnswerError(Exception):
     """The API answered with an error that concerns the record of the request alone."""
 
-    def __init__(self, problem: str, status: int = 0) -> None:
+    def __init__(self, problem: str, status: int = 0, text: str = "") -> None:
+        """Take what a message says, and what the API answered: `text` may have secrets, and is for no message."""
         super().__init__(problem)
         self.problem = problem
         self.status = status
+        self.text = text
 
     @property
     def accepted(self) -> bool:
@@ -269,7 +271,7 @@ class Requests:
             problem += (
                 f" and redirects to {mask(answer.headers['Location'])}; name that address in http"
             )
-        raise AnswerError(problem, status)
+        raise AnswerError(problem, status, answer.text)
 
     def _describe(self, call: Call) -> str:
         return f"{call.method} {SecretMask(self._field_secrets(call))(call.url)}"

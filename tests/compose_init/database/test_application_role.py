@@ -418,13 +418,12 @@ def test_a_version_table_of_another_name(site: Site) -> None:
 
 def test_an_unchanged_run_does_not_look(site: Site) -> None:
     """It imports nothing for it, and asks nothing; another role is looked at."""
-    program = site.program()
-    assert program.run().code == 0
     (site.folder / "sitecustomize.py").write_text(
         "import atexit, sys\natexit.register(lambda: "
         "print('roles:', 'compose_init.database.application_role' in sys.modules, file=sys.stderr))\n"
     )
-    watched = program.with_(PYTHONPATH=f"{site.folder}:{ROOT}")
+    watched = site.program().with_(PYTHONPATH=f"{site.folder}:{ROOT}")
+    assert watched.run().code == 0
     site.as_superuser(f'REVOKE SELECT ON serial FROM "{site.role}"')
     run = watched.run()
     assert (run.code, run.names()) == (0, ["nothing to do"])

@@ -26,11 +26,19 @@ from compose_seeder.reconcile.plan import Change
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.bodies import Update, patch_body, put_body
 from compose_seeder.targets.endpoint.bulk_answer import match_answers
-from compose_seeder.targets.endpoint.decisions import NO_DECISION, Decision
+from compose_seeder.targets.endpoint.decisions import NO_DECISION, Decision, path_text
 from compose_seeder.targets.endpoint.json_values import decode_fields
 from compose_seeder.targets.endpoint.known_records import Known
 from compose_seeder.targets.endpoint.pagination import ERRORS
 from compose_seeder.targets.endpoint.reader import GONE, Key, Reader
+from compose_seeder.targets.endpoint.refused_members import (
+    STATUSES,
+    Path,
+    find_lost,
+    find_refused,
+    leave_out,
+    names_within,
+)
 from compose_seeder.targets.endpoint.shown import (
     find_missing,
     find_remaining,
@@ -133,6 +141,7 @@ class Writer:
         self._salt = salt
         self._since = since
         self._not_there = not_there
+        self._not_taken: set[str] = set()
 
     def write(self, change: Change) -> Outcome[Written]:
         """Create or update one record."""
@@ -146,14 +155,14 @@ class Writer:
             if problem := self._unseen_problem(change, fields, live):
                 return Outcome([Written(change, "refused", problem=problem)])
             with naming(self._named(wanted)):
-                answer = self._update(change, wanted, fields, live)
+                answer, left_out = self._update(change, wanted, fields, live)
         except AnswerError as error:
             creates = change.action == "create"
             exists = creates and error.status == self._http.exists
             accepted: Fate = "accepted" if creates else "unread"
             fate: Fate = "doubtful" if exists else accepted if error.accepted else "refused"
             return Outcome([Written(change, fate, problem=error.problem)])
-        return self._confirm(change, fields, live, answer)
+        return self._confirm(change, fields, live, answer, left_out=left_out)
 
     def write_all(self, bulk: Bulk, changes: list[Change]) -> Outcome[Written]:
         """Create many records with one request; each is read back by a job of its own.
@@ -272,12 +281,30 @@ class Writer:
         wanted: Desired,
         fields: Mapping[str, Json],
         live: Mapping[str, Json],
-    ) -> Json:
-        request = self._http.update or ""
+    ) -> tuple[Json, dict[Path, Json]]:
+        """Send an update; return the answer, and what was left out of it because the API does not take it."""
         update = self._of(change, fields, live)
-        patches = request.startswith("PATCH ")
+        patches = (self._http.update or "").startswith("PATCH ")
         body = patch_body(update) if patches else put_body(update, self._fields)
-        text = encode(body)
+        left_out: dict[Path, Json] = {}
+        spared = leave_out(body, self._not_taken, left_out)
+        try:
+            return self._send_update(wanted, fields, live, spared), left_out
+        except AnswerError as error:
+            if error.status not in STATUSES or not (refused := self._refused(spared, error.text)):
+                raise
+            self._not_taken |= refused
+        spared = leave_out(body, self._not_taken, left_out)
+        return self._send_update(wanted, fields, live, spared), left_out
+
+    def _send_update(
+        self,
+        wanted: Desired,
+        fields: Mapping[str, Json],
+        live: Mapping[str, Json],
+        body: Mapping[str, Json],
+    ) -> Json:
+        request, text = self._http.update or "", encode(body)
         key = self._idempotency_key([wanted.key], text, request)
         try:
             return self._requests.send(request, fields, live, text, key)
@@ -289,6 +316,10 @@ class Writer:
                     " `ignore` what the API does not take"
                 )
             raise
+
+    def _refused(self, body: Mapping[str, Json], answer: str) -> set[str]:
+        named = {*self._fields, *names_within(map(decode_fields, self._desired))}
+        return find_refused(body, named, answer)
 
     def _named(self, wanted: Desired) -> str:
         return f"{wanted.where} ({format_key(self._dataset.key, wanted.key)})"
@@ -309,6 +340,7 @@ class Writer:
         answer: Json,
         *,
         is_found: bool = False,
+        left_out: Mapping[Path, Json] = {},
     ) -> Outcome[Written]:
         """Return what the API shows of a record that it has taken; `is_found` where its list has shown the answer."""
         said = answer if isinstance(answer, dict) else {}
@@ -332,6 +364,7 @@ class Writer:
         missing = (
             *find_missing(update, seen, complete=confirmed),
             *find_remaining(update, seen),
+            *map(path_text, find_lost(left_out, seen)),
         )
         shown = observed_fields(update, seen)
         trees = shown_trees(update, seen) if seen else None
