@@ -14,7 +14,7 @@ STACK_PARTS := head state messages settings lock tool alerts releases compose co
 export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit e2e lint check format docs bench images stack lock clean
+.PHONY: help demo test unit histories e2e lint check format docs bench images stack lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,9 +26,13 @@ test: $(VENV)/.dev ## run all tests; the end-to-end tests only if a Docker engin
 	@echo "all tests, one worker for each core, at most four"
 	@$(PYTEST)
 
-unit: $(VENV)/.dev ## run the tests that need no Docker engine
-	@echo "the tests that need no Docker engine, one worker for each core, at most four"
-	@$(PYTEST) -m "not e2e"
+unit: $(VENV)/.dev ## run the tests that need no Docker engine and no other project
+	@echo "the tests that need no Docker engine and no other project, one worker for each core, at most four"
+	@$(PYTEST) -m "not e2e and not histories"
+
+histories: $(VENV)/.dev ## migrate the histories of public projects, which are installed from PyPI once
+	@echo "the histories of public projects, one worker for each core, at most four"
+	@$(PYTEST) -m histories
 
 e2e: $(VENV)/.dev ## run the end-to-end tests, with the images of E2E_REGISTRY if that is set
 	@echo "the tests that need a Docker engine"

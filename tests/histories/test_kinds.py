@@ -22,7 +22,7 @@ from tests.support.environments import Environment
 from tests.support.programs import Finished
 from tests.support.schema_dump import dump
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.histories]
 
 AHEAD = "the database is ahead of this image"
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.environments import Environment
 from tests.support.schema_dump import at, dump
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.histories]
 
 APPLICATIONS = Path(__file__).parent / "applications"
 

@@ -11,7 +11,7 @@ from tests.support.environments import Environment
 from tests.support.programs import write_history
 from tests.support.schema_dump import at, dump
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.histories]
 
 RANGE = {"sqlalchemy-1.4": "psycopg2", "sqlalchemy-2.0": "psycopg"}
 """Environments, and the drivers that an application has there. The tests' own has the newest."""
