@@ -188,5 +188,9 @@ def test_secrets_are_rotated(site: Server, first: str) -> None:
     assert done.returncode == 0, done.stderr
     inside = docker("exec", f"{site.project}-bot-1", "cat", "/run/secrets/bot_token")
     assert inside.strip() == "654321:another-token"
+    # The files of secrets are not those of the last deploy: the timer deploys once, and then finds nothing new.
+    again = run(str(site.folder / "stack"), "deploy", "--timer", cwd=site.folder)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "the current release is" in again.stdout, again.stdout
     calm = run(str(site.folder / "stack"), "deploy", "--timer", cwd=site.folder)
     assert "nothing new" in calm.stdout, calm.stdout + calm.stderr
