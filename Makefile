@@ -27,8 +27,10 @@ test: $(VENV)/.dev ## run all tests; the end-to-end tests only if a Docker engin
 	@$(PYTEST)
 
 unit: $(VENV)/.dev ## run the tests that need no Docker engine and no other project
-	@echo "the tests that need no Docker engine and no other project, one worker for each core, at most four"
-	@$(PYTEST) -m "not e2e and not histories"
+	@echo "the tests that need no Docker engine and no other project, one worker more than there are cores, at most four"
+	@# They wait for a third of their time.
+	@PYTEST_XDIST_AUTO_NUM_WORKERS=$$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') \
+		$(PYTEST) -m "not e2e and not histories"
 
 histories: $(VENV)/.dev ## migrate the histories of public projects, which are installed from PyPI once
 	@echo "the histories of public projects, one worker for each core, at most four"
