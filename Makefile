@@ -26,9 +26,9 @@ test: $(VENV)/.dev ## run all tests; the end-to-end tests only if a Docker engin
 	@echo "all tests, one worker for each core, at most four"
 	@$(PYTEST)
 
+# The unit tests wait for a third of their time, so one worker more than there are cores keeps these busy.
 unit: $(VENV)/.dev ## run the tests that need no Docker engine and no other project
 	@echo "the tests that need no Docker engine and no other project, one worker more than there are cores, at most four"
-	@# They wait for a third of their time.
 	@PYTEST_XDIST_AUTO_NUM_WORKERS=$$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') \
 		$(PYTEST) -m "not e2e and not histories"
 
