@@ -58,8 +58,13 @@ SELECT i.id, d.position, i.others, i.is_shown, i.sent_at::text
 FROM compose_init.intent i JOIN pg_temp.desired d ON d.id = i.id
 WHERE i.dataset_id = %(dataset)s AND NOT i.id = ANY (%(shown)s);
 
--- name: others_before
-SELECT coalesce(others, '{}') FROM compose_init.dataset WHERE id = %(dataset)s;
+-- name: known_ids
+-- The records that are no other name of one that was sent: those that were there before, and those that were sent
+-- themselves, although the file may not name them any more.
+SELECT coalesce(others, '{}')
+  || ARRAY(SELECT id FROM compose_init.intent WHERE dataset_id = %(dataset)s)
+  || ARRAY(SELECT id FROM compose_init.record WHERE dataset_id = %(dataset)s)
+FROM compose_init.dataset WHERE id = %(dataset)s;
 
 -- name: mark_unconfirmed
 UPDATE pg_temp.applied SET fate = 'unconfirmed' WHERE id = ANY (%(ids)s);

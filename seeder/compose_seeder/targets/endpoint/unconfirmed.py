@@ -152,8 +152,8 @@ class SentBefore:
         ).fetchall()
         if not rows:
             return []
-        before = self._connection.execute(texts["others_before"], dataset).fetchone()
-        known = set(before[0]) if before else set()
+        row = self._connection.execute(texts["known_ids"], dataset).fetchone()
+        known = set(row[0]) if row else set()
         in_file = {record.key for record in desired}
         strangers = {n: one for n, one in live.items() if n not in known and one[0] not in in_file}
         found, unconfirmed = [], []

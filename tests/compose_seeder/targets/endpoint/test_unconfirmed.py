@@ -256,3 +256,15 @@ def test_an_edit_after_a_lost_answer_stays(through: Through, api: Api) -> None:
 def test_records_that_are_alike(sent: dict[str, Any], live: dict[str, Any], alike: bool) -> None:
     """The key or half of the other values; where there is nothing to compare, they may be."""
     assert is_alike(sent, live, ("slug",)) is alike
+
+
+def test_two_that_were_sent_are_two_records(through: Through, api: Api) -> None:
+    """One that leaves the file is not taken for another one, which somebody has deleted meanwhile."""
+    api.creation = "hang up"
+    with pytest.raises((InterruptedTargetError, RefusedError)):
+        through.run([{"slug": "a", "v": 0}, {"slug": "b", "v": 0}])
+    api.creation = ""
+    [gone] = [number for number, row in api.rows.items() if row["slug"] == "b"]
+    del api.rows[gone]
+    through.run([{"slug": "b", "v": 0}])
+    assert slugs(api) == ["a", "b"]
