@@ -8,7 +8,7 @@ from threading import Lock
 from compose_seeder.errors import InterruptedTargetError
 from compose_seeder.http_client.worker_pool import Job, Outcome
 from compose_seeder.reconcile.plan import Change
-from compose_seeder.targets.endpoint.writer import Written
+from compose_seeder.targets.endpoint.written import Written
 
 
 class BegunJobs:

@@ -24,7 +24,8 @@ from compose_seeder.targets.endpoint.unconfirmed import (
     likely,
     look_for,
 )
-from compose_seeder.targets.endpoint.writer import Writer, Written
+from compose_seeder.targets.endpoint.writer import Writer
+from compose_seeder.targets.endpoint.written import Written
 
 
 class Confirmation:

@@ -29,7 +29,8 @@ from compose_seeder.targets.endpoint.confirmation import Confirmation
 from compose_seeder.targets.endpoint.reader import Key
 from compose_seeder.targets.endpoint.sides import EndpointSides
 from compose_seeder.targets.endpoint.tally import Tally
-from compose_seeder.targets.endpoint.writer import Writer, Written
+from compose_seeder.targets.endpoint.writer import Writer
+from compose_seeder.targets.endpoint.written import Written
 
 NOT_TAKEN = {"refused", "unread", "doubtful"}
 """What a record's fate is where the API has not taken it, or cannot show it."""

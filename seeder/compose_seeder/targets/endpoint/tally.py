@@ -11,7 +11,7 @@ from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import Progress
 from compose_seeder.targets.endpoint.unconfirmed import Unseen
-from compose_seeder.targets.endpoint.writer import Written
+from compose_seeder.targets.endpoint.written import Written
 
 
 @dataclass

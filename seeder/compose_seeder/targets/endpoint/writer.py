@@ -9,9 +9,9 @@ exists already, the record's fate is open: it is compared again (`sender.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from compose_seeder.documents.record_values import format_key
@@ -24,21 +24,14 @@ from compose_seeder.manifest.http_options import Bulk
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.plan import Change
 from compose_seeder.reconcile.staging import Desired
-from compose_seeder.targets.endpoint.bodies import Update, patch_body, put_body
+from compose_seeder.targets.endpoint.bodies import Update
 from compose_seeder.targets.endpoint.bulk_answer import match_answers
 from compose_seeder.targets.endpoint.decisions import NO_DECISION, Decision, path_text
 from compose_seeder.targets.endpoint.json_values import decode_fields
 from compose_seeder.targets.endpoint.known_records import Known
 from compose_seeder.targets.endpoint.pagination import ERRORS
 from compose_seeder.targets.endpoint.reader import GONE, Key, Reader
-from compose_seeder.targets.endpoint.refused_members import (
-    STATUSES,
-    Path,
-    find_lost,
-    find_refused,
-    leave_out,
-    names_within,
-)
+from compose_seeder.targets.endpoint.refused_members import Path, find_lost
 from compose_seeder.targets.endpoint.shown import (
     find_missing,
     find_remaining,
@@ -46,56 +39,12 @@ from compose_seeder.targets.endpoint.shown import (
     observed_fields,
     shown_trees,
 )
-from compose_seeder.targets.endpoint.value_trees import Tree
+from compose_seeder.targets.endpoint.update_request import UpdateRequest
+from compose_seeder.targets.endpoint.written import Fate, Written
 
 Json = Any
-Fate = Literal["written", "accepted", "renamed", "refused", "unread", "doubtful", "unseen"]
-"""What became of a record.
-
-written: accepted, shown by the answer, and read back where that is asked for. accepted: the answer does not show it.
-renamed: accepted under another key. refused: not accepted. unread: accepted, and cannot be read back. unseen: accepted
-with others, and the answer does not show them. doubtful: not accepted by this request, and perhaps there already.
-"""
-
-
 IDS = ("id", "_id", "uuid", "guid", "pk")
 """Fields by which an answer names what was made."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """One record after its request.
-
-    Attributes:
-        change: what was to be done.
-        fate: what became of it.
-        observed: what the API shows of it.
-        trees: of all that the API shows of it, for the ledger; None where it shows nothing.
-        missing: the paths of values that the API does not show as they were written.
-        unseen: the paths of values that no answer shows, of a new record.
-        problem: the API's words.
-        is_shown: the answer shows the record under its key, and more of it than was sent.
-        other: the key that the API gave it.
-    """
-
-    change: Change
-    fate: Fate = "written"
-    observed: Mapping[str, Json] | None = None
-    trees: Mapping[str, Tree] | None = None
-    missing: tuple[str, ...] = ()
-    unseen: tuple[str, ...] = ()
-    problem: str = ""
-    is_shown: bool = False
-    other: Key = ()
-
-    @property
-    def position(self) -> int:
-        """The position of the record in the file."""
-        return self.change.position or 0
-
-
-WAYS_OUT = 'read it with `confirm`, or set once = true or unseen = "overwrite" for it in fields'
-"""What a person can do about a field that no answer shows."""
 
 
 class Writer:
@@ -141,7 +90,9 @@ class Writer:
         self._salt = salt
         self._since = since
         self._not_there = not_there
-        self._not_taken: set[str] = set()
+        self._updates = UpdateRequest(
+            requests, dataset.http.update or "", desired, fields, self._idempotency_key
+        )
 
     def write(self, change: Change) -> Outcome[Written]:
         """Create or update one record."""
@@ -152,10 +103,11 @@ class Writer:
             if change.action == "create":
                 with naming(self._named(wanted)):
                     return self._create(change, wanted, fields)
-            if problem := self._unseen_problem(change, fields, live):
+            update = self._of(change, fields, live)
+            if problem := self._updates.problem_of(update):
                 return Outcome([Written(change, "refused", problem=problem)])
             with naming(self._named(wanted)):
-                answer, left_out = self._update(change, wanted, fields, live)
+                answer, left_out = self._updates.send(update, wanted.key)
         except AnswerError as error:
             creates = change.action == "create"
             exists = creates and error.status == self._http.exists
@@ -260,66 +212,6 @@ class Writer:
         decision = NO_DECISION if is_new else self._decisions.get(place, NO_DECISION)
         known = None if is_new else self._known.get(place)
         return Update(self._dataset, change, fields, live, decision, known, self._salt)
-
-    def _unseen_problem(
-        self, change: Change, fields: Mapping[str, Json], live: Mapping[str, Json]
-    ) -> str:
-        """Return why a record cannot be updated: the request would overwrite or lose what nobody has seen."""
-        if (self._http.update or "").startswith("PATCH "):
-            return ""
-        hidden = self._of(change, fields, live).hidden
-        return (
-            f"{', '.join(hidden)}: no answer of the API shows it, and {self._http.update} would overwrite or lose it;"
-            f" {WAYS_OUT}, or update with PATCH"
-            if hidden
-            else ""
-        )
-
-    def _update(
-        self,
-        change: Change,
-        wanted: Desired,
-        fields: Mapping[str, Json],
-        live: Mapping[str, Json],
-    ) -> tuple[Json, dict[Path, Json]]:
-        """Send an update; return the answer, and what was left out of it because the API does not take it."""
-        update = self._of(change, fields, live)
-        patches = (self._http.update or "").startswith("PATCH ")
-        body = patch_body(update) if patches else put_body(update, self._fields)
-        left_out: dict[Path, Json] = {}
-        spared = leave_out(body, self._not_taken, left_out)
-        try:
-            return self._send_update(wanted, fields, live, spared), left_out
-        except AnswerError as error:
-            if error.status not in STATUSES or not (refused := self._refused(spared, error.text)):
-                raise
-            self._not_taken |= refused
-        spared = leave_out(body, self._not_taken, left_out)
-        return self._send_update(wanted, fields, live, spared), left_out
-
-    def _send_update(
-        self,
-        wanted: Desired,
-        fields: Mapping[str, Json],
-        live: Mapping[str, Json],
-        body: Mapping[str, Json],
-    ) -> Json:
-        request, text = self._http.update or "", encode(body)
-        key = self._idempotency_key([wanted.key], text, request)
-        try:
-            return self._requests.send(request, fields, live, text, key)
-        except AnswerError as error:
-            along = [name for name in body if name not in fields]
-            if along and not error.accepted:
-                error.problem += (
-                    f"; it was also sent {', '.join(along)}, as the API had shown it and no file names it: name in"
-                    " `ignore` what the API does not take"
-                )
-            raise
-
-    def _refused(self, body: Mapping[str, Json], answer: str) -> set[str]:
-        named = {*self._fields, *names_within(map(decode_fields, self._desired))}
-        return find_refused(body, named, answer)
 
     def _named(self, wanted: Desired) -> str:
         return f"{wanted.where} ({format_key(self._dataset.key, wanted.key)})"
