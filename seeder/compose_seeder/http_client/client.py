@@ -6,8 +6,8 @@ other 3xx, 4xx ─▶ AnswerError      429, 5xx, no answer ─▶ again (`retry`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 
@@ -16,9 +16,10 @@ from msgspec import DecodeError
 
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, quote
 from compose_seeder.exact_json import decode
+from compose_seeder.http_client.call import Answer, AnswerError, Call, Page
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
+from compose_seeder.http_client.messages import Messages
 from compose_seeder.http_client.path_template import Json, PathError, Record, expand_path
-from compose_seeder.http_client.redact import quote_answer, secrets_in_headers, secrets_in_value
 from compose_seeder.http_client.retry import (
     REQUEST_ERRORS,
     Failure,
@@ -26,94 +27,9 @@ from compose_seeder.http_client.retry import (
     failure_from_answer,
     failure_from_error,
 )
-from compose_seeder.masking import SecretMask
-from compose_seeder.proxy import describe_route
-
-IDEMPOTENT_METHODS = {"GET", "PUT", "DELETE"}
-"""Methods with the same effect when they are done twice (RFC 9110, 9.2.2)."""
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 """The seconds that a request of a client without a timeout is taken to need."""
-
-PROXY_STATUSES = {407, 502, 503, 504}
-"""Statuses by which a proxy answers for an API that it does not reach."""
-
-
-class AnswerError(Exception):
-    """The API answered with an error that concerns the record of the request alone."""
-
-    def __init__(self, problem: str, status: int = 0, text: str = "") -> None:
-        """Take what a message says, and what the API answered: `text` may have secrets, and is for no message."""
-        super().__init__(problem)
-        self.problem = problem
-        self.status = status
-        self.text = text
-
-    @property
-    def accepted(self) -> bool:
-        """True where the status is a success, and only the body cannot be read."""
-        return httpx.codes.is_success(self.status)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request, the same in each attempt.
-
-    Attributes:
-        idempotency_key: makes any request repeatable; "" for no key.
-        records: the records in the request; messages do not show their secret fields.
-    """
-
-    method: str
-    url: str
-    body: bytes | None = None
-    idempotency_key: str = ""
-    records: tuple[Record, ...] = ()
-
-    @property
-    def repeatable(self) -> bool:
-        """True where the request has the same effect when it is done twice."""
-        return bool(self.idempotency_key) or self.method in IDEMPOTENT_METHODS
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers beside the client's own."""
-        headers = {} if self.body is None else {"Content-Type": "application/json"}
-        key = self.idempotency_key
-        return {**headers, "Idempotency-Key": key} if key else headers
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer of the API.
-
-    Attributes:
-        document: its JSON; None where it has no body.
-        describe: returns the request, the status and the body in short, for people.
-    """
-
-    document: Json
-    describe: Callable[[], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a list.
-
-    Attributes:
-        url: its own.
-        link: the URL of the next page, from the `Link` header.
-        status: of the answer.
-        headers: of the answer.
-        is_blank: the answer has no body; a body of `null` is none.
-    """
-
-    document: Json
-    url: httpx.URL
-    link: str | None
-    status: int = HTTPStatus.OK
-    headers: httpx.Headers = field(default_factory=httpx.Headers)
-    is_blank: bool = False
 
 
 class Requests:
@@ -130,7 +46,7 @@ class Requests:
     ) -> None:
         self._client = client
         self._limit = limit
-        self._secret = frozenset(secret)
+        self._messages = Messages(client.base_url, frozenset(secret))
 
     def send(
         self,
@@ -139,7 +55,7 @@ class Requests:
         live: Record,
         body: bytes | None = None,
         idempotency_key: str = "",
-    ) -> Json:
+    ) -> Answer:
         """Send one request and decode its answer.
 
         Args:
@@ -154,17 +70,6 @@ class Requests:
             CredentialsError: 401 or 403.
             InterruptedTargetError: the API gives no answer, or has a fault of its own.
         """
-        return self.ask(template, record, live, body, idempotency_key).document
-
-    def ask(
-        self,
-        template: str,
-        record: Record,
-        live: Record,
-        body: bytes | None = None,
-        idempotency_key: str = "",
-    ) -> Answer:
-        """Send one request as `send` does, and return its answer with the words for people."""
         method, _, path = template.partition(" ")
         try:
             url = expand_path(path, record, live)
@@ -172,7 +77,7 @@ class Requests:
             raise AnswerError(str(error)) from None
         call = Call(method, url, body, idempotency_key, (record, live))
         answer = self._ask(call)
-        return Answer(self._document(answer, call), partial(self._describe_answer, answer, call))
+        return Answer(self._document(answer, call), partial(self._messages.of_answer, answer, call))
 
     def send_all(
         self, template: str, records: tuple[Record, ...], body: bytes, idempotency_key: str = ""
@@ -217,10 +122,8 @@ class Requests:
                     return outcome
                 attempt, arrived = attempt + 1, arrived or outcome.may_have_arrived
                 waited += self._pause(call, outcome, attempt, waited)
-            except (
-                InterruptedTargetError
-            ) as error:  # also where the run ends before another attempt
-                error.may_have_arrived = arrived
+            except InterruptedTargetError as error:
+                error.may_have_arrived = arrived  # also where the run ends before another attempt
                 raise
 
     def _pause(self, call: Call, failure: Failure, attempt: int, waited: float) -> float:
@@ -243,14 +146,14 @@ class Requests:
                 call.method, call.url, content=call.body, headers=call.headers
             )
             failure = failure_from_answer(answer)
-            problem = self._describe_answer(answer, call) if failure else ""
+            problem = self._messages.of_answer(answer, call) if failure else ""
             outcome = replace(failure, problem=problem) if failure else answer
         except httpx.InvalidURL as error:
-            raise AnswerError(f"{quote(self._describe(call))}: cannot be sent: {error}") from None
+            raise AnswerError(
+                f"{quote(self._messages.of_call(call))}: cannot be sent: {error}"
+            ) from None
         except REQUEST_ERRORS as error:
-            outcome = failure_from_error(
-                error, self._describe(call), describe_route(self._client.base_url)
-            )
+            outcome = failure_from_error(error, self._messages.of_call(call), self._messages.route)
         finally:
             busy = isinstance(outcome, Failure) and outcome.busy
             after = (outcome.retry_after or 0.0) if isinstance(outcome, Failure) else 0.0
@@ -261,38 +164,14 @@ class Requests:
         status = answer.status_code
         if answer.is_success:
             return
-        problem = self._describe_answer(answer, call)
+        problem = self._messages.of_answer(answer, call)
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise CredentialsError(
                 f"{problem}; check API_TOKEN, API_HEADERS or API_OAUTH_…, and the permissions that they give"
             )
         if answer.has_redirect_location:
-            mask = self._mask(call, answer)
-            problem += (
-                f" and redirects to {mask(answer.headers['Location'])}; name that address in http"
-            )
+            problem = self._messages.of_redirect(answer, call)
         raise AnswerError(problem, status, answer.text)
-
-    def _describe(self, call: Call) -> str:
-        return f"{call.method} {SecretMask(self._field_secrets(call))(call.url)}"
-
-    def _describe_answer(self, answer: httpx.Response, call: Call) -> str:
-        words = quote_answer(answer, self._field_secrets(call))
-        url = self._mask(call, answer)(call.url)
-        by_proxy = answer.status_code in PROXY_STATUSES
-        way = describe_route(self._client.base_url) if by_proxy else ""
-        return f"{call.method} {url}: the API answered {answer.status_code}: {words}{way}"
-
-    def _mask(self, call: Call, answer: httpx.Response) -> SecretMask:
-        return SecretMask(self._field_secrets(call) | {*secrets_in_headers(answer.request)})
-
-    def _field_secrets(self, call: Call) -> set[str]:
-        return {
-            value
-            for record in call.records
-            for name in self._secret
-            for value in secrets_in_value(record.get(name))
-        }
 
     def _document(self, answer: httpx.Response, call: Call) -> Json:
         if not answer.content:
@@ -300,13 +179,8 @@ class Requests:
         try:
             return decode(answer.content)
         except DecodeError:
-            # The text may hold unknown records, whose secrets cannot be found in it.
-            secret = "(not shown: records have secrets)" if self._secret else ""
-            raise AnswerError(
-                f"{self._describe(call)}: the API answered {answer.status_code} with invalid JSON:"
-                f" {secret or quote_answer(answer, self._field_secrets(call))}",
-                answer.status_code,
-            ) from None
+            problem = self._messages.of_invalid_json(answer, call)
+            raise AnswerError(problem, answer.status_code) from None
 
 
 def _describe_failure(failure: Failure, attempt: int, waited: float) -> str:

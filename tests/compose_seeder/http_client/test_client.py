@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from compose_seeder.errors import InterruptedTargetError, SourceError
-from compose_seeder.http_client.client import AnswerError, Requests
+from compose_seeder.http_client.call import AnswerError
+from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.http_client.retry import MAX_ATTEMPTS, NOT_SENT_ERRORS
 from compose_seeder.safe_url import SafeUrl

@@ -18,7 +18,7 @@ from msgspec import DecodeError
 
 from compose_seeder.errors import quote
 from compose_seeder.exact_json import decode
-from compose_seeder.http_client.client import AnswerError, Page
+from compose_seeder.http_client.call import AnswerError, Page
 from compose_seeder.json_pointer import follow_pointer
 from compose_seeder.targets.endpoint.page_signs import (
     CURSOR,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from compose_seeder.errors import did_you_mean
-from compose_seeder.http_client.client import AnswerError
+from compose_seeder.http_client.call import AnswerError
 from compose_seeder.json_pointer import follow_pointer, leads_to_null
 from compose_seeder.manifest.http_options import Confirm
 from compose_seeder.manifest.models import Dataset

@@ -13,7 +13,8 @@ from typing import Any
 
 from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import Fault, RefusedError, naming
-from compose_seeder.http_client.client import AnswerError, Requests
+from compose_seeder.http_client.call import AnswerError
+from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.http_client.worker_pool import Job, Outcome, run_jobs
 from compose_seeder.json_pointer import follow_pointer, leads_to_null
@@ -86,7 +87,7 @@ class Reader:
         for confirm in self._dataset.http.confirm:
             path = path_of(confirm.into, named)
             try:
-                part = part_of(confirm, self._requests.send(confirm.request, named, whole))
+                part = part_of(confirm, self._requests.send(confirm.request, named, whole).document)
             except AnswerError as error:
                 if len(path) < 2 or error.status not in GONE:  # noqa: PLR2004 - a path within a field
                     raise
@@ -115,7 +116,7 @@ class Reader:
         named = decode_fields(wanted)
         try:
             with naming(self._named(wanted.key, wanted)):
-                answer = self._requests.send(request, named, {})
+                answer = self._requests.send(request, named, {}).document
             found = self._with_key(answer, wanted.key)
         except AnswerError as error:
             if error.status in GONE:

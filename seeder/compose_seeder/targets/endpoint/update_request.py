@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from compose_seeder.exact_json import encode
-from compose_seeder.http_client.client import AnswerError, Requests
+from compose_seeder.http_client.call import AnswerError
+from compose_seeder.http_client.client import Requests
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.bodies import Update, patch_body, put_body
 from compose_seeder.targets.endpoint.json_values import decode_fields
@@ -96,7 +97,7 @@ class UpdateRequest:
         text = encode(body)
         idempotency_key = self._idempotency_key([key], text, self._template)
         try:
-            return self._requests.send(
+            answer = self._requests.send(
                 self._template, update.fields, update.live, text, idempotency_key
             )
         except AnswerError as error:
@@ -107,6 +108,7 @@ class UpdateRequest:
                     " `ignore` what the API does not take"
                 )
             raise
+        return answer.document
 
     def _refused(self, body: Mapping[str, Json], error: AnswerError) -> set[str]:
         named = {*self._fields, *names_within(map(decode_fields, self._desired))}

@@ -17,7 +17,8 @@ from uuid import NAMESPACE_URL, uuid5
 from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import naming
 from compose_seeder.exact_json import encode
-from compose_seeder.http_client.client import AnswerError, Requests
+from compose_seeder.http_client.call import AnswerError
+from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.worker_pool import Outcome
 from compose_seeder.json_pointer import follow_pointer
 from compose_seeder.manifest.http_options import Bulk
@@ -199,7 +200,7 @@ class Writer:
         body = encode(wanted.document)
         request = self._http.create or ""
         idempotency_key = self._idempotency_key([wanted.key], body, request)
-        answer = self._requests.ask(request, fields, {}, body, idempotency_key)
+        answer = self._requests.send(request, fields, {}, body, idempotency_key)
         outcome = self._confirm(change, fields, {}, answer.document)
         if answer.document is None or outcome.results[0].fate != "accepted":
             return outcome

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from compose_seeder.http_client.client import AnswerError, Requests
+from compose_seeder.http_client.call import AnswerError
+from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.manifest.http_options import Http
 from compose_seeder.targets.endpoint.pagination import list_records

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from compose_seeder.errors import ManifestError, RefusedError
-from compose_seeder.http_client.client import AnswerError
+from compose_seeder.http_client.call import AnswerError
 from compose_seeder.manifest.http_options import Confirm
 from compose_seeder.targets.endpoint.confirm_paths import part_of, path_of, put_part, without_part
 from tests.support.endpoint_seeds import Through
