@@ -19,11 +19,16 @@ from compose_init.migrations.database_position import DatabasePosition, Database
 from compose_init.migrations.fingerprint import fingerprint_migrations, unequal
 from compose_init.migrations.revision_graph import Revision
 from compose_init.migrations.revision_graph_file import read_graph_file
-from compose_init.settings import Settings
+from compose_init.settings import KNOWN, Settings
 from compose_seeder.sources.variables import FILE_SUFFIX
 
-APART = ("INIT_", "SEED_", "API_", "LOG_", "ALEMBIC_CONFIG")
-"""The beginnings of variables about image, seeds and logs, and the path of files that have a fingerprint."""
+APART = frozenset(
+    name + suffix
+    for name in KNOWN
+    if name.startswith(("INIT_", "SEED_", "API_", "LOG_")) or name == "ALEMBIC_CONFIG"
+    for suffix in ("", FILE_SUFFIX)
+)
+"""This program's own variables about image, seeds and logs, and the path of files that have a fingerprint."""
 
 if TYPE_CHECKING:
     from compose_init.migrations.upgrade import Observer
@@ -135,8 +140,8 @@ def locate_by_ledger(
 
 def _digest_variables(settings: Settings, salt: str) -> str:
     """Return the digest of the variables that `env.py` may read; what cannot be read twice equals nothing."""
-    files = [name + FILE_SUFFIX for name in settings.file_values if not name.startswith(APART)]
-    environ = {name: text for name, text in settings.environ.items() if not name.startswith(APART)}
+    files = [name + FILE_SUFFIX for name in settings.file_values if name not in APART]
+    environ = {name: text for name, text in settings.environ.items() if name not in APART}
     try:
         return up_to_date.digest(("migrate",), environ, files, salt)
     except (up_to_date.LookCloserError, OSError):

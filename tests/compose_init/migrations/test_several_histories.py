@@ -51,14 +51,18 @@ def test_taking_turns(program: Program) -> None:
     assert one.run().names() == ["nothing to do"]
 
 
-@pytest.mark.parametrize("recorded", [False, True])
-def test_the_same_files_with_another_variable(program: Program, *, recorded: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "recorded"), [("TABLE", False), ("TABLE", True), ("API_TABLE", False)]
+)
+def test_the_same_files_with_another_variable(
+    program: Program, name: str, *, recorded: bool
+) -> None:
     """A variable chooses the version table: nothing but env.py knows which, so another value is looked at."""
-    first = image(program, "one", 1)
+    first = image(program, "one", 1, NAMED.replace("TABLE", name)).with_(**{name: "of_one"})
     if recorded:
         assert first.run("record").code == 0
     assert first.run().names().count("revision applied") == 1
-    second = first.with_(TABLE="of_another")
+    second = first.with_(**{name: "of_another"})
     execute(program, "DROP TABLE one1")
     assert second.run("--plan").code == 2
     assert second.run().names().count("revision applied") == 1
