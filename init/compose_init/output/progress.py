@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from logging import DEBUG, INFO, WARNING
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,34 +49,19 @@ class Progress(Protocol):
         """Show the report of a run that ended well."""
 
 
-def warn_not_kept(plan: Plan) -> None:
-    """Log the records that a target took and shows otherwise: an API's answer is no proof."""
-    if plan.not_kept:
-        event(
-            "the API does not show what was written to it",
-            WARNING,
-            dataset=plan.name,
-            count=len(plan.not_kept),
-            records=list(plan.not_kept[:SHOWN_RECORDS]),
-        )
-
-
-def warn_not_deleted(plan: Plan) -> None:
-    """Log the records that left the file and are not deleted, with the reasons."""
-    if plan.not_deleted:
-        event(
-            "records that left the file are not deleted",
-            WARNING,
-            dataset=plan.name,
-            count=len(plan.not_deleted),
-            records=describe_not_deleted(plan)[:SHOWN_RECORDS],
-        )
-
-
-def warn_unseen(plan: Plan) -> None:
-    """Log the fields that no answer of an API shows, with what can be done about them."""
+def warn_of(plan: Plan) -> None:
+    """Log what a person must know of a dataset: records not kept, records not deleted, fields not seen."""
+    # An API's answer is no proof that it keeps what was written.
+    _warn_of_records(plan, "the API does not show what was written to it", plan.not_kept)
+    _warn_of_records(plan, "records that left the file are not deleted", describe_not_deleted(plan))
     if plan.unseen:
         event(UNSEEN, WARNING, dataset=plan.name, fields=list(plan.unseen[:SHOWN_RECORDS]))
+
+
+def _warn_of_records(plan: Plan, message: str, records: Sequence[str]) -> None:
+    if records:
+        shown = list(records[:SHOWN_RECORDS])
+        event(message, WARNING, dataset=plan.name, count=len(records), records=shown)
 
 
 class LogProgress:
@@ -108,9 +93,7 @@ class LogProgress:
         """Log the dataset, with its counts."""
         counts = logged_counts(plan.counts)
         event("dataset seeded", dataset=plan.name, target=plan.target, **counts)
-        warn_not_kept(plan)
-        warn_not_deleted(plan)
-        warn_unseen(plan)
+        warn_of(plan)
 
     def close(self) -> None:
         """Do nothing: a log needs no end."""
@@ -169,9 +152,7 @@ class LiveProgress:
         noticed = describe(plan.counts, NOTICES)
         if noticed:
             self._screen.add_notice(noticed)
-        warn_not_kept(plan)
-        warn_not_deleted(plan)
-        warn_unseen(plan)
+        warn_of(plan)
         self._screen.show_current("seed", "")
 
     def close(self) -> None:
