@@ -38,9 +38,10 @@ def icu() -> Iterator[Server]:
     """Yield a PostgreSQL with ICU, which the embedded one is built without."""
     found = sorted(FOLDER.glob("*/bin"))
     if not found:
+        reason = f"there is no PostgreSQL with ICU in {FOLDER}: install Debian's package postgresql"
         if os.environ.get("CI") == "true":
-            pytest.fail(f"there is no PostgreSQL with ICU in {FOLDER}")
-        pytest.skip(f"there is no PostgreSQL with ICU in {FOLDER}")
+            pytest.fail(reason)
+        pytest.skip(reason)
     with Server(binaries=found[-1], settings=FAST) as server:
         yield server
 
