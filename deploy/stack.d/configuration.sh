@@ -10,10 +10,10 @@ configuration_hash() {
   printf '%s\n' "$model" "$variables" "$files" | sha256sum | cut -c 1-12
 }
 
-# Print a hash of the files that a service mounts; nothing where it mounts none.
+# Print a hash of the files that a service mounts, from `docker compose config`; nothing where it mounts none.
 mounts_hash() { # SERVICE
   local hashes
-  hashes=$(compose_base config | mounted_files | sed -n "s/^$1 //p" | hash_files) || return 1
+  hashes=$(mounted_files | sed -n "s/^$1 //p" | hash_files) || return 1
   [[ -z $hashes ]] || sha256sum <<<"$hashes" | cut -c 1-12
 }
 
@@ -40,19 +40,21 @@ mounted_files() {
 hash_files() {
   local path
   while IFS= read -r path; do
-    [[ ! -e $path ]] || find -L "$path" \( -path "$PWD/$STATE" -o -path "$PWD/backups" -o -path "$PWD/release.yml*" \) -prune \
-      -o -type f -exec sha256sum {} +
+    [[ -e $path ]] || continue
+    find -L "$path" \( -path "$PWD/$STATE" -o -path "$PWD/backups" -o -path "$PWD/release.yml*" \) -prune \
+      -o -type f -exec sha256sum {} + || return 1
   done | sort -k 2
 }
 
 # Print the Compose file of a release as it is started: with a label that has a hash of what a service mounts, so that
 # Compose replaces its containers when a file has changed.
 started_file() { # ID
-  local line hash
+  local model line hash
+  model=$(compose_base config) || return 1
   while IFS= read -r line; do
     printf '%s\n' "$line"
     [[ $line =~ ^\ \ ([^ ]+):$ && ${BASH_REMATCH[1]} != "$INIT_SERVICE" ]] || continue
-    hash=$(mounts_hash "${BASH_REMATCH[1]}") || return 1
+    hash=$(mounts_hash "${BASH_REMATCH[1]}" <<<"$model") || return 1
     [[ -z $hash ]] || printf '    labels: {stack.mounts: "%s"}\n' "$hash"
   done <"$STATE/$1.yml"
 }

@@ -192,6 +192,19 @@ def test_what_compose_uses_is_a_part_of_the_configuration(folder: Path, path: st
     assert configuration(folder) != before
 
 
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_a_file_that_cannot_be_read_is_no_part_of_a_hash(folder: Path, name: str) -> None:
+    """Wherever it stands among the others, there is no hash; here a link leads round in a circle."""
+    for each in ("a", "z"):
+        (folder / each).mkdir()
+        (folder / each / "file").write_text(each, encoding="utf-8")
+    paths = f"{folder}/a\n{folder}/z\n"
+    assert call(folder, "hash_files", "configuration", given=paths).returncode == 0
+    (folder / name / "circle").symlink_to(folder / name)
+    found = call(folder, "{ hashes=$(hash_files) || exit 3; }", "configuration", given=paths)
+    assert found.returncode == 3, found.stderr
+
+
 @pytest.mark.parametrize("path", ["uploads/cat.jpg", "releases/current", "backups/1.dump"])
 def test_data_is_no_part_of_the_configuration(folder: Path, path: str) -> None:
     """What a service can write, and what the script itself writes."""
