@@ -1,12 +1,19 @@
 -- The rows of a table that are not as they were applied. {…} are from the catalog.
 
--- name: can_compare_groups
--- True where groups can tell which records were edited: a sample of the records names every field and was shown as it
--- was written, and the table holds little else. A wrong guess costs time alone.
-SELECT c.reltuples - %(records)s < %(few)s AND NOT EXISTS (
-  SELECT FROM (SELECT desired, observed FROM compose_init.record WHERE dataset_id = %(dataset)s LIMIT 100) s
-  WHERE observed IS NOT NULL OR array_position(desired, NULL) IS NOT NULL OR array_position(desired, 0) IS NOT NULL)
-FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
+-- name: fields_of_groups
+-- The fields by which groups can tell which records were edited: a sample of the records names each of them and was shown as
+-- it was written, and names no other field. Null where groups cannot tell, or where the table holds much else. A wrong guess
+-- costs time alone.
+SELECT CASE WHEN bool_and(f.is_as_written OR NOT f.is_written)
+             AND (SELECT c.reltuples - %(records)s < %(few)s FROM pg_class c WHERE c.oid = to_regclass(%(table)s))
+            THEN array_agg(f.name ORDER BY f.n) FILTER (WHERE f.is_written) END
+FROM (
+  SELECT f.name, f.n, count(f.was) > 0 AS is_written,
+         bool_and(f.was IS NOT NULL AND f.was <> 0 AND f.seen IS NULL) AS is_as_written
+  FROM (SELECT desired, observed FROM compose_init.record WHERE dataset_id = %(dataset)s LIMIT 100) s
+  CROSS JOIN LATERAL unnest(%(fields)s::text[], s.desired, s.observed) WITH ORDINALITY AS f (name, was, seen, n)
+  GROUP BY f.name, f.n
+) f;
 
 -- name: modified_groups
 -- Groups of records, by the last bits of their ids, that are not as they were applied: told by one digest of each, which

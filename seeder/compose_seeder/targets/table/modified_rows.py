@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -45,7 +45,7 @@ def find_modified_rows(
 
     In a large table, groups of records are compared first, and then the records of groups that differ.
     """
-    part = find_modified_part(connection, expressions, applied)
+    part = find_modified_part(connection, expressions, applied, written_only=True)
     if part is None:
         return set()
     shown = [field for field in applied.fields if field in expressions.columns]
@@ -63,15 +63,27 @@ def find_modified_rows(
 
 
 def find_modified_part(
-    connection: Connection, expressions: Expressions, applied: Applied
+    connection: Connection,
+    expressions: Expressions,
+    applied: Applied,
+    *,
+    written_only: bool = False,
 ) -> Part | None:
-    """Return a part of the table with all rows that are not as they were applied; None where there are none."""
+    """Return a part of the table with all rows that are not as they were applied; None where there are none.
+
+    Args:
+        connection: in a transaction.
+        expressions: of the table.
+        applied: what the ledger says of the dataset.
+        written_only: leave out values that the ledger has merely observed, as those that a migration filled.
+    """
     shown = [field for field in applied.fields if field in expressions.columns]
     if not shown or shown != applied.fields:
         return EVERYTHING
-    if not _can_compare_groups(connection, expressions, applied):
+    fields = _fields_of_groups(connection, expressions, applied)
+    if not fields or not (written_only or fields == applied.fields):
         return EVERYTHING
-    numbers = _groups(connection, expressions, applied, expressions.texts(shown))
+    numbers = _groups(connection, expressions, applied, fields)
     if len(numbers) > FEW:
         return EVERYTHING
     group = sql.SQL("{} & {} = ANY ({})")
@@ -81,15 +93,23 @@ def find_modified_part(
 
 
 def _groups(
-    connection: Connection, expressions: Expressions, applied: Applied, texts: Mapping[str, str]
+    connection: Connection, expressions: Expressions, applied: Applied, fields: Sequence[str]
 ) -> list[int]:
-    """Return the numbers of groups that the table does not show as they were applied."""
-    desired = (sql.SQL("desired[{}]").format(n + 1) for n in range(len(applied.fields)))
+    """Return the numbers of groups that the table does not show as they were applied, by the values of `fields`.
+
+    A group in which a record has another field after all is one of them.
+    """
+    left_out = "coalesce(hashint8extended({0}, desired[{0}]), 0)"
+    elements = (
+        sql.SQL("desired[{0}]" if field in fields else left_out).format(n)
+        for n, field in enumerate(applied.fields, 1)
+    )
+    texts = expressions.texts(fields)
     query = sql.SQL(statements("modified_rows")["modified_groups"]).format(
         rows=expressions.rows(texts),
         id=expressions.id("t"),
-        hash=expressions.hash("t", applied.fields, texts),
-        desired=sql.SQL(" # ").join(desired),
+        hash=expressions.hash("t", fields, texts),
+        desired=sql.SQL(" # ").join(elements),
         dataset=sql.Literal(applied.dataset_id),
         last=sql.Literal(GROUPS - 1),
     )
@@ -97,15 +117,18 @@ def _groups(
     return list(row[0]) if row else []
 
 
-def _can_compare_groups(connection: Connection, expressions: Expressions, applied: Applied) -> bool:
-    """Return whether it is worth it to compare groups first."""
+def _fields_of_groups(
+    connection: Connection, expressions: Expressions, applied: Applied
+) -> list[str]:
+    """Return the fields by which groups are compared; none where it is not worth it to compare groups first."""
     if applied.records < SMALL:
-        return False
+        return []
     values = {
         "table": expressions.table,
         "dataset": applied.dataset_id,
+        "fields": applied.fields,
         "records": applied.records,
         "few": FEW,
     }
-    row = connection.execute(statements("modified_rows")["can_compare_groups"], values).fetchone()
-    return bool(row and row[0])
+    row = connection.execute(statements("modified_rows")["fields_of_groups"], values).fetchone()
+    return row[0] or [] if row else []

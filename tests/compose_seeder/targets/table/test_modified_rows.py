@@ -10,12 +10,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from compose_seeder.around_migration import carry_over, look
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.targets.table import modified_rows
 from compose_seeder.targets.table.columns import columns
 from compose_seeder.targets.table.expressions import Expressions
-from compose_seeder.targets.table.modified_rows import find_modified_rows
+from compose_seeder.targets.table.modified_rows import (
+    EVERYTHING,
+    Part,
+    find_modified_part,
+    find_modified_rows,
+)
 from tests.support.seed_folder import Seeds, counts, table
 
 ROWS: list[dict[str, Any]] = [
@@ -131,7 +137,7 @@ def test_groups_are_asked_only_where_they_can_tell(
     def asked() -> bool:
         applied = creatures.ledger.applied("creatures")
         assert applied
-        return modified_rows._can_compare_groups(connection, expressions, applied)
+        return bool(modified_rows._fields_of_groups(connection, expressions, applied))
 
     assert asked()
     creatures.seeds.do(
@@ -146,6 +152,64 @@ def test_groups_are_asked_only_where_they_can_tell(
     creatures.seeds.source("creatures", fewer)
     creatures.seeds.run()
     assert not asked()
+
+
+def test_groups_leave_out_what_a_migration_filled(
+    creatures: Creatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column that no file names, whatever people do to it; a record that names it is compared by itself."""
+    parts: list[Part | None] = []
+
+    def noted(*words: Any, **more: Any) -> Part | None:
+        parts.append(find_modified_part(*words, **more))
+        return parts[-1]
+
+    monkeypatch.setattr(modified_rows, "SMALL", 0)
+    monkeypatch.setattr(modified_rows, "find_modified_part", noted)
+    connection = creatures.seeds.connection
+    look(connection)
+    creatures.seeds.do("ALTER TABLE creatures ADD note text DEFAULT 'none'; ANALYZE creatures")
+    carry_over(connection)
+    creatures = Creatures(creatures.seeds)
+    creatures.seeds.run(verify=True)
+    creatures.seeds.do("UPDATE creatures SET note = 'mine' WHERE n > 1")
+    assert creatures.edited() == set()
+    assert parts[-1] is None
+    creatures.seeds.do("UPDATE creatures SET n = 77 WHERE slug = 'c5'")
+    assert creatures.edited() == {"c5"}
+    creatures.seeds.do("UPDATE creatures SET n = 5 WHERE slug = 'c5'")
+    named = [*ROWS[:-1], {**ROWS[-1], "note": "ours"}]
+    creatures.seeds.source("creatures", named)
+    creatures.seeds.do("UPDATE creatures SET note = 'none' WHERE slug = 'c59'")
+    assert counts(creatures.seeds.run()) == {"updated": 1, "unchanged": 59}
+    # As where no record of the sample is the one that names it.
+    monkeypatch.setattr(modified_rows, "_fields_of_groups", lambda *_: ["slug", "n"])
+    assert creatures.edited() == set()
+    assert parts[-1] != EVERYTHING
+    creatures.seeds.do("UPDATE creatures SET note = 'theirs' WHERE slug = 'c59'")
+    assert creatures.edited() == {"c59"}
+
+
+def test_a_migration_sees_edits_of_what_an_earlier_one_filled(
+    seeds: Seeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a value is somebody's choice: a file that names the column later does not overwrite it."""
+    monkeypatch.setattr(modified_rows, "SMALL", 0)
+    rows = [{"slug": f"c{n}", "n": n} for n in range(4)]
+    seeds.do("CREATE TABLE creatures (slug text PRIMARY KEY, n int)")
+    seeds.write(table(), creatures=rows).run()
+    look(seeds.connection)
+    seeds.do("ALTER TABLE creatures ADD note text DEFAULT 'none'; ANALYZE creatures")
+    carry_over(seeds.connection)
+    seeds.run()
+    seeds.do("UPDATE creatures SET note = 'mine' WHERE slug = 'c1'")
+    look(seeds.connection)
+    seeds.do("UPDATE creatures SET note = upper(note)")
+    carry_over(seeds.connection)
+    seeds.source("creatures", [{**row, "note": "ours"} for row in rows])
+    seeds.run()
+    found = seeds.rows("SELECT slug, note FROM creatures ORDER BY slug")
+    assert found == [("c0", "ours"), ("c1", "MINE"), ("c2", "ours"), ("c3", "ours")]
 
 
 def test_a_key_of_several_fields_has_64_bits(seeds: Seeds) -> None:
