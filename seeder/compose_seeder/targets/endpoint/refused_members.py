@@ -1,54 +1,122 @@
 """Members that an API shows and does not take, as the ids of parts: left out where it refuses a request for them.
 
-refused, and the answer names them ─▶ the same request without them ─▶ read back: they must still be there
+refused, and a fault of the answer names them ─▶ the same request without them ─▶ read back: they must still be there
+
+A member that is refused for its value stays: a PUT without it could lose what a person wrote.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import DecodeError
+
+from compose_seeder.exact_json import decode
 
 Json = Any
 Path = tuple[str | int, ...]
+Shape = tuple[str | None, ...]
+"""A path whose elements of lists have no number, so that it fits other records: `("tags", None, "id")`."""
 
 STATUSES = (400, 422)
 """Statuses by which an API refuses what a request says, and has done nothing."""
 
 NOT_TAKEN = re.compile(
-    r"(?i)extra|unknown|unrecogni[sz]ed|unexpected|additional|forbid|not (?:be )?(?:permitted|allowed|set)|read.?only"
-    r"|immutable"
+    r"(?:extra|unknown|unrecogni[sz]ed|unexpected|additional|unpermitted)[\s_-]*"
+    r"(?:inputs?|fields?|keys?|propert(?:y|ies)|param(?:eter)?s?|attributes?|members?)"
+    r"|extra_forbidden|should not exist|not (?:be )?(?:permitted|allowed|set)\b(?! to)|read[\s_-]?only|immutable",
+    re.IGNORECASE,
 )
-"""Words of an answer that refuses members for being there, and not for their values."""
+"""Words that refuse a member for being there, and not for its value."""
+
+CLAUSES = re.compile(
+    r"[;\n]|\.\s|\b(?:one of|expected|known|valid|supported|(?:allowed|permitted):)", re.IGNORECASE
+)
+"""Where a clause ends: what follows may list the members that the API does take."""
+
+PLACES = ("loc", "path", "field", "property", "param", "pointer", "propertyPath", "instancePath")
+"""Fields by which a fault says where it is."""
+
+WORDS = (
+    "message",
+    "msg",
+    "detail",
+    "details",
+    "error",
+    "errors",
+    "title",
+    "type",
+    "code",
+    "reason",
+    "description",
+)
+"""Fields by which it says what it is; a member of such a name is not what it is about."""
 
 
-def find_refused(body: Json, named: Collection[str], answer: str) -> set[str]:
-    """Return the names of members that an answer says the API does not take.
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A fault of an answer that refuses members for being there.
+
+    Attributes:
+        words: of the clause that says so.
+        place: the names that lead to the fault, or those by which it says where it is.
+        options: which of these may name the member; the first that does counts.
+    """
+
+    words: Sequence[str]
+    place: Sequence[str]
+    options: tuple[Collection[str], ...]
+
+    def rank(self, path: Path) -> tuple[int, bool]:
+        """Return how well the path of a member fits; higher is better."""
+        ends_here = [*self.place[-len(path) :]] == [*map(str, path)]
+        return len({*self.words, *self.place}.intersection(path)), ends_here
+
+
+def find_refused(body: Json, named: Collection[str], answer: str) -> set[Shape]:
+    """Return the members that an answer says the API does not take.
 
     Args:
         body: of the request.
         named: names of members that the file has somewhere: those are sent in any case.
         answer: its text.
     """
-    if not NOT_TAKEN.search(answer):
-        return set()
-    words = set(re.findall(r"[\w-]+", answer))
-    return {name for name in _scalar_names(body) if name in words and name not in named}
+    members = [path for path, _ in _scalars(body) if path[-1] not in named]
+    found: set[Shape] = set()
+    for refusal in _refusals(answer):
+        options = ([path for path in members if path[-1] in words] for words in refusal.options)
+        paths = next(filter(None, options), [])
+        ranks = [(*refusal.rank(path), path[0] in named) for path in paths]
+        best = zip(paths, ranks, strict=True)
+        found |= {shape_of(path) for path, rank in best if rank == max(ranks)}
+    return found
 
 
-def leave_out(value: Json, names: Collection[str], left: dict[Path, Json], path: Path = ()) -> Json:
-    """Return a body without the scalar members of these names; `left` gets what is left out, by its path."""
+def leave_out(
+    value: Json, shapes: Collection[Shape], left: dict[Path, Json], path: Path = ()
+) -> Json:
+    """Return a body without the scalar members of these shapes; `left` gets what is left out, by its path."""
     if isinstance(value, list):
-        return [leave_out(part, names, left, (*path, n)) for n, part in enumerate(value)]
+        return [leave_out(part, shapes, left, (*path, n)) for n, part in enumerate(value)]
     if not isinstance(value, dict):
         return value
     found = {}
     for name, part in value.items():
-        if name in names and not isinstance(part, dict | list):
-            left[*path, name] = part
+        here = (*path, name)
+        if shape_of(here) in shapes and not isinstance(part, dict | list):
+            left[here] = part
         else:
-            found[name] = leave_out(part, names, left, (*path, name))
+            found[name] = leave_out(part, shapes, left, here)
     return found
+
+
+def shape_of(path: Path) -> Shape:
+    """Return a path without the numbers of elements."""
+    return tuple(None if isinstance(name, int) else name for name in path)
 
 
 def names_within(values: Iterable[Json]) -> Iterator[str]:
@@ -62,23 +130,62 @@ def names_within(values: Iterable[Json]) -> Iterator[str]:
 
 
 def find_lost(left: Mapping[Path, Json], seen: Mapping[str, Json]) -> Iterator[Path]:
-    """Yield the paths of values that were left out, and that the API does not show any more."""
-    for path, before in left.items():
-        value: Json = seen
-        for name in path:
-            # An element of a list has no lasting place, and an answer without the field tells nothing.
-            if isinstance(name, int) or not isinstance(value, dict) or path[0] not in seen:
-                break
-            value = value.get(name)
-        else:
-            if value is None and before is not None:
-                yield path
+    """Yield the paths of values that were left out, and that the API does not show any more.
+
+    An element of a list has no lasting place: its list must show as many values as were left out.
+    """
+    shown = Counter(shape_of(path) for path, value in _scalars(seen) if value is not None)
+    before = {path: shape_of(path) for path, value in left.items() if value is not None}
+    counts = Counter(before.values())
+    # An answer without the field tells nothing.
+    yield from (
+        path for path, shape in before.items() if path[0] in seen and shown[shape] < counts[shape]
+    )
 
 
-def _scalar_names(value: Json) -> Iterator[str]:
-    if isinstance(value, dict):
-        yield from (name for name, part in value.items() if not isinstance(part, dict | list))
-        value = list(value.values())
-    if isinstance(value, list):
+def _refusals(answer: str) -> Iterator[Refusal]:
+    try:
+        document = decode(answer.encode())
+    except DecodeError:
+        document = answer
+    return _in_document(document, ())
+
+
+def _in_document(value: Json, lead: tuple[str, ...]) -> Iterator[Refusal]:
+    """Yield the refusals in an answer, each fault by itself; `lead` has the names that lead to it."""
+    if isinstance(value, str):
+        for words in _clauses(value, *lead[-1:]):
+            yield Refusal(words, lead, options=(words, lead[-1:]))
+    elif isinstance(value, list):
         for part in value:
-            yield from _scalar_names(part)
+            yield from _in_document(part, lead)
+    elif isinstance(value, dict):
+        place = next((_words(value[name]) for name in PLACES if value.get(name)), [])
+        for name, part in value.items():
+            if place and isinstance(part, str):
+                for words in _clauses(part, name):
+                    yield Refusal(words, place, options=(place[-1:], words))
+            else:
+                yield from _in_document(part, lead if name in WORDS else (*lead, name))
+
+
+def _clauses(text: str, name: str = "") -> Iterator[list[str]]:
+    """Yield the words of each clause that refuses members, of a text that an answer has under a name."""
+    for clause in CLAUSES.split(text):
+        if NOT_TAKEN.search(clause) or NOT_TAKEN.search(name):
+            yield _words(clause)
+
+
+def _words(value: Json) -> list[str]:
+    return re.findall(
+        r"[\w-]+", " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    )
+
+
+def _scalars(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
+    """Yield the paths of scalar members, at every depth, with their values."""
+    if isinstance(value, dict | list):
+        for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _scalars(part, (*path, name))
+    elif path and isinstance(path[-1], str):
+        yield path, value

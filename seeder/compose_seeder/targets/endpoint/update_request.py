@@ -1,11 +1,12 @@
 """The request that updates one record, and what is left out of it because the API does not take it.
 
-refused for members that it does not take ─▶ once more without them, and the next records without them at once
+refused for members that it does not take ─▶ again without them, and the next records without them at once
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from compose_seeder.exact_json import encode
@@ -18,6 +19,7 @@ from compose_seeder.targets.endpoint.reader import Key
 from compose_seeder.targets.endpoint.refused_members import (
     STATUSES,
     Path,
+    Shape,
     find_refused,
     leave_out,
     names_within,
@@ -61,7 +63,7 @@ class UpdateRequest:
         self._desired = desired
         self._fields = fields
         self._idempotency_key = idempotency_key
-        self._not_taken: frozenset[str] = frozenset()
+        self._not_taken: frozenset[Shape] = frozenset()
 
     def problem_of(self, update: Update) -> str:
         """Return why a record cannot be updated, as nobody has seen what would be overwritten or lost; "" if it can."""
@@ -82,16 +84,17 @@ class UpdateRequest:
         """
         body = patch_body(update) if self._patches else put_body(update, self._fields)
         left_out: dict[Path, Json] = {}
-        spared = leave_out(body, self._not_taken, left_out)
-        try:
-            return self._send(update, key, spared), left_out
-        except AnswerError as error:
-            refused = self._refused(spared, error) if error.status in STATUSES else None
-            if not refused:
-                raise
+        body = leave_out(body, self._not_taken, left_out)
+        while True:
+            try:
+                return self._send(update, key, body), left_out
+            except AnswerError as error:
+                refused = self._refused(body, error)
+                if not refused:
+                    raise
+            # Some APIs name one member at a time. What another thread adds meanwhile may get lost: it is asked again.
             self._not_taken |= refused
-        spared = leave_out(spared, self._not_taken, left_out)
-        return self._send(update, key, spared), left_out
+            body = leave_out(body, refused, left_out)
 
     def _send(self, update: Update, key: Key, body: Mapping[str, Json]) -> Json:
         text = encode(body)
@@ -110,6 +113,9 @@ class UpdateRequest:
             raise
         return answer.document
 
-    def _refused(self, body: Mapping[str, Json], error: AnswerError) -> set[str]:
-        named = {*self._fields, *names_within(map(decode_fields, self._desired))}
-        return find_refused(body, named, error.text)
+    def _refused(self, body: Mapping[str, Json], error: AnswerError) -> set[Shape]:
+        return find_refused(body, self._named, error.text) if error.status in STATUSES else set()
+
+    @cached_property
+    def _named(self) -> set[str]:
+        return {*self._fields, *names_within(map(decode_fields, self._desired))}

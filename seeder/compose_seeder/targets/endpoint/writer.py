@@ -157,7 +157,9 @@ class Writer:
         wanted = self._desired[written.position]
         fields, live = decode_fields(wanted), self._live.get(wanted.key, {})
         if written.fate != "written":
-            return self._confirm(written.change, fields, live, dict(shown), is_found=True)
+            return self._confirm(
+                written.change, fields, live, dict(shown), is_found=True, left_out=written.left_out
+            )
         update = self._of(written.change, fields, live)
         observed = {**(written.observed or {}), **observed_fields(update, shown)}
         listed, answered = shown_trees(update, shown), written.trees or {}
@@ -241,7 +243,8 @@ class Writer:
         confirmed = bool(self._http.confirm)
         creates = change.action == "create"
         if not all(name in said for name in self._dataset.key) and (creates or not confirmed):
-            return Outcome([Written(change, "accepted", is_shown=self._claims(answer))])
+            claims = self._claims(answer)
+            return Outcome([Written(change, "accepted", is_shown=claims, left_out=left_out)])
         if confirmed:
             try:
                 with naming(self._named(self._desired[change.position or 0])):

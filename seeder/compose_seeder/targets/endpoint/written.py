@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from compose_seeder.reconcile.plan import Change
 from compose_seeder.targets.endpoint.reader import Key
+from compose_seeder.targets.endpoint.refused_members import Path
 from compose_seeder.targets.endpoint.value_trees import Tree
 
 Json = Any
@@ -34,6 +35,7 @@ class Written:
         problem: the API's words.
         is_shown: the answer shows the record under its key, and more of it than was sent.
         other: the key that the API gave it.
+        left_out: the values that the API did not take, and that it must still show, by their paths.
     """
 
     change: Change
@@ -45,6 +47,7 @@ class Written:
     problem: str = ""
     is_shown: bool = False
     other: Key = ()
+    left_out: Mapping[Path, Json] = field(default_factory=dict)
 
     @property
     def position(self) -> int:
