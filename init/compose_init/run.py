@@ -187,7 +187,7 @@ class Run:
 
     def _migrate(self, connection: Connection) -> DatabasePosition:
         # Alembic takes a third of a second to import; only this phase needs it.
-        from compose_init.migrations.upgrade import Observer  # noqa: PLC0415 - see above
+        from compose_init.migrations.attempt import Observer  # noqa: PLC0415 - see above
 
         observer = Observer(self._before_revision, self.progress.end_revision)
         return migrate(connection, self._migrations, observer, self.report.migrations)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import psycopg
 
 from compose_init.database.connection import Connection
+from compose_init.migrations.committed_revisions import read_committed
 from compose_init.migrations.env_calls import EnvCall
 from compose_init.migrations.revision_graph import RevisionGraph
 from compose_init.migrations.revision_progress import RevisionProgress, RevisionRun
-from compose_init.migrations.version_table import read_version_table
 from compose_seeder.postgres import statements
 
 SHOWN = 10
@@ -66,7 +66,7 @@ def look_up(
         progress: the revisions that ran.
     """
     try:
-        found = [graph.applied(read_version_table(connection, call.table)) for call in calls]
+        found = [read_committed(connection, graph, call) for call in calls]
         lost = [run for run in progress.runs if run.revision.revision not in found[run.call]]
         kept: dict[str, list[str]] = {}
         for run in progress.runs:

@@ -1,4 +1,4 @@
-"""An application's revisions, as Alembic reads them, and its `env.py`, run as Alembic runs it.
+"""An application's `env.py`, run as Alembic runs it, inside of the folder and the variables that it expects.
 
 alembic.ini ─▶ Config ─▶ ScriptDirectory ─▶ env.py ─▶ revision graph ─▶ a function of ours says which steps to take
 """
@@ -6,12 +6,9 @@ alembic.ini ─▶ Config ─▶ ScriptDirectory ─▶ env.py ─▶ revision g
 from __future__ import annotations
 
 import os
-import re
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager
-from dataclasses import dataclass
 from functools import cache, partial
 from logging import WARNING
 from pathlib import Path
@@ -20,9 +17,7 @@ from typing import Any, TextIO
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import RevisionError
-from alembic.util import CommandError
+from alembic.script import ScriptDirectory
 
 from compose_init.alembic_options import AlembicOptions
 from compose_init.errors import MigrationError
@@ -30,24 +25,10 @@ from compose_init.logs import event
 from compose_init.migrations.alembic_config import build_config, version_locations
 from compose_init.migrations.env_attributes import EnvAttributes, sync_connection
 from compose_init.migrations.env_calls import EnvText, is_called_by, read_env
-from compose_init.migrations.errors import Failure, translate
-from compose_init.migrations.fingerprint import files, revision_folders
+from compose_init.migrations.fingerprint import revision_folders
 from compose_init.migrations.flask_application import flask_context
-from compose_init.migrations.revision_graph import Revision, RevisionGraph
-
-MARKER = "breaks_older_images"
-"""A revision file that sets this to True says: images that do not have it cannot run once it is applied."""
-
-BROKEN_GRAPH = r"Revision .* (?:is present more than once|is not present)"
-"""Alembic only warns of these, and goes on with half of the revisions."""
-
-
-@dataclass(frozen=True)
-class Revisions:
-    """The revisions as Alembic has loaded them, and what we need of them as values."""
-
-    script: ScriptDirectory
-    graph: RevisionGraph
+from compose_init.migrations.loaded_revisions import Revisions, load_revisions
+from compose_init.migrations.revision_graph import RevisionGraph
 
 
 class AlembicEnvironment:
@@ -224,63 +205,5 @@ class AlembicEnvironment:
             raise refused[0]
 
     def _load(self, script: ScriptDirectory) -> Revisions:
-        """Load the revisions: they are imported, once for each `ScriptDirectory`."""
         self._locations |= version_locations(script)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", BROKEN_GRAPH)
-            try:
-                script.get_heads()
-            except UserWarning as warning:
-                raise MigrationError(self._explain_broken_graph(str(warning))) from None
-            except (CommandError, RevisionError):
-                raise
-            except Exception as error:
-                raise translate(error, Failure(self.options, part="a revision")) from error
-        entries = [_read_revision(entry) for entry in reversed(list(script.walk_revisions()))]
-        graph = RevisionGraph({entry.revision: entry for entry in entries})
-        forked = graph.accidental_heads()
-        if forked:
-            raise MigrationError(
-                f"there are {len(forked)} heads: {', '.join(forked)}; join them with"
-                f" `alembic merge {' '.join(forked)}` and build the image again (where several branches are intended,"
-                " give each a branch label)"
-            )
-        return Revisions(script, graph)
-
-    def _explain_broken_graph(self, warning: str) -> str:
-        duplicate = re.search(r"Revision (\S+) is present more than once", warning)
-        if duplicate is None:
-            return (
-                f"{self.config}: a revision is missing: {' '.join(warning.split())}; add the missing file, or"
-                " correct down_revision, and build the image again"
-            )
-        named = self._files_of(duplicate[1])
-        where = f" ({', '.join(named)})" if named else ""
-        return (
-            f"{self.config}: revision {duplicate[1]} is defined twice{where}; give one of the files another id, and"
-            " build the image again"
-        )
-
-    def _files_of(self, revision: str) -> list[str]:
-        assigned = re.compile(
-            rf"^revision\b[^=\n]*=\s*['\"]{re.escape(revision)}['\"]", re.MULTILINE
-        )
-        return sorted(
-            Path(path).name
-            for path in files(self.options)
-            if path.endswith(".py") and assigned.search(Path(path).read_text(errors="replace"))
-        )
-
-
-def _read_revision(entry: Script) -> Revision:
-    parents = entry.down_revision or ()
-    return Revision(
-        entry.revision,
-        # Alembic's own property would put "empty message" where there is none.
-        (entry.module.__doc__ or "").strip().partition("\n")[0],
-        Path(entry.path).name,
-        (parents,) if isinstance(parents, str) else tuple(parents),
-        tuple(sorted(getattr(entry, "_resolved_dependencies", ()))),
-        tuple(sorted(entry.branch_labels)),
-        bool(getattr(entry.module, MARKER, False)),
-    )
+        return load_revisions(script, self.options)

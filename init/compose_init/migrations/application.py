@@ -19,9 +19,9 @@ from compose_init.migrations.revision_ledger import Image
 if TYPE_CHECKING:
     from compose_init.database.connection import Connection
     from compose_init.migrations.alembic_env import AlembicEnvironment
+    from compose_init.migrations.attempt import Observer
     from compose_init.migrations.database_position import DatabasePosition, Inspection
     from compose_init.migrations.revision_graph import Revision, RevisionGraph
-    from compose_init.migrations.upgrade import Observer
     from compose_init.settings import Settings
 
 NO_DATABASE = Database({}, "postgresql://")

@@ -10,9 +10,10 @@ import psycopg
 from alembic.runtime.migration import MigrationContext
 
 from compose_init.errors import InitError
-from compose_init.migrations.alembic_env import AlembicEnvironment, Revisions
+from compose_init.migrations.alembic_env import AlembicEnvironment
 from compose_init.migrations.database_position import Inspection
 from compose_init.migrations.errors import Failure, translate
+from compose_init.migrations.loaded_revisions import Revisions
 from compose_init.migrations.revision_graph import RevisionGraph
 from compose_init.migrations.version_table import find_version_table
 

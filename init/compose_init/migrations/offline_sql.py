@@ -14,8 +14,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from compose_init.errors import MigrationError
-from compose_init.migrations.alembic_env import AlembicEnvironment, Revisions
-from compose_init.migrations.upgrade import upgrade_steps
+from compose_init.migrations.alembic_env import AlembicEnvironment
+from compose_init.migrations.loaded_revisions import Revisions
 
 DRIVERS = (
     ("psycopg", ""),
@@ -46,7 +46,7 @@ def pending_sql(
 
     def steps(revisions: Revisions, _: Any, context: MigrationContext) -> Iterator[Any]:
         context.impl.output_buffer = output
-        for step in upgrade_steps(revisions.script, current):
+        for step in revisions.upgrade_steps(current):
             start = output.tell()
             yield step
             found[step.revision.revision] = output.getvalue()[start:].strip()

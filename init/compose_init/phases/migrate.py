@@ -31,7 +31,7 @@ APART = frozenset(
 """This program's own variables about image, seeds and logs, and the path of files that have a fingerprint."""
 
 if TYPE_CHECKING:
-    from compose_init.migrations.upgrade import Observer
+    from compose_init.migrations.attempt import Observer
 
 
 def migrate(
