@@ -11,12 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
-from compose_seeder.postgres import statements
-
-Connection = psycopg.Connection[Any]
+from compose_seeder.postgres import Connection, statements
 
 
 def is_bound(connection: Connection) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, LiteralString, cast
 import psycopg
 
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, LedgerVersionError
+from compose_seeder.postgres import Connection
 from compose_seeder.reconcile import binding
 
 FORMAT = 6
@@ -52,8 +53,6 @@ SELECT quote_ident(pg_get_userbyid(n.nspowner)), quote_ident(current_user),
         FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r')
 FROM pg_namespace n WHERE n.nspname = 'compose_init' AND n.nspowner <> current_user::regrole
 """
-
-Connection = psycopg.Connection[Any]
 
 
 def read_format(connection: Connection) -> int | None:
