@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -20,6 +19,7 @@ from compose_seeder.around_migration import carry_over, look
 from compose_seeder.reconcile import ledger_schema
 from compose_seeder.targets.table import modified_rows
 from examples.postgres import Server
+from tests.support.crash import crash_after
 from tests.support.migration_model import FIELDS, TYPES, Migrated
 from tests.support.seed_folder import Seeds
 
@@ -138,7 +138,7 @@ def _run(seeds: Seeds, models: dict[str, Migrated], kill: int = 0) -> None:
     for name, model in models.items():
         seeds.source(name, model.file())
     if kill:
-        _killed(seeds, kill, lambda: seeds.run_all(verify=True))
+        crash_after(seeds, kill, lambda: seeds.run_all(verify=True))
     seeds.run_all(verify=True)
     for model in models.values():
         model.carry_over()
@@ -154,7 +154,7 @@ def _migrate(
     seeds: Seeds, models: dict[str, Migrated], changes: list[Any], end: str, kill: int
 ) -> None:
     if kill:
-        _killed(seeds, kill, lambda: look(seeds.connection))
+        crash_after(seeds, kill, lambda: look(seeds.connection))
     look(seeds.connection)
     for model in models.values():
         model.carry_over()  # of a run that was killed before it did
@@ -166,29 +166,7 @@ def _migrate(
     if end:
         return
     if kill:
-        _killed(seeds, kill, lambda: carry_over(seeds.connection))
+        crash_after(seeds, kill, lambda: carry_over(seeds.connection))
     carry_over(seeds.connection)
     for model in models.values():
         model.carry_over()
-
-
-class KilledError(Exception):
-    """What nobody reckons with."""
-
-
-def _killed(seeds: Seeds, after: int, work: Any) -> None:
-    """Work until a number of statements has been executed, and no further."""
-    execute, left = psycopg.Cursor.execute, after
-
-    def counted(cursor: Any, *words: Any, **more: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left <= 0:
-            raise KilledError
-        return execute(cursor, *words, **more)
-
-    with pytest.MonkeyPatch.context() as patched, suppress(KilledError):
-        patched.setattr(psycopg.Cursor, "execute", counted)
-        work()
-    seeds.do("SELECT pg_advisory_unlock_all()")
-    seeds.do("DISCARD TEMP")  # as its session ends

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from compose_seeder.targets.endpoint import unconfirmed
 from compose_seeder.targets.table import modified_rows
 from examples.postgres import Server
+from tests.support.crash import crash_after
 from tests.support.seed_folder import Seeds, table
 from tests.support.small_api import Api, serving
 
@@ -203,25 +203,9 @@ def test_an_endpoint_is_what_the_model_says(
     follow(shared, target, on_drift, steps, prune=prune)
 
 
-class CrashError(Exception):
-    """What nobody reckons with."""
-
-
 def crash(seeds: Seeds, after: int, options: dict[str, Any]) -> None:
     """Run until a number of statements has been executed, then crash; end normally with fewer statements."""
-    execute, left = psycopg.Cursor.execute, after
-
-    def counted(cursor: Any, *words: Any, **more: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left <= 0:
-            raise CrashError
-        return execute(cursor, *words, **more)
-
-    with pytest.MonkeyPatch.context() as patched, suppress(CrashError):
-        patched.setattr(psycopg.Cursor, "execute", counted)
-        seeds.run(verify=True, **options)
-    seeds.do("DISCARD TEMP")  # as its session ends
+    crash_after(seeds, after, lambda: seeds.run(verify=True, **options))
     # Requests that were under way have come to their end by the time of the next run.
     time.sleep(0.02 if options else 0)
 
