@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +13,6 @@ from compose_seeder.hashing import VERSION
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile import binding, ledger_schema
-
-RECORDS_PER_ROW = 1 << 13
-"""The number of records whose digests and ids are in one row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,43 +285,3 @@ class Ledger:
         self.connection.execute(texts["forget_intents"], {"dataset": dataset_id})
         values = {"name": name, "fingerprint": fingerprint, "records": records}
         self.connection.execute(texts["record_dataset"], values)
-
-    def sources(self, dataset_id: int) -> Iterator[tuple[bytes, array[int]]]:
-        """Yield digests and ids of the last run's records, in the file's order, some thousand at a time."""
-        with self.connection.cursor(binary=True) as cursor:
-            cursor.execute(statements("ledger")["source"], {"dataset": dataset_id})
-            for digests, ids in cursor:
-                yield bytes(digests), unpack_ids(ids)
-
-    def record_sources(self, dataset_id: int, digests: bytes | bytearray, ids: array[int]) -> None:
-        """Write digests (8 bytes each) and ids of a file's records."""
-        packed = pack(ids)
-        batches = [
-            {
-                "dataset": dataset_id,
-                "batch": batch,
-                "digests": digests[start : start + 8 * RECORDS_PER_ROW],
-                "ids": packed[start : start + 8 * RECORDS_PER_ROW],
-            }
-            for batch, start in enumerate(range(0, len(digests), 8 * RECORDS_PER_ROW))
-        ]
-        forgotten = {"dataset": dataset_id, "batches": len(batches)}
-        self.connection.execute(statements("ledger")["forget_source"], forgotten)
-        with self.connection.cursor() as cursor:
-            cursor.executemany(statements("ledger")["record_source"], batches)
-
-
-def pack(ids: array[int]) -> bytes:
-    """Return ids as PostgreSQL's `int8send` writes them."""
-    copy = array("q", ids)
-    if sys.byteorder == "little":
-        copy.byteswap()
-    return copy.tobytes()
-
-
-def unpack_ids(data: bytes) -> array[int]:
-    """Return the ids in what `int8send` wrote."""
-    ids = array("q", bytes(data))
-    if sys.byteorder == "little":
-        ids.byteswap()
-    return ids

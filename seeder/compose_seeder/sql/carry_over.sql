@@ -91,9 +91,6 @@ SELECT (SELECT count(*) FROM changed), coalesce(array_agg(id), '{{}}') FROM gone
 -- name: write_carried
 UPDATE compose_init.dataset SET fields = %(fields)s, key = %(key)s, fingerprint = '' WHERE id = %(dataset)s;
 
--- name: ids
-SELECT coalesce(string_agg(int8send(id), ''), '') FROM compose_init.record WHERE dataset_id = %(dataset)s;
-
 -- name: close
 DELETE FROM compose_init.edit_before_migration;
 DELETE FROM compose_init.before_migration;

@@ -74,10 +74,6 @@ DELETE FROM compose_init.record WHERE dataset_id = %(dataset)s;
 -- name: forget_intents
 DELETE FROM compose_init.intent WHERE dataset_id = %(dataset)s;
 
--- name: forget_source
--- Where the file has become shorter.
-DELETE FROM compose_init.source WHERE dataset_id = %(dataset)s AND batch >= %(batches)s;
-
 -- name: record_applied
 -- What the plan says about every record, or about those that need no write, into the ledger.
 INSERT INTO compose_init.record AS r (dataset_id, id, desired, observed, structure)
@@ -147,15 +143,3 @@ WHERE r.dataset_id = %(dataset)s AND r.id = p.id AND p.action = ANY (%(actions)s
 
 -- name: forget_record
 DELETE FROM compose_init.record WHERE dataset_id = %(dataset)s AND id = ANY (%(ids)s);
-
--- name: source
-SELECT digests, ids FROM compose_init.source WHERE dataset_id = %(dataset)s ORDER BY batch;
-
--- name: record_source
--- What has not changed keeps its place in TOAST, and is not written.
-INSERT INTO compose_init.source AS s (dataset_id, batch, digests, ids)
-VALUES (%(dataset)s, %(batch)s, %(digests)s, %(ids)s)
-ON CONFLICT (dataset_id, batch) DO UPDATE
-SET digests = CASE WHEN s.digests = excluded.digests THEN s.digests ELSE excluded.digests END,
-    ids = CASE WHEN s.ids = excluded.ids THEN s.ids ELSE excluded.ids END
-WHERE (s.digests, s.ids) <> (excluded.digests, excluded.ids);

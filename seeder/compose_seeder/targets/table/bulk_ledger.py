@@ -10,7 +10,7 @@ from psycopg import sql
 
 from compose_seeder.documents.record_values import Scalar
 from compose_seeder.postgres import Connection, Name, statements
-from compose_seeder.reconcile.ledger import unpack_ids
+from compose_seeder.reconcile.source_digests import unpack_ids
 from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.sequences import advance_sequences
 

@@ -19,6 +19,7 @@ from compose_seeder.documents.record_values import Scalar
 from compose_seeder.postgres import Connection, kind_of, statements
 from compose_seeder.reconcile.digest_matcher import digests_of
 from compose_seeder.reconcile.plan import Change, Counts, Plan
+from compose_seeder.reconcile.source_digests import record_sources
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.targets.table.bulk_ledger import hash_keys, record_rows
 from compose_seeder.targets.table.csv_encoder import Columns, CsvEncoder, Ids, NotPlainError
@@ -99,7 +100,7 @@ def _load(
     with ThreadPoolExecutor(1, "digest") as thread:
         found = thread.submit(digests_of, document, run.dataset.records, references.salt)
         record_rows(run.connection, expressions, dataset_id, fields, len(ids))
-    run.ledger.record_sources(dataset_id, found.result(), ids)
+    record_sources(run.connection, dataset_id, found.result(), ids)
     run.ledger.record_dataset(run.dataset.name, dataset_id, fingerprint, len(ids))
     return len(ids), keys
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -19,8 +18,8 @@ import psycopg
 from psycopg import sql
 
 from compose_seeder.postgres import Connection, Name, as_is, statements
-from compose_seeder.reconcile.digest_matcher import DIGEST_BYTES
-from compose_seeder.reconcile.ledger import Ledger, unpack_ids
+from compose_seeder.reconcile.ledger import Ledger
+from compose_seeder.reconcile.source_digests import compare_again, compare_all_again, record_sources
 from compose_seeder.targets.table.before_migration import find_filled
 from compose_seeder.targets.table.carried_columns import (
     CarriedField,
@@ -124,7 +123,7 @@ class _Carrying:
         """Forget all records: their rows are gone, or nobody can tell which is which."""
         dataset_id = self.before.applied.dataset_id
         self.ledger.forget_records(dataset_id)
-        self.ledger.record_sources(dataset_id, b"", array("q"))
+        record_sources(self.ledger.connection, dataset_id, b"", array("q"))
         self._write(self.before.applied.fields, self.before.key)
 
     def _carry_records(self, after: SeededTable, fields: list[CarriedField]) -> bool:
@@ -143,9 +142,9 @@ class _Carrying:
             return True
         count, gone = written
         if former:
-            self._forget_digests(None)
+            compare_all_again(self.ledger.connection, applied.dataset_id)
         elif gone:
-            self._forget_digests(set(gone))
+            compare_again(self.ledger.connection, applied.dataset_id, set(gone))
         if not (count or gone or former) and is_alike:
             return False
         self._write(names, after.key)
@@ -217,24 +216,6 @@ class _Carrying:
         query = statements("carry_over")["has_type"]
         row = self.ledger.connection.execute(query, {"type": column.type}).fetchone()
         return column if row and row[0] else replace(column, type="text", base="text")
-
-    def _forget_digests(self, ids: AbstractSet[int] | None) -> None:
-        """Have records compared by the next seeding, whatever their texts are; all of them without `ids`."""
-        dataset_id = self.before.applied.dataset_id
-        if ids is None:
-            query = statements("carry_over")["ids"]
-            row = self.ledger.connection.execute(query, {"dataset": dataset_id}).fetchone()
-            every = unpack_ids(row[0] if row else b"")
-            self.ledger.record_sources(dataset_id, bytes(DIGEST_BYTES * len(every)), every)
-            return
-        digests, found = bytearray(), array("q")
-        for some, own in list(self.ledger.sources(dataset_id)):
-            digests += some
-            found.extend(own)
-        for place, id_ in enumerate(found):
-            if id_ in ids:
-                digests[place * DIGEST_BYTES : (place + 1) * DIGEST_BYTES] = bytes(DIGEST_BYTES)
-        self.ledger.record_sources(dataset_id, digests, found)
 
     def _write(self, fields: Sequence[str], key: Sequence[str]) -> None:
         dataset_id = self.before.applied.dataset_id

@@ -24,8 +24,9 @@ from compose_seeder.reconcile.comparison import (
 )
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.digest_matcher import DigestMatcher
-from compose_seeder.reconcile.ledger import Applied, unpack_ids
+from compose_seeder.reconcile.ledger import Applied
 from compose_seeder.reconcile.plan import Counts, Plan
+from compose_seeder.reconcile.source_digests import read_sources, record_sources, unpack_ids
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.reconcile.unchanged_records import (
     ChangedRecords,
@@ -149,7 +150,7 @@ class TableReconciler:
         self, sides: TableSides, document: Documents, references: FileReferences, applied: Applied
     ) -> ChangedRecords:
         """Find the records that changed in the file or in the table: both are read at the same time."""
-        matcher = DigestMatcher(self._run.ledger.sources(applied.dataset_id), references.salt)
+        matcher = DigestMatcher(read_sources(self._connection, applied.dataset_id), references.salt)
         with ThreadPoolExecutor(1, "modified-rows") as thread:
             asked = thread.submit(find_modified_rows, self._connection, sides.expressions, applied)
             try:
@@ -167,7 +168,7 @@ class TableReconciler:
         changed.record_applied(unpack_ids(ids), applied)
         again = self._connection.execute(statements("diff")["ids_to_compare_again"])
         changed.append([id_ for (id_,) in again])
-        self._run.ledger.record_sources(dataset_id, changed.digests, changed.ids)
+        record_sources(self._connection, dataset_id, changed.digests, changed.ids)
 
 
 def _is_recorded(applied: Applied, fingerprint: str, changed: ChangedRecords) -> bool:
