@@ -71,29 +71,31 @@ class Refusal:
     place: Sequence[str]
     options: tuple[Collection[str], ...]
 
-    def rank(self, path: Path) -> tuple[int, bool]:
-        """Return how well the path of a member fits; higher is better."""
-        ends_here = [*self.place[-len(path) :]] == [*map(str, path)]
-        return len({*self.words, *self.place}.intersection(path)), ends_here
+    def rank(self, member: Shape) -> tuple[int, bool]:
+        """Return how well a member fits; higher is better."""
+        end = [None if word.isdigit() else word for word in self.place[-len(member) :]]
+        return len({*self.words, *self.place}.intersection(member)), end == [*member]
 
 
-def find_refused(body: Json, named: Collection[str], answer: str) -> set[Shape]:
+def find_refused(body: Json, named: Collection[Shape], answer: str) -> set[Shape]:
     """Return the members that an answer says the API does not take.
 
     Args:
         body: of the request.
-        named: names of members that the file has somewhere: those are sent in any case.
+        named: members that the file has, of some record: those are sent in any case.
         answer: its text.
     """
-    members = [path for path, _ in _scalars(body) if path[-1] not in named]
+    members = {*members_within([body])}
     found: set[Shape] = set()
     for refusal in _refusals(answer):
-        options = ([path for path in members if path[-1] in words] for words in refusal.options)
-        paths = next(filter(None, options), [])
-        ranks = [(*refusal.rank(path), path[0] in named) for path in paths]
-        best = zip(paths, ranks, strict=True)
-        found |= {shape_of(path) for path, rank in best if rank == max(ranks)}
-    return found
+        options = ([each for each in members if each[-1] in words] for words in refusal.options)
+        ranks = {
+            member: (*refusal.rank(member), member[:1] in named)
+            for member in next(filter(None, options), [])
+        }
+        best = max(ranks.values(), default=None)
+        found |= {member for member, rank in ranks.items() if rank == best}
+    return found.difference(named)
 
 
 def leave_out(
@@ -119,14 +121,10 @@ def shape_of(path: Path) -> Shape:
     return tuple(None if isinstance(name, int) else name for name in path)
 
 
-def names_within(values: Iterable[Json]) -> Iterator[str]:
-    """Yield the names of all members, at every depth."""
-    for value in values:
-        if isinstance(value, dict):
-            yield from value
-            yield from names_within(value.values())
-        elif isinstance(value, list):
-            yield from names_within(value)
+def members_within(records: Iterable[Json]) -> Iterator[Shape]:
+    """Yield the scalar members of records, at every depth."""
+    for record in records:
+        yield from (shape_of(path) for path, _ in _scalars(record))
 
 
 def find_lost(left: Mapping[Path, Json], seen: Mapping[str, Json]) -> Iterator[Path]:

@@ -22,7 +22,7 @@ from compose_seeder.targets.endpoint.refused_members import (
     Shape,
     find_refused,
     leave_out,
-    names_within,
+    members_within,
 )
 
 Json = Any
@@ -117,5 +117,6 @@ class UpdateRequest:
         return find_refused(body, self._named, error.text) if error.status in STATUSES else set()
 
     @cached_property
-    def _named(self) -> set[str]:
-        return {*self._fields, *names_within(map(decode_fields, self._desired))}
+    def _named(self) -> set[Shape]:
+        within = members_within(map(decode_fields, self._desired))
+        return {*((name,) for name in self._fields), *within}

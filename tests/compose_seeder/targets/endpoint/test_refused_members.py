@@ -154,7 +154,19 @@ def test_what_is_lost_where_an_answer_has_no_body(through: Through, api: Strict)
     assert plan.not_kept == ("slug a: t.en.note",)
 
 
-NAMED = {"slug", "t", "en", "fr", "name", "tags"}
+@pytest.mark.parametrize("update", UPDATES)
+def test_an_id_where_the_file_has_ids_elsewhere(through: Through, api: Strict, update: str) -> None:
+    """The key may have the name of a part's member that the API does not take."""
+    through.manifest(update=update.replace("{live.id}", "{id}"))
+    old, new = ([{"id": 1, **record} for record in things(name)[:1]] for name in ("old", "new"))
+    through.run(old)
+    assert counts(through.run(new)) == {"updated": 1}
+    assert api.find("a") == {"id": 1, "slug": "a", "t": {"en": {"id": 1, "name": "new"}}}
+
+
+NAMED: set[Shape] = {("slug",), ("t",), ("tags",), ("t", "en", "name"), ("t", "fr", "name")} | {
+    ("tags", None, "name")
+}
 BODY = {
     "slug": "a",
     "id": 1,
