@@ -32,6 +32,14 @@ def client(api: Api) -> Iterator[httpx.Client]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def one_api() -> Iterator[tuple[Api, httpx.Client]]:
+    """Yield one small API for all examples of a module, with a client of it."""
+    kept = Api()
+    with serving(kept) as opened:
+        yield kept, opened
+
+
 @pytest.fixture
 def through(seeds: Seeds, client: httpx.Client) -> Through:
     """Seeds through it."""

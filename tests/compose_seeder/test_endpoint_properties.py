@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,9 +19,9 @@ from hypothesis import strategies as st
 from compose_seeder.errors import InterruptedTargetError, RefusedError
 from compose_seeder.http_client import retry
 from compose_seeder.targets.endpoint import unconfirmed
-from tests.compose_seeder.test_properties import Endpoint, crash
 from tests.support.seed_folder import Seeds, outcomes
-from tests.support.small_api import Api, serving
+from tests.support.seeded_targets import Endpoint, crash
+from tests.support.small_api import Api
 
 LATE_SECONDS = 0.04
 SLUGS = ["a", "b", "c"]
@@ -64,14 +63,6 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unconfirmed, "FIRST_PAUSE_SECONDS", 0.005)
     monkeypatch.setattr(retry, "MAX_ATTEMPTS", 2)
     monkeypatch.setattr(retry, "MAX_DELAY_SECONDS", 0.001)
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Api, httpx.Client]]:
-    """Yield one API for all examples."""
-    kept = Api()
-    with serving(kept) as client:
-        yield kept, client
 
 
 @dataclass
@@ -235,13 +226,13 @@ class World:
 @given(steps=STEPS)
 def test_an_api_with_habits_and_faults(
     seeds: Seeds,
-    served: tuple[Api, httpx.Client],
+    one_api: tuple[Api, httpx.Client],
     habit: str,
     on_drift: str,
     steps: list[Any],
 ) -> None:
     """No edit lost, nothing doubled, no false success, and each fault said each time."""
-    api, client = served
+    api, client = one_api
     world = World(seeds, Endpoint(api, {"api": lambda: client}), habit, on_drift)
     world.begin()
     for step in [*steps, ("run", None, ""), ("run", None, "")]:

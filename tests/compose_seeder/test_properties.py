@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +16,9 @@ from hypothesis import strategies as st
 from compose_seeder.targets.endpoint import unconfirmed
 from compose_seeder.targets.table import modified_rows
 from examples.postgres import Server
-from tests.support.crash import crash_after
-from tests.support.seed_folder import Seeds, table
-from tests.support.small_api import Api, serving
+from tests.support.seed_folder import Seeds
+from tests.support.seeded_targets import Endpoint, Table, crash
+from tests.support.small_api import Api
 
 SLUGS = ["a", "b", "c"]
 VALUES = st.one_of(st.none(), st.integers(0, 2))
@@ -92,80 +91,6 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(modified_rows, "SMALL", 0)
 
 
-@pytest.fixture(scope="module")
-def api() -> Iterator[tuple[Api, httpx.Client]]:
-    """One API for all examples."""
-    kept = Api()
-    with serving(kept) as client:
-        yield kept, client
-
-
-@dataclass
-class Table:
-    """The target, as hands and eyes see it."""
-
-    seeds: Seeds
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def manifest(self, **more: Any) -> str:
-        return table(**more)
-
-    def clear(self) -> None:
-        self.seeds.do("TRUNCATE creatures")
-
-    def rows(self) -> dict[str, dict[str, Any]]:
-        found = self.seeds.rows("SELECT slug, x, y FROM creatures")
-        rows = {slug: {"x": x, "y": y} for slug, x, y in found}
-        assert len(rows) == len(found), "a record occurs twice"
-        return rows
-
-    def put(self, slug: str, row: dict[str, Any]) -> None:
-        self.delete(slug)
-        self.seeds.do("INSERT INTO creatures VALUES (%s, %s, %s)", slug, row["x"], row["y"])
-
-    def delete(self, slug: str) -> None:
-        self.seeds.do("DELETE FROM creatures WHERE slug = %s", slug)
-
-
-@dataclass
-class Endpoint:
-    """The same behind HTTP."""
-
-    api: Api
-    options: dict[str, Any]
-
-    def manifest(self, **more: Any) -> str:
-        text = table(**more).replace('table = "creatures"', 'endpoint = "/things"')
-        return text + HTTP
-
-    def clear(self) -> None:
-        self.api.rows.clear()
-
-    def rows(self) -> dict[str, dict[str, Any]]:
-        rows = {row["slug"]: {"x": row["x"], "y": row["y"]} for row in self.api.rows.values()}
-        assert len(rows) == len(self.api.rows), "a record occurs twice"
-        return rows
-
-    def put(self, slug: str, row: dict[str, Any]) -> None:
-        if slug in self.rows():
-            self.api.find(slug).update(row)
-        else:
-            self.api.add(slug=slug, **row)
-
-    def delete(self, slug: str) -> None:
-        kept = {n: row for n, row in self.api.rows.items() if row["slug"] != slug}
-        self.api.rows.clear()
-        self.api.rows.update(kept)
-
-
-HTTP = """
-[dataset.http]
-create = "POST /things"
-update = "PUT /things/{live.id}"
-delete = "DELETE /things/{live.id}"
-list = "GET /things"
-"""
-
 POLICIES = pytest.mark.parametrize(
     ("on_drift", "prune"), [("keep", False), ("keep", True), ("overwrite", True)]
 )
@@ -192,22 +117,15 @@ def test_a_table_is_what_the_model_says(
 @given(steps=STEPS)
 def test_an_endpoint_is_what_the_model_says(
     shared: Seeds,
-    api: tuple[Api, httpx.Client],
+    one_api: tuple[Api, httpx.Client],
     on_drift: str,
     prune: bool,
     steps: list[Any],
 ) -> None:
     """The same through HTTP."""
-    kept, client = api
-    target = Endpoint(kept, {"api": lambda: client})
+    api, client = one_api
+    target = Endpoint(api, {"api": lambda: client})
     follow(shared, target, on_drift, steps, prune=prune)
-
-
-def crash(seeds: Seeds, after: int, options: dict[str, Any]) -> None:
-    """Run until a number of statements has been executed, then crash; end normally with fewer statements."""
-    crash_after(seeds, after, lambda: seeds.run(verify=True, **options))
-    # Requests that were under way have come to their end by the time of the next run.
-    time.sleep(0.02 if options else 0)
 
 
 def follow(
