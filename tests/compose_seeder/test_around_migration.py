@@ -127,6 +127,15 @@ INSTANCES = {
     "a key of text to uuid": rekeyed("text", "uuid", [A, B]),
     "a key of an enum to text": rekeyed("mood", "text", ["bad", "ok"]),
     "a key of int to numeric": rekeyed("int", "numeric", [1, 2]),
+    "a key changes, and the file does not": Instance(
+        "k int PRIMARY KEY, v int",
+        [{"k": 1, "v": 1}, {"k": 2, "v": 1}],
+        [{"k": 1, "v": 1}, {"k": 2, "v": 1}],
+        "ALTER TABLE t ALTER k TYPE numeric; UPDATE t SET v = 9",
+        [("1", "1"), ("2", "1")],
+        query=KEYS,
+        key="k",
+    ),
     "a type changes, and the file does not": Instance(
         TABLE, records(1), records(1), "ALTER TABLE t ALTER v TYPE numeric", SAME
     ),
