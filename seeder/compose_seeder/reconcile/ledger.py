@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg import sql
 
-from compose_seeder.exact_json import encode
 from compose_seeder.hashing import VERSION
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, statements
@@ -40,36 +39,6 @@ class Applied:
     fields: list[str]
     dataset_id: int
     hash_version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What an endpoint showed of a record that was written.
-
-    Attributes:
-        position: of the record in the file.
-        document: the observed fields, as JSON text.
-        trees: of all that it showed; None where that is not known.
-    """
-
-    position: int
-    document: str
-    trees: Mapping[str, object] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unconfirmed:
-    """A record that was sent to an endpoint, and that the endpoint does not show under its key.
-
-    Attributes:
-        position: of the record in the file.
-        others: the ids of the live records that may be it, under another key.
-        is_shown: the answer to the request showed it.
-    """
-
-    position: int
-    others: tuple[int, ...]
-    is_shown: bool
 
 
 @dataclass(frozen=True)
@@ -210,63 +179,6 @@ class Ledger:
         self.connection.execute(
             texts["forget_removed"], {"dataset": dataset_id, "actions": actions}
         )
-
-    def intend(self, dataset_id: int, fields: list[str], positions: Sequence[int]) -> None:
-        """Write that records of `pg_temp.plan` are about to be sent; `fields` are the dataset's."""
-        values = {"dataset": dataset_id, "fields": fields, "positions": list(positions)}
-        self.connection.execute(statements("ledger")["intend"], values)
-
-    def forget_intended(self, dataset_id: int, positions: Sequence[int]) -> None:
-        """Forget that records of `pg_temp.plan` were about to be sent: they were not taken."""
-        values = {"dataset": dataset_id, "positions": list(positions)}
-        self.connection.execute(statements("ledger")["forget_intended"], values)
-
-    def forget_seen(self, dataset_id: int) -> None:
-        """Forget that records of `pg_temp.plan` were sent which the API shows as they were sent."""
-        self.connection.execute(statements("ledger")["forget_seen"], {"dataset": dataset_id})
-
-    def record_others(self, dataset_id: int, ids: Sequence[int]) -> None:
-        """Write the ids of the records that an API holds and no file names, before anything is sent."""
-        values = {"dataset": dataset_id, "ids": list(ids)}
-        self.connection.execute(statements("ledger")["record_others"], values)
-
-    def record_unconfirmed(self, dataset_id: int, unconfirmed: Sequence[Unconfirmed]) -> None:
-        """Write that records of `pg_temp.plan` were sent, and that their target does not show them."""
-        values = {
-            "dataset": dataset_id,
-            "positions": [one.position for one in unconfirmed],
-            "others": [encode(one.others).decode() for one in unconfirmed],
-            "shown": [one.is_shown for one in unconfirmed],
-        }
-        self.connection.execute(statements("ledger")["record_unconfirmed"], values)
-
-    def record_observed(
-        self,
-        dataset_id: int,
-        fields: list[str],
-        observed: Sequence[Observed],
-        seen: Sequence[int],
-    ) -> None:
-        """Write that records of `pg_temp.plan` were applied, and what their target then showed.
-
-        Args:
-            dataset_id: the dataset's.
-            fields: the dataset's.
-            observed: what it showed of each record.
-            seen: the positions of these records that are certainly there; the others are looked for.
-        """
-        values = {
-            "dataset": dataset_id,
-            "fields": fields,
-            "positions": [one.position for one in observed],
-            "observed": [one.document for one in observed],
-            "shown": [
-                None if one.trees is None else encode(one.trees).decode() for one in observed
-            ],
-        }
-        with self.connection.transaction():
-            self.connection.execute(statements("ledger")["record_observed"], values)
-            self.forget_intended(dataset_id, seen)
 
     def forget_records(self, dataset_id: int, ids: Sequence[int] | None = None) -> None:
         """Forget records of a dataset: those that were deleted from the target, or all of them."""

@@ -12,7 +12,7 @@ from functools import partial
 from compose_seeder.exact_json import encode
 from compose_seeder.http_client.worker_pool import run_jobs
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.reconcile.ledger import Ledger, Observed
+from compose_seeder.reconcile.intents import Intents, Observed
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.reader import Key
 from compose_seeder.targets.endpoint.sides import EndpointSides
@@ -34,17 +34,13 @@ class Confirmation:
     Args:
         dataset: with the endpoint.
         sides: of the comparison that made the plan.
-        ledger: gets what is seen.
-        dataset_id: of the dataset in the ledger.
+        intents: what the ledger says of it; gets what is seen.
     """
 
-    def __init__(
-        self, dataset: Dataset, sides: EndpointSides, ledger: Ledger, dataset_id: int
-    ) -> None:
+    def __init__(self, dataset: Dataset, sides: EndpointSides, intents: Intents) -> None:
         self._dataset = dataset
         self._sides = sides
-        self._ledger = ledger
-        self._dataset_id = dataset_id
+        self._intents = intents
         self._known: set[Key] = set(sides.live)
         self._sent: list[Written] = []
 
@@ -53,9 +49,9 @@ class Confirmation:
         earlier = [one.for_ledger() for one in self._sides.sent_before.unseen]
         in_file = {record.key for record in self._sides.desired}
         others = [key for key in self._known if key not in in_file]
-        self._ledger.forget_seen(self._dataset_id)
-        self._ledger.record_unconfirmed(self._dataset_id, earlier)
-        self._ledger.record_others(self._dataset_id, hash_keys(self._ledger.connection, others))
+        self._intents.forget_seen()
+        self._intents.record_unconfirmed(earlier)
+        self._intents.record_others(hash_keys(self._intents.connection, others))
 
     def take(self, batch: Sequence[Written], tally: Tally) -> None:
         """Write what answers show of records, and keep in mind what has to be looked for."""
@@ -89,7 +85,7 @@ class Confirmation:
             if one.fate == "unseen" and found.is_safe_to_send
         ]
         lost = [found for one, found in zip(absent, unseen, strict=True) if one not in again]
-        self._ledger.record_unconfirmed(self._dataset_id, [one.for_ledger() for one in lost])
+        self._intents.record_unconfirmed([one.for_ledger() for one in lost])
         tally.unseen += lost
         return again
 
@@ -120,13 +116,13 @@ class Confirmation:
         """Return records that are not there, each with the records that have come and may be it."""
         in_file = {record.key for record in self._sides.desired}
         come = [each for each in live.items() if each[0] not in in_file | self._known]
-        ids = hash_keys(self._ledger.connection, [key for key, _ in come])
+        ids = hash_keys(self._intents.connection, [key for key, _ in come])
         strangers = dict(zip(ids, come, strict=True))
         found = []
         for one in absent:
             wanted = self._wanted(one)
             if one.other:
-                [id_] = hash_keys(self._ledger.connection, [one.other])
+                [id_] = hash_keys(self._intents.connection, [one.other])
                 others = {id_: one.other}
             else:
                 others = likely(wanted, strangers, self._dataset.key)
@@ -139,7 +135,7 @@ class Confirmation:
         ]
         if observed:
             places = [one.position for one in seen]
-            self._ledger.record_observed(self._dataset_id, self._sides.fields, observed, places)
+            self._intents.record_observed(observed, places)
 
     def _wanted(self, written: Written) -> Desired:
         return self._sides.desired[written.position]

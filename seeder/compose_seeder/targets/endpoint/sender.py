@@ -21,6 +21,7 @@ from compose_seeder.http_client.worker_pool import BATCH_RESULTS, Job, Outcome, 
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.diff import compare
+from compose_seeder.reconcile.intents import Intents
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Change, Plan
 from compose_seeder.reconcile.target import DatasetRun, Progress
@@ -59,12 +60,13 @@ class PlanSender:
         ledger.record_plan(dataset_id, unwritten_only=True)
         unseen = self._sides.sent_before.unseen
         tally = Tally(self._dataset, plan.counts.written + len(unseen), progress, unseen=[*unseen])
-        sent = Confirmation(self._dataset, self._sides, ledger, dataset_id)
+        intents = Intents(self._connection, dataset_id, self._sides.fields)
+        sent = Confirmation(self._dataset, self._sides, intents)
         sent.remember()
         self._delete_all(ledger, dataset_id, tally)
-        again = self._write_all(sent, ledger, dataset_id, tally)
+        again = self._write_all(sent, intents, tally)
         if again:
-            plan = self._compare_again(plan, again, sent, ledger, dataset_id, tally)
+            plan = self._compare_again(plan, again, sent, ledger, intents, tally)
         tally.check()
         unseen_fields = sorted(tally.unseen_fields | {*plan.unseen})
         return replace(plan.with_unconfirmed(sorted(tally.not_kept)), unseen=tuple(unseen_fields))
@@ -111,8 +113,7 @@ class PlanSender:
     def _write_all(
         self,
         sent: Confirmation,
-        ledger: Ledger,
-        dataset_id: int,
+        intents: Intents,
         tally: Tally,
         *,
         last: bool = False,
@@ -120,9 +121,9 @@ class PlanSender:
         """Send every change, look for it, and return the records to compare again; none the `last` time."""
         again: list[Written] = []
         refused: list[Written] = []
-        writer = self._writer(self._last_applied_at(dataset_id))
+        writer = self._writer(self._last_applied_at(intents.dataset_id))
         begun = BegunJobs()
-        jobs = self._jobs(writer, begun, ledger, dataset_id, bulk=not last)
+        jobs = self._jobs(writer, begun, intents, bulk=not last)
         try:
             for batch in run_jobs(jobs, self._dataset.http.concurrency, self._sides.limit):
                 sent.take(batch, tally)
@@ -133,15 +134,15 @@ class PlanSender:
                 tally.add(len(batch) - len(repeat))
         except BaseException:
             with suppress(psycopg.Error):
-                ledger.forget_intended(dataset_id, begun.not_begun())
+                intents.forget(begun.not_begun())
             raise
         tally.refuse(refused, self._sides.desired)
         not_ours = [one.position for one in refused + again if one.fate != "unread"]
-        ledger.forget_intended(dataset_id, not_ours)
+        intents.forget(not_ours)
         return again + sent.look(writer, tally)
 
     def _jobs(
-        self, writer: Writer, begun: BegunJobs, ledger: Ledger, dataset_id: int, *, bulk: bool
+        self, writer: Writer, begun: BegunJobs, intents: Intents, *, bulk: bool
     ) -> Iterator[Job[Written]]:
         """Yield the changes as jobs, each after the ledger says that it is about to be sent."""
         rows = self._connection.execute(statements("endpoint")["writes"]).fetchall()
@@ -151,7 +152,7 @@ class PlanSender:
         )
         together = self._dataset.http.bulk if bulk else None
         while some := list(islice(changes, max(BATCH_RESULTS, together.size if together else 0))):
-            ledger.intend(dataset_id, self._sides.fields, [change.position or 0 for change in some])
+            intents.intend([change.position or 0 for change in some])
             begun.announce(some)
             if together:
                 creates = iter([change for change in some if change.action == "create"])
@@ -174,7 +175,7 @@ class PlanSender:
         again: list[Written],
         sent: Confirmation,
         ledger: Ledger,
-        dataset_id: int,
+        intents: Intents,
         tally: Tally,
     ) -> Plan:
         """Compare again the records that may be there, and write what is left to write.
@@ -192,7 +193,7 @@ class PlanSender:
         working_tables.reset(self._connection)
         working_tables.create(self._connection, "endpoint", ledger.salt)
         working_tables.fill_ids_to_compare(self._connection, [row[0] for row in rows])
-        working_tables.fill_applied(self._connection, dataset_id, "intended ids to compare")
+        working_tables.fill_applied(self._connection, intents.dataset_id, "intended ids to compare")
         self._sides.fill(records, self._sides.fields, verify=False)
         second = compare(
             self._connection,
@@ -206,10 +207,10 @@ class PlanSender:
         )
         adopted = {row[0] for row in found.fetchall()}
         taken = len(again) - second.counts.created - len(adopted)
-        ledger.record_plan(dataset_id, unwritten_only=True)
+        ledger.record_plan(intents.dataset_id, unwritten_only=True)
         tally.total += second.counts.updated
         tally.add(taken + len(adopted))
-        self._write_all(sent, ledger, dataset_id, tally, last=True)
+        self._write_all(sent, intents, tally, last=True)
         return _merged(plan, second, places, adopted=adopted, taken=taken)
 
 

@@ -18,7 +18,7 @@ from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import Fault
 from compose_seeder.exact_json import encode
 from compose_seeder.postgres import Connection, statements
-from compose_seeder.reconcile.ledger import Unconfirmed
+from compose_seeder.reconcile.intents import Unconfirmed
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.targets.endpoint.json_values import decode_fields, project
