@@ -19,8 +19,6 @@ from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import Fault, naming
 from compose_seeder.http_client.worker_pool import BATCH_RESULTS, Job, Outcome, run_jobs
 from compose_seeder.postgres import statements
-from compose_seeder.reconcile import working_tables
-from compose_seeder.reconcile.diff import compare
 from compose_seeder.reconcile.intents import Intents
 from compose_seeder.reconcile.ledger import Ledger
 from compose_seeder.reconcile.plan import Change, Plan
@@ -28,6 +26,7 @@ from compose_seeder.reconcile.target import DatasetRun, Progress
 from compose_seeder.targets.endpoint.begun_jobs import BegunJobs
 from compose_seeder.targets.endpoint.confirmation import Confirmation
 from compose_seeder.targets.endpoint.reader import Key
+from compose_seeder.targets.endpoint.second_comparison import compare_again
 from compose_seeder.targets.endpoint.sides import EndpointSides
 from compose_seeder.targets.endpoint.tally import Tally
 from compose_seeder.targets.endpoint.writer import Writer
@@ -178,63 +177,12 @@ class PlanSender:
         intents: Intents,
         tally: Tally,
     ) -> Plan:
-        """Compare again the records that may be there, and write what is left to write.
-
-        A record that the API has not accepted, and that is there, is somebody else's. A record that it has
-        accepted is owned, if it is there: the ledger knows that it was about to be sent.
-        """
-        again.sort(key=lambda one: one.position)
-        places = [one.position for one in again]
-        rows = self._connection.execute(
-            statements("endpoint")["ids_at_positions"], {"positions": places}
-        ).fetchall()
-        records = [replace(self._sides.desired[p], position=n) for n, p in enumerate(places)]
-        doubtful = [n for n, one in enumerate(again) if one.fate == "doubtful"]
-        working_tables.reset(self._connection)
-        working_tables.create(self._connection, "endpoint", ledger.salt)
-        working_tables.fill_ids_to_compare(self._connection, [row[0] for row in rows])
-        working_tables.fill_applied(self._connection, intents.dataset_id, "intended ids to compare")
-        self._sides.fill(records, self._sides.fields, verify=False)
-        second = compare(
-            self._connection,
-            self._dataset,
-            lambda positions: {n: records[n] for n in positions},
-            self._sides.fields,
-            self._sides.defaults(self._sides.fields),
+        """Compare again the records that may be there, and write what is left to write."""
+        second = compare_again(
+            self._connection, self._dataset, self._sides, intents.dataset_id, again
         )
-        found = self._connection.execute(
-            statements("endpoint")["existing_positions"], {"positions": doubtful}
-        )
-        adopted = {row[0] for row in found.fetchall()}
-        taken = len(again) - second.counts.created - len(adopted)
         ledger.record_plan(intents.dataset_id, unwritten_only=True)
-        tally.total += second.counts.updated
-        tally.add(taken + len(adopted))
+        tally.total += second.plan.counts.updated
+        tally.add(second.taken + len(second.adopted))
         self._write_all(sent, intents, tally, last=True)
-        return _merged(plan, second, places, adopted=adopted, taken=taken)
-
-
-def _merged(plan: Plan, second: Plan, places: list[int], *, adopted: set[int], taken: int) -> Plan:
-    """Return a plan as it came out, after the records at `places` were compared again.
-
-    Args:
-        plan: of the first comparison.
-        second: of the second comparison.
-        places: the positions in the file, by position in the second comparison.
-        adopted: the positions in the second comparison of records that were there already.
-        taken: the number of records that were created by the first requests after all.
-    """
-    found = {places[position] for position in adopted}
-    changes = [
-        replace(change, position=places[change.position])
-        for change in second.records
-        if change.position in adopted
-    ]
-    # The records of the second plan are those of the first one: only what is new about them counts.
-    new = replace(second.counts, created=-len(adopted), deleted=0, released=0)
-    new = replace(new, unchanged=new.unchanged - taken)
-    return replace(
-        plan,
-        counts=plan.counts + new,
-        records=(*(one for one in plan.records if one.position not in found), *changes),
-    )
+        return second.merged_into(plan)
