@@ -45,7 +45,7 @@ def find_version_table(context: MigrationContext) -> VersionTable:
     """Return the version table that env.py's own connection finds, or will make."""
     assert context.connection is not None  # noqa: S101 - offline, nobody asks
     schema, name = context.version_table_schema, context.version_table
-    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in filter(None, (schema, name)))
+    quoted = sql.Identifier(*filter(None, (schema, name))).as_string()
     query = text(statements("migrations", "compose_init")["version_table"])
     values = {"quoted": quoted, "schema": schema, "name": name}
     row = context.connection.execute(query, values).fetchone()
