@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -14,6 +18,31 @@ from compose_seeder.http_transport import Transport
 from tests.support.dripping import dripping
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4000\r\n\r\n"
+
+
+@contextmanager
+def keeping_alive() -> Iterator[tuple[str, set[tuple[str, int]]]]:
+    """Yield the address of a server that answers `y` on connections that stay, and the clients that it has had."""
+    clients: set[tuple[str, int]] = set()
+
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            clients.add(self.client_address)
+            self.send_response(200)
+            self.send_header("Content-Length", "1")
+            self.end_headers()
+            self.wfile.write(b"y")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", clients
+        server.shutdown()
 
 
 @pytest.mark.parametrize("pieces", [HEAD + b" ", b"HTTP/1.1 200 OK\r\nX: x"], ids=["body", "head"])
@@ -40,6 +69,18 @@ def test_an_answer_that_flows_may_take_longer(monkeypatch: pytest.MonkeyPatch) -
         httpx.Client(transport=Transport()) as client,
     ):
         assert client.get(url).text == " " * 100
+
+
+def test_a_connection_is_no_older_for_the_next_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for an answer begins with the answer, and not with the connection that is used again."""
+    monkeypatch.setattr(http_transport, "MIN_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(http_transport, "ANSWER_SHARE", 0)
+    monkeypatch.setattr(http_transport, "BYTES_PER_SECOND", 1 << 20)
+    with keeping_alive() as (url, clients), httpx.Client(transport=Transport()) as client:
+        assert client.get(url).text == "y"
+        time.sleep(0.2)
+        assert client.get(url).text == "y"
+    assert len(clients) == 1
 
 
 def test_each_host_has_its_route(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from compose_init.migrations.seeded_tables import SeededTables
 from tests.compose_init.migrations.test_upgrade import ASYNC
 from tests.support.programs import Program, write_history
 
@@ -95,3 +96,13 @@ def test_a_seeded_table_is_locked(seeded: Program) -> None:
     assert values(seeded) == [("a", "1"), ("b", "1"), ("c", "1")]
     assert migrating.run().code == 0
     assert values(seeded) == [("a", "1"), ("b", "1"), ("c", "1")]
+
+
+def test_the_session_waits_as_long_as_before(connection: psycopg.Connection) -> None:
+    """The short wait is for the two looks alone: what is seeded afterwards waits for INIT_LOCK_TIMEOUT."""
+    connection.autocommit = True
+    connection.execute("SET lock_timeout = '7s'")
+    tables = SeededTables(connection, 0.5)
+    for look in (tables.look, tables.carry_over):
+        look()
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("7s",)

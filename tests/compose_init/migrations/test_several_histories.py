@@ -109,6 +109,22 @@ def test_a_version_table_that_is_moved(program: Program, moved: str) -> None:
         execute(program, "ALTER ROLE CURRENT_USER RESET search_path")
 
 
+def test_a_revision_that_moves_the_version_table(program: Program) -> None:
+    """The ledger knows at the end of the run where the table is: `status` shows the history under the new name."""
+    moving = program.with_(TABLE="of_one", PGOPTIONS="-c search_path=public,meta")
+    bodies = {
+        "1": "op.execute('SELECT 1')",
+        "2": "op.execute('CREATE SCHEMA meta; ALTER TABLE of_one SET SCHEMA meta')",
+    }
+    moving = moving.with_(ALEMBIC_CONFIG=str(write_history(program.folder, bodies, env=NAMED)))
+    run = moving.run()
+    assert (run.code, run.names().count("revision applied")) == (0, 2), run.said
+    status = json.loads(moving.run("status", "--output", "json").out)["database"]
+    assert status["version_table"] == "meta.of_one"
+    assert [entry["revision"] for entry in status["lineage"]] == ["1", "2"]
+    assert moving.run().names() == ["nothing to do"]
+
+
 def test_a_restored_backup(program: Program) -> None:
     """Another oid, and the same name: the history goes on."""
     assert image(program, "one", 2).run().code == 0
