@@ -46,7 +46,7 @@ REVISION = '''"""{title}"""
 from alembic import op
 
 revision = "{id}"
-down_revision = "{parent}"
+down_revision = {parent!r}
 branch_labels = None
 depends_on = None
 {marks}
@@ -65,7 +65,7 @@ class Revision:
     """A migration that a release adds to the example's."""
 
     id: str
-    parent: str
+    parent: str | None
     sql: str
     breaks: bool = False
 
