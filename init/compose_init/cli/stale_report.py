@@ -6,6 +6,7 @@ A run that cannot write a report, because its settings are wrong or because it i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from compose_init.cli.commands import COMMANDS
@@ -15,10 +16,14 @@ from compose_seeder.sources.variables import read_variable
 NO_RUN = {"--plan", "--help", "-h", "--version"}
 """With these words, nothing is run and no report is written."""
 
+TAKE_A_VALUE = {"--dataset", "--limit", "--output"}
+"""After these words comes a value: a dataset may be called as a command is."""
+
 
 def remove(words: Sequence[str], environ: Mapping[str, str]) -> None:
     """Remove the file that INIT_REPORT names, if these words mean a run, whether they are right or wrong."""
-    if NO_RUN.intersection(words) or {command.name for command in COMMANDS}.intersection(words):
+    said = {word for before, word in pairwise(["", *words]) if before not in TAKE_A_VALUE}
+    if said & {*NO_RUN, *(command.name for command in COMMANDS)}:
         return
     if path := read_variable(environ, "INIT_REPORT").text:
         remove_report(Path(path))

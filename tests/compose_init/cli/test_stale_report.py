@@ -16,14 +16,24 @@ def is_left(tmp_path: Path, *words: str, **environ: str) -> bool:
     return report.exists()
 
 
-@pytest.mark.parametrize("words", [(), ("--seed-only",), ("--sed-only",), ("--dataset", "a")])
+@pytest.mark.parametrize(
+    "words",
+    [(), ("--seed-only",), ("--sed-only",), ("--dataset", "a"), ("--dataset", "status")],
+)
 def test_a_run_leaves_no_report_of_another(tmp_path: Path, words: tuple[str, ...]) -> None:
     """Whether its words are right or wrong, and its settings too."""
     assert not is_left(tmp_path, *words, INIT_LOCK_TIMEOUT="x")
 
 
 @pytest.mark.parametrize(
-    "words", [("--plan",), ("--seed-only", "--plan"), ("status",), ("--help",)]
+    "words",
+    [
+        ("--plan",),
+        ("--seed-only", "--plan"),
+        ("status",),
+        ("--output", "json", "status"),
+        ("--help",),
+    ],
 )
 def test_what_is_no_run_leaves_it(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert is_left(tmp_path, *words)
