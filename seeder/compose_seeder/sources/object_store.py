@@ -130,17 +130,10 @@ class ObjectFolder:
             store = open_store(self.scheme, self.bucket, self.settings)
             for page in each_within(ANSWER_SECONDS, obstore.list(store, self.key or None)):
                 for found in page:
-                    within = str(PurePosixPath(found["path"]).relative_to(folder))
-                    yield (
-                        within,
-                        StoredObject(
-                            self.scheme,
-                            self.bucket,
-                            found["path"],
-                            self.prefix + within,
-                            self.settings,
-                        ),
-                    )
+                    key = found["path"]
+                    path = str(PurePosixPath(key).relative_to(folder))
+                    name = self.prefix + path
+                    yield path, StoredObject(self.scheme, self.bucket, key, name, self.settings)
 
 
 def _split(location: str) -> tuple[str, str, str]:
