@@ -16,15 +16,13 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
-import psycopg
 
-from compose_seeder.documents.record_values import format_key
-from compose_seeder.errors import Fault, ManifestError, RefusedError
-from compose_seeder.exact_json import decode, encode
+from compose_seeder.errors import ManifestError
+from compose_seeder.exact_json import encode
 from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.postgres import jsonb_text, statements
+from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.staging import Desired
@@ -37,7 +35,8 @@ from compose_seeder.targets.endpoint.known_records import Known, read_known, res
 from compose_seeder.targets.endpoint.reader import Key, Live, Reader
 from compose_seeder.targets.endpoint.removed_records import Removed, find_removed
 from compose_seeder.targets.endpoint.unconfirmed import SentBefore
-from compose_seeder.targets.endpoint.value_trees import ExactKey, tree_of
+from compose_seeder.targets.endpoint.value_trees import ExactKey
+from compose_seeder.targets.endpoint.working_rows import fill_desired, fill_live
 
 Json = Any
 
@@ -136,8 +135,7 @@ class EndpointSides:
             read: returns the API's records; the reader does without it.
         """
         self.desired, self.fields = desired, fields
-        self._copy_desired(desired)
-        self._connection.execute(statements("endpoint")["fill_desired"], {"fields": fields})
+        fill_desired(self._connection, desired, fields, self.salt)
         listed = (read or self.reader.all)(desired)
         self.live = dict(listed)
         by_key = {record.key: record for record in desired}
@@ -157,29 +155,7 @@ class EndpointSides:
             decision = self.decisions.get(wanted.position, NO_DECISION) if wanted else NO_DECISION
             values = (key, document, decision.fields, decision.structure)
             rows += [tuple(encode(value).decode() for value in values)] * counts[key]
-        try:
-            with (
-                self._connection.cursor() as cursor,
-                cursor.copy(statements("endpoint")["copy_fetched_records"]) as copy,
-            ):
-                for row in rows:
-                    copy.write_row(row)
-        except psycopg.DataError as error:
-            raise self._not_comparable(rows) from error
-        self._connection.execute(statements("endpoint")["fill_live"], {"fields": fields})
-
-    def _copy_desired(self, desired: list[Desired]) -> None:
-        with (
-            self._connection.cursor() as cursor,
-            cursor.copy(statements("endpoint")["copy_source_records"]) as copy,
-        ):
-            for record in desired:
-                fields = decode_fields(record)
-                trees = {name: tree_of(part, self.salt) for name, part in fields.items()}
-                text = encode(trees).decode()
-                key = encode(record.key).decode()
-                document = jsonb_text(self._connection, encode(record.document))
-                copy.write_row((record.position, key, document, text))
+        fill_live(self._connection, self._dataset, rows, fields)
 
     def _changed_positions(self) -> set[int]:
         """Return the positions of records that are not what was last applied."""
@@ -228,20 +204,6 @@ class EndpointSides:
     def unseen(self) -> set[str]:
         """The fields of live records that no answer shows, and that the manifest says nothing about."""
         return {name for decision in self.decisions.values() for name in decision.unseen}
-
-    def _not_comparable(self, rows: list[tuple[str, ...]]) -> RefusedError:
-        """Return the error for live records with a value that `jsonb` cannot hold: NUL in a text, an endless number."""
-        faults = []
-        for key, document, *_ in rows:
-            try:
-                self._connection.execute("SELECT %s::jsonb, %s::jsonb", (key, document))
-            except psycopg.DataError as error:
-                named = format_key(self._dataset.key, decode(key.encode()))
-                problem = f"PostgreSQL cannot compare it: {error.diag.message_primary}"
-                faults.append(Fault(self._dataset.target, named, "", problem))
-        return RefusedError(
-            f"dataset {self._dataset.name}: the API shows what cannot be compared", faults
-        )
 
 
 def _counts(listed: list[Live]) -> dict[Key, int]:
