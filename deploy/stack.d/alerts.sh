@@ -75,12 +75,3 @@ alert_recipient() { # CHANNEL
       "$(json_string "$(<"$secret")")" "$(json_string "$(setting STACK_TELEGRAM_CHAT "")")"
   fi
 }
-
-json_string() { # TEXT
-  local text=$1
-  text=${text//\\/\\\\}
-  text=${text//\"/\\\"}
-  text=${text//$'\n'/\\n}
-  text=${text//$'\t'/\\t}
-  printf '"%s"' "$(tr -d '\000-\037' <<<"$text")"
-}

@@ -13,6 +13,11 @@ check_disk_space() {
   done
 }
 
+# Print the path of the newest dump; nothing if there is none.
+newest_backup() {
+  [[ ! -d backups ]] || find backups -maxdepth 1 -name '*.dump' | sort | tail -n 1
+}
+
 # The dump, in the container: each value as the entrypoint of the postgres image reads it, from NAME or NAME_FILE.
 # shellcheck disable=SC2016 # the container's own variables
 readonly DUMP='

@@ -1,26 +1,15 @@
 # ---- ./stack status, ./stack logs ----
 
-command_status() {
-  local unhealthy code=0
-  prepare_command
-  print_current_release
-  if [[ $(started_release) != "$(current_release)" ]]; then
-    say "a run was interrupted: release.yml is $(started_release); the next run continues from there"
-  fi
-  if unhealthy=$(services_are_healthy "$(current_release)"); then
-    say "every service is up and healthy"
-  else
-    say "not healthy: ${unhealthy//$'\n'/; }"
-    code=$EXIT_UNHEALTHY
-  fi
-  print_blocked_releases
-  print_alerts
-  if [[ -s $STATE/history ]]; then
-    say "the last runs that changed something or failed:"
-    tail -n 10 "$STATE/history" | sed 's/^/    /'
-  fi
-  print_timer
-  exit "$code"
+command_status() { # [--output text|json]
+  local output=text
+  case "$*" in
+    "" | "--output text" | --output=text) ;;
+    "--output json" | --output=json) output=json ;;
+    *) die "$EXIT_USAGE" "status accepts only --output text or --output json, found $*" ;;
+  esac
+  collect_status
+  "print_status_$output"
+  exit "$(status_code)"
 }
 
 print_current_release() {
@@ -35,26 +24,6 @@ print_current_release() {
   done < <(release_images "$current")
 }
 
-print_blocked_releases() {
-  local id reason
-  [[ -s $STATE/blocked ]] || return 0
-  while read -r id _ reason; do say "blocked for the timer: $(describe_release "$id"): $reason"; done <"$STATE/blocked"
-}
-
-print_alerts() {
-  local channels message
-  if [[ -s $STATE/open-alert ]]; then
-    read -r channels message <"$STATE/open-alert"
-    say "the last failure that no success has followed ($(describe_open_alert "$channels")): $message"
-  fi
-  if [[ -s $STATE/unsent-alerts ]]; then say "alerts that are not sent yet: $(wc -l <"$STATE/unsent-alerts")"; fi
-}
-
-print_timer() {
-  command -v systemctl >/dev/null || return 0
-  systemctl list-timers --no-pager "stack-$PROJECT.timer" 2>/dev/null | sed -n '2p' | sed 's/^/    /' || true
-}
-
 command_logs() { # [SERVICE...]
   prepare_command
   if [[ " $* " == *" $INIT_SERVICE "* && $# -eq 1 ]]; then
@@ -67,12 +36,23 @@ command_logs() { # [SERVICE...]
 
 # Check what every command but `install` needs.
 prepare_command() {
-  local output
+  check_folder
+  DOCKER_FAULT=$(docker_fault)
+  [[ -z $DOCKER_FAULT ]] || die "$EXIT_UNHEALTHY" "$DOCKER_FAULT"
+  read_settings
+}
+
+# Check that this folder is prepared.
+check_folder() {
   [[ -f compose.yml ]] || die "$EXIT_USAGE" "there is no compose.yml in $PWD"
   [[ ! -d $STATE || -r $STATE && -x $STATE ]] ||
     die "$EXIT_USAGE" "$(id -un) may not read $PWD/$STATE; run this as $(stat -c %U "$STATE")"
   [[ -d $STATE && -f release.yml ]] || die "$EXIT_USAGE" "$PWD is not prepared; run ./stack install"
+}
+
+# Print why Docker does not answer; nothing where it does.
+docker_fault() {
+  local output
   output=$(timeout 20 docker version --format '{{.Server.Version}}' 2>&1) ||
-    die "$EXIT_UNHEALTHY" "Docker does not answer; is its service running? ${output##*$'\n'}"
-  read_settings
+    printf '%s' "Docker does not answer; is its service running? ${output##*$'\n'}"
 }

@@ -30,6 +30,7 @@ EVENT=""            # deploy or rollback; only these two are written to the hist
 LOCKED=""           # yes while this run holds the lock
 TARGET=""           # the ID of the release that this run deploys
 ROLLED_BACK_FROM="" # the ID of the release that a rollback leaves
+DOCKER_FAULT=""     # why Docker does not answer, where a command can do without
 INIT_RAN=""         # yes once releases/init.log is of this run
 
 # How functions report a failure that the caller decides about: they return 1 and set these two.

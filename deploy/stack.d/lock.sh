@@ -9,6 +9,13 @@ take_lock() {
   remove_leftover_containers
 }
 
+# Tell if another run holds the lock, without taking it: a run that begins just now would find it taken.
+is_locked() {
+  local inode
+  inode=$(stat -c %i "$STATE/lock" 2>/dev/null) || return 1
+  grep -sq " FLOCK .*:$inode " /proc/locks
+}
+
 remove_leftover_containers() {
   # A killed run may have left the container of its init, which has ended since.
   docker container prune --force --filter "label=com.docker.compose.project=$PROJECT" \

@@ -6,7 +6,7 @@ deploy | deploy what the registry has now; init runs first, while the old contai
 deploy --timer | the same, for a timer: a blocked release is not tried again
 rollback [TAG] | return to the previous release, or to TAG; the registry may be unreachable
 plan | show what a deploy would change: images, schema, data; change nothing
-status | show what runs, what ran before, what is blocked and why
+status [--output json] | show what serves since when, what is blocked and why, alerts, backup, timer
 logs [SERVICE...] | show the logs of services; of init, the log of its last run'
 
 EXIT_CODES='0 | done, or nothing new
@@ -19,7 +19,7 @@ EXIT_CODES='0 | done, or nothing new
 print_usage() {
   local name text
   printf 'usage: ./stack COMMAND\n\n'
-  while IFS='|' read -r name text; do printf '  %-22s%s\n' "$name" "$text"; done <<<"$COMMANDS"
+  while IFS='|' read -r name text; do printf '  %-26s%s\n' "$name" "$text"; done <<<"$COMMANDS"
   printf '\nexit codes:\n'
   while IFS='|' read -r name text; do printf '  %-4s%s\n' "$name" "$text"; done <<<"$EXIT_CODES"
 }

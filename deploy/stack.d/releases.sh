@@ -47,14 +47,21 @@ release_image() { # ID SERVICE
 }
 
 image_label() { # IMAGE NAME
+  [[ -z $DOCKER_FAULT ]] || return 0
   docker image inspect --format "{{index .Config.Labels \"org.opencontainers.image.$2\"}}" "$1" 2>/dev/null || true
+}
+
+# Print the version of a release; nothing where its image is not here.
+release_version() { # ID
+  local image
+  image=$(release_image "$1" "$(setting STACK_PROBE_SERVICE api)")
+  [[ -z $image ]] || image_label "$image" version
 }
 
 # Print a release's version and ID: `1.2.0 (3f2a9c0d1e2b)`.
 describe_release() { # ID
-  local image version=""
-  image=$(release_image "$1" "$(setting STACK_PROBE_SERVICE api)")
-  [[ -z $image ]] || version=$(image_label "$image" version)
+  local version
+  version=$(release_version "$1")
   printf '%s' "${version:+$version }($1)"
 }
 

@@ -70,6 +70,22 @@ rollback_destination() { # ID
   [[ ! $(block_reason "$1" -) =~ $ROLLED_BACK_TO\ ([0-9a-f]{12}) ]] || printf '%s' "${BASH_REMATCH[1]}"
 }
 
+# Print `ID TIME REASON` of each release that the timer leaves alone.
+blocked_releases() {
+  [[ ! -f $STATE/blocked ]] || awk '{id = $1; sub(/^[^ ]+ [^ ]+ /, ""); print id, $0}' "$STATE/blocked"
+}
+
+# Print the last lines of the history.
+last_runs() { # NUMBER
+  [[ ! -f $STATE/history ]] || tail -n "$1" "$STATE/history"
+}
+
+# Print since when a release has been the current one; nothing if the history does not say.
+serving_since() { # ID
+  [[ ! -f $STATE/history ]] ||
+    awk -v id="$1" '$3 == "ok" {if ($4 != last) since = $1; last = $4} END {if (last == id) print since}' "$STATE/history"
+}
+
 record_history() { # RESULT ID MESSAGE
   printf '%s %s %s %s %s\n' "$(timestamp)" "$EVENT" "$1" "$2" "${3//$'\n'/; }" >>"$STATE/history"
 }

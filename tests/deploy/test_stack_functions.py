@@ -270,76 +270,12 @@ def test_a_secret_that_cannot_be_read_ends_the_dump(tmp_path: Path) -> None:
     assert "nowhere" in found.stderr
 
 
-STATUS_DOCKER = """#!/bin/sh
-case "$1 $2" in
-  "version --format") echo 28.0 ;;
-  "compose config")
-    printf 'name: shop\\nservices:\\n'
-    printf '  api:\\n    image: r.example/api\\n  init:\\n    image: r.example/init\\n' ;;
-esac
-"""
-
-
-def status(folder: Path, **files: str) -> Completed:
-    """Run `./stack status` in a folder whose state is these files."""
-    (folder / "releases").mkdir()
-    (folder / "stack").write_bytes((ROOT / "deploy" / "stack").read_bytes())
-    (folder / "compose.yml").touch()
-    (folder / "release.yml").touch()
-    (folder / ".env").write_text("REGISTRY=r.example\n", encoding="utf-8")
-    for name, text in files.items():
-        (folder / "releases" / name.replace("_", "-")).write_text(text, encoding="utf-8")
-    docker = folder / "docker"
-    docker.write_text(STATUS_DOCKER, encoding="utf-8")
-    docker.chmod(0o755)
-    return run("bash", str(folder / "stack"), "status", cwd=folder, PATH=f"{folder}:/usr/bin:/bin")
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        {},
-        {"current": "0123456789ab c0ffee\n", "previous": "ba9876543210\n"},
-        {"blocked": "ba9876543210 - 2026-11-24T02:15:00Z its init failed\n", "history": ""},
-    ],
-    ids=["nothing", "files-of-releases-are-gone", "blocked-and-removed"],
-)
-def test_the_status_has_no_internal_errors(tmp_path: Path, files: dict[str, str]) -> None:
-    """Whatever is missing in releases/; the API has no container, so the exit code is 2."""
-    done = status(tmp_path, **files)
-    assert done.stderr == ""
-    assert done.returncode == 2
-    assert "api has no container" in done.stdout
-    for release in re.findall(r"[0-9a-f]{12}", "".join(files.values())):
-        assert release in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("files", "words"),
-    [
-        (
-            {"open_alert": "- init failed\n"},
-            "nobody was told, no alert channel was configured",
-        ),
-        ({"open_alert": "webhook,telegram init failed\n"}, "sent by webhook and telegram"),
-        (
-            {"open_alert": "webhook,telegram init failed\n", "unsent_alerts": "telegram {}\n"},
-            "sent by webhook, not sent yet by telegram",
-        ),
-    ],
-)
-def test_the_status_says_who_was_told(tmp_path: Path, files: dict[str, str], words: str) -> None:
-    """Nobody, those whose receiver has it, or those whose receiver has not."""
-    done = status(tmp_path, **files)
-    assert f"the last failure that no success has followed ({words}): init failed" in done.stdout
-
-
 def test_a_failure_without_a_channel_is_told_when_there_is_one(folder: Path) -> None:
     """It is not taken for told."""
     function = (
         "INIT_RAN=; send_alert failure 'init failed'; cat releases/{open-alert,unsent-alerts}"
     )
-    parts = ("state", "messages", "settings", "tool", "alerts")
+    parts = ("state", "messages", "settings", "tool", "json", "alerts")
     assert call(folder, function, *parts).stdout == "- init failed\n"
     (folder / "secrets" / "alert_webhook").write_text("http://127.0.0.1:9/x", encoding="utf-8")
     found = call(folder, function, *parts).stdout
