@@ -50,7 +50,7 @@ LAYERS = {
         {"phases.options"},
         {"up_to_date"},
         {"variables_record"},
-        {"output", "phases", "server", "status"},
+        {"output", "phases", "server", "record_graph", "status", "wait_for_revision"},
         {"run"},
         {"cli"},
         {"__main__"},

@@ -8,6 +8,9 @@ from typing import Any
 from msgspec import DecodeError
 from msgspec.json import Decoder, Encoder
 
+Json = Any
+"""A value of JSON: null, true, a number, a text, an array, an object."""
+
 _decoder = Decoder(float_hook=Decimal)
 _encoder = Encoder(decimal_format="number")
 

@@ -16,10 +16,12 @@ from compose_init.database.availability import wait_for_database
 from compose_init.logs import event
 from compose_init.output.status import status_to_text
 from compose_init.output.text import pluralize
+from compose_init.record_graph import record_revision_graph
 from compose_init.server import env_check
 from compose_init.server.alert import send
 from compose_init.server.http_probe import probe
-from compose_init.status import read_status, record_revision_graph, wait_for_revision
+from compose_init.status import read_status
+from compose_init.wait_for_revision import wait_for_revision
 from compose_seeder import check
 from compose_seeder.sources import Sources
 

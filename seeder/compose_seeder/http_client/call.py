@@ -8,7 +8,8 @@ from http import HTTPStatus
 
 import httpx
 
-from compose_seeder.http_client.path_template import Json, Record
+from compose_seeder.exact_json import Json
+from compose_seeder.http_client.path_template import Record
 
 IDEMPOTENT_METHODS = {"GET", "PUT", "DELETE"}
 """Methods with the same effect when they are done twice (RFC 9110, 9.2.2)."""

@@ -15,11 +15,11 @@ import httpx
 from msgspec import DecodeError
 
 from compose_seeder.errors import CredentialsError, InterruptedTargetError, quote
-from compose_seeder.exact_json import decode
+from compose_seeder.exact_json import Json, decode
 from compose_seeder.http_client.call import Answer, AnswerError, Call, Page
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.http_client.messages import Messages
-from compose_seeder.http_client.path_template import Json, PathError, Record, expand_path
+from compose_seeder.http_client.path_template import PathError, Record, expand_path
 from compose_seeder.http_client.retry import (
     REQUEST_ERRORS,
     Failure,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 from urllib.parse import quote as quote_url
 
-Json = Any
+from compose_seeder.exact_json import Json
+
 Record = Mapping[str, Json]
 
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from compose_seeder.exact_json import Json
 from compose_seeder.http_client.path_template import live_fields
 from compose_seeder.manifest.models import Dataset, FieldRules
 from compose_seeder.reconcile.plan import EDITED_BY_HAND, Change
 from compose_seeder.targets.endpoint.decisions import Decision
 from compose_seeder.targets.endpoint.known_records import Known
-from compose_seeder.targets.endpoint.value_trees import FOREIGN, Json, tree_of
+from compose_seeder.targets.endpoint.value_trees import FOREIGN, tree_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from compose_seeder.exact_json import Json
 from compose_seeder.targets.endpoint.reader import Key
-
-Json = Any
 
 
 def match_answers(answers: Json, keys: Sequence[Key], names: tuple[str, ...]) -> list[Json] | None:

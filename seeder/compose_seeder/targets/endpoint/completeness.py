@@ -11,13 +11,12 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any
 
 import httpx
 from msgspec import DecodeError
 
 from compose_seeder.errors import quote
-from compose_seeder.exact_json import decode
+from compose_seeder.exact_json import Json, decode
 from compose_seeder.http_client.call import AnswerError, Page
 from compose_seeder.json_pointer import follow_pointer
 from compose_seeder.targets.endpoint.page_signs import (
@@ -33,9 +32,6 @@ from compose_seeder.targets.endpoint.page_signs import (
     TOTAL,
     short_name,
 )
-
-Json = Any
-
 
 STANDARD_HEADERS = {"link", "content-range", "content-length", "last-modified"}
 """Headers that mean something else, or are looked at on their own."""

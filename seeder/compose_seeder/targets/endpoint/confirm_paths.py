@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 from compose_seeder.errors import did_you_mean
+from compose_seeder.exact_json import Json
 from compose_seeder.http_client.call import AnswerError
 from compose_seeder.json_pointer import follow_pointer, leads_to_null
 from compose_seeder.manifest.http_options import Confirm
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.json_values import decode_fields
-
-Json = Any
 
 
 def path_of(into: str | None, fields: Collection[str]) -> tuple[str, ...]:

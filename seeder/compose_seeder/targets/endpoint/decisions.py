@@ -11,20 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from compose_seeder.exact_json import Json
 from compose_seeder.manifest.models import Dataset, FieldRules
 from compose_seeder.reconcile.plan import EDITED_BY_HAND, Outcome
 from compose_seeder.targets.endpoint.known_records import Known
 from compose_seeder.targets.endpoint.merged import Merged, Part, Side
 from compose_seeder.targets.endpoint.nested_merge import Merge
 from compose_seeder.targets.endpoint.past import Past
-from compose_seeder.targets.endpoint.value_trees import (
-    ABSENT,
-    FOREIGN,
-    Json,
-    Tree,
-    is_nested,
-    tree_of,
-)
+from compose_seeder.targets.endpoint.value_trees import ABSENT, FOREIGN, Tree, is_nested, tree_of
 
 STRENGTH: tuple[Outcome, ...] = ("unconfirmed", "drift", "conflict")
 """Outcomes of parts that are not written; the last one names the field."""

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
 
+from compose_seeder.exact_json import Json
 from compose_seeder.http_client.worker_pool import Job
 from compose_seeder.manifest.models import Dataset, FieldRules
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.confirm_paths import path_of
 from compose_seeder.targets.endpoint.json_values import decode_fields
 from compose_seeder.targets.endpoint.reader import Key, Live, Reader
-
-Json = Any
 
 
 class Details:

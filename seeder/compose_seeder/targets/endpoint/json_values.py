@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from compose_seeder.exact_json import decode
+from compose_seeder.exact_json import Json, decode
 from compose_seeder.reconcile.staging import Desired
 from compose_seeder.targets.endpoint.value_trees import tree_of
-
-Json = Any
 
 
 def decode_fields(wanted: Desired) -> dict[str, Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from compose_seeder.exact_json import encode
+from compose_seeder.exact_json import Json, encode
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.targets.endpoint.json_values import project
 from compose_seeder.targets.endpoint.past import Past
@@ -13,7 +13,6 @@ from compose_seeder.targets.endpoint.value_trees import (
     ABSENT,
     FOREIGN,
     UNKNOWN,
-    Json,
     Tree,
     has_unknown,
     tree_of,

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
 
-Json = Any
+from compose_seeder.exact_json import Json
 
 
 def is_alike(sent: Mapping[str, Json], live: Mapping[str, Json], key: tuple[str, ...]) -> bool:

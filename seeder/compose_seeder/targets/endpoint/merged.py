@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from compose_seeder.exact_json import Json
 from compose_seeder.reconcile.plan import Outcome
 from compose_seeder.targets.endpoint.list_pairs import pair_elements
-from compose_seeder.targets.endpoint.value_trees import ABSENT, Json, Tree, tree_of
+from compose_seeder.targets.endpoint.value_trees import ABSENT, Tree, tree_of
 
 Path = tuple[str | int, ...]
 """The names and indexes that lead to a part."""

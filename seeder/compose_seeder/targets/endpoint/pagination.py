@@ -11,18 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any
 
 import httpx
 
 from compose_seeder.errors import quote
+from compose_seeder.exact_json import Json
 from compose_seeder.http_client.call import AnswerError, Page
 from compose_seeder.http_client.client import Requests
 from compose_seeder.json_pointer import follow_pointer, leads_to_null
 from compose_seeder.manifest.http_options import Http, Pages
 from compose_seeder.targets.endpoint.completeness import check_last_page, check_whole
-
-Json = Any
 
 ERRORS = {"error", "errors", "fault", "exception", "detail"}
 """Fields of an answer that reports an error, whatever its status."""

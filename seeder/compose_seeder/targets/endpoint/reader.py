@@ -13,6 +13,7 @@ from typing import Any
 
 from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import Fault, RefusedError, naming
+from compose_seeder.exact_json import Json
 from compose_seeder.http_client.call import AnswerError
 from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
@@ -35,7 +36,6 @@ from compose_seeder.targets.endpoint.pagination import (
 )
 from compose_seeder.targets.endpoint.value_trees import ExactKey
 
-Json = Any
 Key = tuple[Any, ...]
 """The values of a record's key fields."""
 

@@ -11,13 +11,11 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec import DecodeError
 
-from compose_seeder.exact_json import decode
+from compose_seeder.exact_json import Json, decode
 
-Json = Any
 Path = tuple[str | int, ...]
 Shape = tuple[str | None, ...]
 """A path whose elements of lists have no number, so that it fits other records: `("tags", None, "id")`."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from compose_seeder.exact_json import encode
+from compose_seeder.exact_json import Json, encode
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.targets.endpoint.json_values import project
 from compose_seeder.targets.endpoint.past import Past
 from compose_seeder.targets.endpoint.reader import Key
-from compose_seeder.targets.endpoint.value_trees import Json, Tree, is_nested, tree_of
+from compose_seeder.targets.endpoint.value_trees import Tree, is_nested, tree_of
 
 
 @dataclass(frozen=True, slots=True)

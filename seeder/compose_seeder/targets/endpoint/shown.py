@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from compose_seeder.exact_json import Json
 from compose_seeder.targets.endpoint.bodies import Update, undeclared
 from compose_seeder.targets.endpoint.decisions import path_text
 from compose_seeder.targets.endpoint.json_values import differences, project
 from compose_seeder.targets.endpoint.past import masked
-from compose_seeder.targets.endpoint.value_trees import Json, Tree, tree_of
+from compose_seeder.targets.endpoint.value_trees import Tree, tree_of
 
 
 def find_missing(update: Update, seen: Mapping[str, Json], *, complete: bool) -> Iterator[str]:

@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import Any
 
 import httpx
 
 from compose_seeder.errors import ManifestError
-from compose_seeder.exact_json import encode
+from compose_seeder.exact_json import Json, encode
 from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.concurrency_limit import ConcurrencyLimit
 from compose_seeder.manifest.models import Dataset
@@ -37,8 +36,6 @@ from compose_seeder.targets.endpoint.removed_records import Removed, find_remove
 from compose_seeder.targets.endpoint.unconfirmed import SentBefore
 from compose_seeder.targets.endpoint.value_trees import ExactKey
 from compose_seeder.targets.endpoint.working_rows import fill_desired, fill_live
-
-Json = Any
 
 
 class EndpointSides:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import Fault
@@ -24,8 +23,6 @@ from compose_seeder.reconcile.target import DatasetRun
 from compose_seeder.targets.endpoint.json_values import decode_fields, project
 from compose_seeder.targets.endpoint.likeness import is_alike
 from compose_seeder.targets.endpoint.reader import Key, Live, Reader
-
-Json = Any
 
 OPEN_TIMEOUTS = 2.0
 """How long a request may be under way after it was sent, where nobody has its answer; in timeouts of the client."""

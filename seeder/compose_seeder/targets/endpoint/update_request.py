@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
-from compose_seeder.exact_json import encode
+from compose_seeder.exact_json import Json, encode
 from compose_seeder.http_client.call import AnswerError
 from compose_seeder.http_client.client import Requests
 from compose_seeder.reconcile.staging import Desired
@@ -24,8 +24,6 @@ from compose_seeder.targets.endpoint.refused_members import (
     leave_out,
     members_within,
 )
-
-Json = Any
 
 WAYS_OUT = 'read it with `confirm`, or set once = true or unseen = "overwrite" for it in fields'
 """What a person can do about a field that no answer shows."""

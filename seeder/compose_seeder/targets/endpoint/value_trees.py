@@ -12,9 +12,8 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Any, Final
 
-from compose_seeder.exact_json import encode
+from compose_seeder.exact_json import Json, encode
 
-Json = Any
 Tree = Any
 """Names and lists as in the value, with an integer for each scalar; or one of the values below."""
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import naming
-from compose_seeder.exact_json import encode
+from compose_seeder.exact_json import Json, encode
 from compose_seeder.http_client.call import AnswerError
 from compose_seeder.http_client.client import Requests
 from compose_seeder.http_client.worker_pool import Outcome
@@ -43,7 +42,6 @@ from compose_seeder.targets.endpoint.shown import (
 from compose_seeder.targets.endpoint.update_request import UpdateRequest
 from compose_seeder.targets.endpoint.written import Fate, Written
 
-Json = Any
 IDS = ("id", "_id", "uuid", "guid", "pk")
 """Fields by which an answer names what was made."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from compose_seeder.exact_json import Json
 from compose_seeder.reconcile.plan import Change
 from compose_seeder.targets.endpoint.reader import Key
 from compose_seeder.targets.endpoint.refused_members import Path
 from compose_seeder.targets.endpoint.value_trees import Tree
 
-Json = Any
 Fate = Literal["written", "accepted", "renamed", "refused", "unread", "doubtful", "unseen"]
 """What became of a record.
 
