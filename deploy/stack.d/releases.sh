@@ -9,7 +9,7 @@ resolve_release() { # [TAG]
     [[ -z ${1-} ]] || reference=$(repository_of "$reference"):$1
     digest=$(resolve_digest "$reference") ||
       { REASON="the registry does not give the image $reference" DETAIL=$digest && return 1; }
-    lines+="  $name:"$'\n'"    image: $(repository_of "$reference")@$digest # $reference"$'\n'
+    lines+="  \"$name\":"$'\n'"    image: $(repository_of "$reference")@$digest # $reference"$'\n'
   done
   RELEASE=$(awk '/image:/ {print $2}' <<<"$lines" | sha256sum | cut -c 1-12)
   [[ -f $STATE/$RELEASE.yml ]] ||
@@ -39,7 +39,7 @@ repository_of() { # REFERENCE
 # Print a line for each service of a release: name, image by digest, tag.
 release_images() { # ID
   [[ -s $STATE/$1.yml ]] || return 0 # of an old release only the ID is left, in `blocked` and `history`
-  awk '/^  [^ ]+:$/ {name = $1; sub(":", "", name)} /^    image: / {print name, $2, $4}' "$STATE/$1.yml"
+  awk '/^  [^ ]/ {name = $1; gsub(/[":]/, "", name)} /^    image: / {print name, $2, $4}' "$STATE/$1.yml"
 }
 
 release_image() { # ID SERVICE

@@ -1,16 +1,14 @@
-# ---- settings: .env, as compose-init has checked it, and what Compose makes of the files ----
+# ---- settings: variables of .env, and the services of the Compose files ----
 
-# Print the value of a variable of the environment or of .env.
+# The variables that this script reads.
+readonly SETTING_NAMES="COMPOSE_FILE COMPOSE_PROJECT_NAME REGISTRY STACK_INIT_SERVICE STACK_SERVICES STACK_PROBE_URL STACK_PROBE_SERVICE
+  STACK_PROBE_VERSION STACK_PROBE_TIMEOUT STACK_WAIT_TIMEOUT STACK_WATCH_SECONDS STACK_KEEP STACK_MIN_FREE_MB
+  STACK_BACKUP STACK_BACKUP_KEEP STACK_BACKUP_SERVICE STACK_VERIFY STACK_TELEGRAM_CHAT STACK_TELEGRAM_API"
+
+declare -A SETTINGS=() # their values, as Compose reads them from the environment and from .env
+
 setting() { # NAME DEFAULT
-  local value=${!1-}
-  if [[ -z $value && -f .env ]]; then
-    value=$(sed -nE "s/^[[:space:]]*(export[[:space:]]+)?$1=//p" .env | tail -n 1)
-    if [[ $value =~ ^\"([^\"]*)\" || $value =~ ^\'([^\']*)\' ]]; then
-      value=${BASH_REMATCH[1]}
-    else
-      value=$(sed -E 's/[[:space:]]+(#.*)?$//' <<<"$value")
-    fi
-  fi
+  local value=${SETTINGS[$1]-}
   printf '%s' "${value:-$2}"
 }
 
@@ -27,31 +25,40 @@ compose_files() {
   printf '%s' "${files%:release.yml}"
 }
 
-# Set PROJECT, INIT_SERVICE, SERVICES and the lists of classify_services.
+# Set SETTINGS; fail where Compose cannot read .env.
+read_variables() {
+  local variables name value
+  # What Compose prints, without its warnings.
+  # shellcheck disable=SC2086 # several names
+  variables=$(compose_variables $SETTING_NAMES 2>/dev/null) || return 1
+  while IFS=$'\t' read -r name value; do SETTINGS[$name]=$(json_text "$value"); done <<<"$variables"
+}
+
+# Set SETTINGS, MODEL, PROJECT, INIT_SERVICE, SERVICES and the lists of classify_services.
 read_settings() {
-  local model
-  if ! model=$(compose_base config 2>/dev/null); then # the model alone, without Compose's warnings
-    check_environment                                 # reports every fault, where Compose reports the first
-    die "$EXIT_USAGE" "Compose cannot read its files or .env: $(compose_base config 2>&1 >/dev/null || true)"
-  fi
-  PROJECT=$(sed -n 's/^name: //p;/^name: /q' <<<"$model")
+  read_variables || end_unreadable compose_variables COMPOSE_FILE
+  MODEL=$(compose_model 2>/dev/null) || end_unreadable compose_model
+  PROJECT=$(awk -F '\t' '$1 == "name" {print $2}' <<<"$MODEL")
   INIT_SERVICE=$(setting STACK_INIT_SERVICE init)
-  SERVICES=$(list_services <<<"$model")
+  SERVICES=$(list_services)
   classify_services
 }
 
-# Print a line for each service of `docker compose config`: name, image (or -), replicas, restart policy (or -).
+# End the script because Compose cannot answer a question.
+end_unreadable() { # COMMAND...
+  check_environment # reports every fault, where Compose reports the first
+  die "$EXIT_USAGE" "Compose cannot read its files or .env: $("$@" 2>&1 >/dev/null || true)"
+}
+
+# Print a line for each service of the model: name, image (or -), replicas, restart policy (or -).
 list_services() {
-  # `config` prints a normal form: two spaces before a service, four before its keys.
-  tr -d '"' | awk '
-    function print_service() { if (name != "") print name, image, replicas, restart; name = "" }
-    /^[^ ]/ {print_service(); on = $1 == "services:"}
-    on && /^  [^ ]/ {print_service(); name = $1; sub(/:$/, "", name); image = restart = "-"; replicas = 1}
-    on && /^    [^ ]/ {section = $1}
-    on && /^    image: / {image = $2}
-    on && /^    restart: / {restart = $2}
-    on && (/^    scale: / || section == "deploy:" && /^      replicas: /) {replicas = $2}
-    END {print_service()}'
+  awk -F '\t' '
+    $1 != "services" {next}
+    !($2 in image) {names[++count] = $2; image[$2] = restart[$2] = "-"; replicas[$2] = 1}
+    NF == 4 && $3 == "image" {image[$2] = $4}
+    NF == 4 && $3 == "restart" {restart[$2] = $4}
+    NF == 4 && $3 == "scale" || NF == 5 && $3 == "deploy" && $4 == "replicas" {replicas[$2] = $NF}
+    END {for (n = 1; n <= count; n++) print names[n], image[names[n]], replicas[names[n]], restart[names[n]]}' <<<"$MODEL"
 }
 
 service_column() { # SERVICE image|replicas|restart

@@ -24,6 +24,7 @@ collect_settings() {
     read_settings
   else
     SETTINGS_FAULT=${output#stack: \[*\] }
+    read_variables || true
     PROJECT=$(setting COMPOSE_PROJECT_NAME "${PWD##*/}") INIT_SERVICE=$(setting STACK_INIT_SERVICE init)
     APPS=() INFRASTRUCTURE=() RELEASED=()
   fi

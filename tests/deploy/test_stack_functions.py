@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.docker import ROOT, Completed, run
 
@@ -61,7 +63,7 @@ configs:
     name: shop_settings
     file: {here}/settings.toml
 """
-"""The normal form of `docker compose config`."""
+"""What `docker compose config` answers, here as YAML."""
 
 
 @pytest.fixture(name="folder")
@@ -75,14 +77,18 @@ def _folder(tmp_path: Path) -> Path:
     (outside / "r1.py").write_text("one", encoding="utf-8")
     (here / ".env").write_text("COLOUR=red\nSTACK_KEEP=5\n", encoding="utf-8")
     model = tmp_path / "model"
-    model.write_text(MODEL.format(here=here, outside=outside), encoding="utf-8")
+    document = yaml.safe_load(MODEL.format(here=here, outside=outside))
+    model.write_text(json.dumps(document, indent=2), encoding="utf-8")
     docker = tmp_path / "docker"
     docker.write_text(
-        f'#!/bin/sh\n[ "$*" = "compose config" ] && cat {shlex.quote(str(model))}\nexit 0\n',
+        f'#!/bin/sh\n[ "$*" = "compose config --format json" ] && cat {shlex.quote(str(model))}\nexit 0\n',
         encoding="utf-8",
     )
     docker.chmod(0o755)
     return here
+
+
+READ_MODEL = "MODEL=$(compose_model)"
 
 
 def call(folder: Path, function: str, *parts: str, given: str = "") -> Completed:
@@ -95,12 +101,8 @@ def call(folder: Path, function: str, *parts: str, given: str = "") -> Completed
 
 
 def services(folder: Path) -> str:
-    return call(
-        folder,
-        "list_services",
-        "settings",
-        given=MODEL.format(here=folder, outside=folder.parent / "versions"),
-    ).stdout
+    function = f"{READ_MODEL}; list_services"
+    return call(folder, function, "compose", "model", "settings").stdout
 
 
 def test_services_and_their_replicas(folder: Path) -> None:
@@ -170,25 +172,25 @@ def test_a_job_that_is_done_is_well(folder: Path) -> None:
 
 
 def configuration(folder: Path) -> str:
-    function = f"SERVICES={shlex.quote(services(folder))}; configuration_hash"
-    found = call(folder, function, "settings", "compose", "configuration")
+    function = f"{READ_MODEL}; configuration_hash"
+    found = call(folder, function, "model", "settings", "compose", "configuration")
     assert found.returncode == 0, found.stderr
     return found.stdout
 
 
 @pytest.mark.parametrize(
     "path",
-    ["etc/own.conf", "secrets/token", "settings.toml", ".env", "seeds/t.json", "../versions/r1.py"],
+    ["etc/own.conf", "secrets/token", "settings.toml", "seeds/t.json", "../versions/r1.py"],
 )
 def test_what_compose_uses_is_a_part_of_the_configuration(folder: Path, path: str) -> None:
-    """Configs, secrets, read-only mounts, variables, and seeds behind a link."""
+    """Configs, secrets, read-only mounts, and seeds behind a link."""
     target = folder.parent / "elsewhere"
     target.mkdir()
     (target / "t.json").write_text("one", encoding="utf-8")
     (folder / "seeds").symlink_to(target)
     before = configuration(folder)
     assert configuration(folder) == before
-    (folder / path).write_text("COLOUR=blue\n", encoding="utf-8")
+    (folder / path).write_text("two", encoding="utf-8")
     assert configuration(folder) != before
 
 
@@ -199,9 +201,11 @@ def test_a_file_that_cannot_be_read_is_no_part_of_a_hash(folder: Path, name: str
         (folder / each).mkdir()
         (folder / each / "file").write_text(each, encoding="utf-8")
     paths = f"{folder}/a\n{folder}/z\n"
-    assert call(folder, "hash_files", "configuration", given=paths).returncode == 0
+    assert call(folder, "hash_files", "model", "configuration", given=paths).returncode == 0
     (folder / name / "circle").symlink_to(folder / name)
-    found = call(folder, "{ hashes=$(hash_files) || exit 3; }", "configuration", given=paths)
+    found = call(
+        folder, "{ hashes=$(hash_files) || exit 3; }", "model", "configuration", given=paths
+    )
     assert found.returncode == 3, found.stderr
 
 
@@ -211,23 +215,23 @@ def test_data_is_no_part_of_the_configuration(folder: Path, path: str) -> None:
     before = configuration(folder)
     (folder / path).parent.mkdir(exist_ok=True)
     (folder / path).write_text("two", encoding="utf-8")
-    (folder / ".env").write_text("# a comment\nCOLOUR=red\nSTACK_KEEP=6\n", encoding="utf-8")
     assert configuration(folder) == before
 
 
 def test_a_changed_file_replaces_the_containers_that_mount_it(folder: Path) -> None:
     """By a label in the Compose file of the release, for each service by itself."""
     release = (
-        "# release 0123\nservices:\n  api:\n    image: a@sha256:1 # a:latest\n"
-        "  init:\n    image: i@sha256:1 # i:latest\n  worker:\n    image: w@sha256:1 # w:latest\n"
+        '# release 0123\nservices:\n  "api":\n    image: a@sha256:1 # a:latest\n'
+        '  "init":\n    image: i@sha256:1 # i:latest\n  "worker":\n    image: w@sha256:1 # w:latest\n'
     )
     (folder / "releases" / "0123.yml").write_text(release, encoding="utf-8")
 
     def started() -> list[str]:
-        found = call(folder, "started_file 0123", "settings", "compose", "configuration")
+        parts = ("model", "settings", "compose", "configuration")
+        found = call(folder, f"{READ_MODEL}; started_file 0123", *parts)
         lines = found.stdout.splitlines()
         assert [line for line in lines if "labels" not in line] == release.splitlines()
-        assert [lines[n - 1] for n, line in enumerate(lines) if "labels" in line] == ["  api:"]
+        assert [lines[n - 1] for n, line in enumerate(lines) if "labels" in line] == ['  "api":']
         return re.findall(r"stack.mounts: \"(\w{12})\"", found.stdout)
 
     before = started()
@@ -287,7 +291,7 @@ def test_a_release_must_stay_up_for_a_while(folder: Path, second: str, code: int
     """What is up after the start, and restarts a second later, is a release that has failed."""
     (folder / "releases" / "0123.yml").write_text("# release 0123\nservices:\n", encoding="utf-8")
     fakes = (
-        "compose_up() { :; }; probe() { :; }; APPS=(worker); STACK_WATCH_SECONDS=2;"
+        "compose_up() { :; }; probe() { :; }; APPS=(worker); SETTINGS[STACK_WATCH_SECONDS]=2;"
         " services_are_healthy() { echo look >>looks; [[ $(wc -l <looks) -lt 2 ]] ||"
         f" {{ echo -n '{second}'; [[ -z '{second}' ]]; }}; }};"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from compose_init.server.env_check import STACK
 from tests.support.docker import ROOT, run
 
 PARTS = sorted((ROOT / "deploy" / "stack.d").glob("*.sh"))
@@ -61,6 +62,19 @@ def test_every_command_and_exit_code_is_in_the_docs() -> None:
     assert {call.split()[0] for call in calls} == defined
 
 
+OF_COMPOSE = {"COMPOSE_FILE", "COMPOSE_PROJECT_NAME"}
+
+
+def test_every_setting_that_is_read_is_asked_for() -> None:
+    """The list of the script's variables has what its parts read, and what the check of .env knows."""
+    joined = (ROOT / "deploy" / "stack").read_text(encoding="utf-8")
+    named = re.search(r'SETTING_NAMES="([^"]*)"', joined)
+    assert named
+    listed = named[1].split()
+    read = re.findall(r"(?:setting|is_enabled) ([A-Z]\w*)", joined)
+    assert set(read) == set(listed) == {*STACK, "REGISTRY", *OF_COMPOSE}
+
+
 def test_every_state_file_is_documented() -> None:
     """What the parts name in releases/ has its row in the comment of the state part and in docs/deploy.md."""
     joined = (ROOT / "deploy" / "stack").read_text(encoding="utf-8")
@@ -92,9 +106,9 @@ def test_waiting_for_containers_has_an_end(tmp_path: Path) -> None:
         f"source {shlex.quote(f'{ROOT}/deploy/stack.d/{name}.sh')};"
         for name in ("settings", "compose")
     )
-    script = f"set -o pipefail; {parts} compose_up api"
+    script = f"set -o pipefail; {parts} SETTINGS[STACK_WAIT_TIMEOUT]=1; compose_up api"
     path = f"{tmp_path}:/usr/bin:/bin"
-    done = run("bash", "-c", script, timeout=60, cwd=tmp_path, PATH=path, STACK_WAIT_TIMEOUT="1")
+    done = run("bash", "-c", script, timeout=60, cwd=tmp_path, PATH=path)
     assert done.returncode != 0
     assert "--wait-timeout 1 api" in done.stdout
     assert "stopped" in done.stdout

@@ -11,12 +11,17 @@ import pytest
 
 from tests.support.docker import ROOT, Completed, run
 
-MODEL = (
-    r"name: shop\nservices:\n  api:\n    image: r.example/api\n  init:\n    image: r.example/init\n"
-)
-ANSWERS = (
-    f"#!/bin/sh\ncase $* in version*) echo 28.0 ;; 'compose config') printf '{MODEL}' ;; esac\n"
-)
+MODEL = {
+    "name": "shop",
+    "services": {"api": {"image": "r.example/api"}, "init": {"image": "r.example/init"}},
+}
+ANSWERS = f"""#!/bin/sh
+case $* in
+  version*) echo 28.0 ;;
+  "compose config"*) echo '{json.dumps(MODEL)}' ;;
+  "compose --file -"*) echo '{json.dumps({"x-variables": {"REGISTRY": "r.example"}})}' ;;
+esac
+"""
 STOPPED = ANSWERS.replace("echo 28.0", "echo 'no daemon' >&2; exit 1")
 STALLED = ANSWERS.replace("echo 28.0", "echo >>asked; exec sleep 600")
 CURRENT, PREVIOUS = "0123456789ab", "ba9876543210"
