@@ -15,15 +15,16 @@ MODEL = {
     "name": "shop",
     "services": {"api": {"image": "r.example/api"}, "init": {"image": "r.example/init"}},
 }
-ANSWERS = f"""#!/bin/sh
+FAKE = """#!/bin/sh
 case $* in
-  version*) echo 28.0 ;;
-  "compose config"*) echo '{json.dumps(MODEL)}' ;;
-  "compose --file -"*) echo '{json.dumps({"x-variables": {"REGISTRY": "r.example"}})}' ;;
+  "compose config"*) echo '%s' ;;
+  "compose --file -"*) echo '{"x-variables": {"REGISTRY": "r.example"}}' ;;
+  %s ;;
 esac
 """
-STOPPED = ANSWERS.replace("echo 28.0", "echo 'no daemon' >&2; exit 1")
-STALLED = ANSWERS.replace("echo 28.0", "echo >>asked; exec sleep 600")
+ANSWERS = FAKE % (json.dumps(MODEL), "version*) echo 28.0")
+STOPPED = FAKE % (json.dumps(MODEL), "*) echo 'no daemon' >&2; exit 1")
+STALLED = FAKE % (json.dumps(MODEL), "*) echo >>asked; exec sleep 600")
 CURRENT, PREVIOUS = "0123456789ab", "ba9876543210"
 ODD = 'a "quoted" \\ path, Grüße 😀, a tab\tand \x1b[31mcolour\x1b[0m'
 
