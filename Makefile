@@ -11,7 +11,7 @@ SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 STACK := deploy/stack
 STACK_PARTS := head state messages model settings lock tool json alerts releases compose configuration backup \
 	deploy_release command_deploy command_rollback command_plan status status_text status_json command_status \
-	command_install timer main
+	checks_server checks_folder checks_mounts checks_release command_doctor command_install timer main
 export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
 
 .DEFAULT_GOAL := help

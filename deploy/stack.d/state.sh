@@ -80,6 +80,11 @@ last_runs() { # NUMBER
   [[ ! -f $STATE/history ]] || tail -n "$1" "$STATE/history"
 }
 
+# Print when a deploy last succeeded; nothing if none has.
+last_success() {
+  [[ ! -f $STATE/history ]] || awk '$3 == "ok" {time = $1} END {if (time) print time}' "$STATE/history"
+}
+
 # Print since when a release has been the current one; nothing if the history does not say.
 serving_since() { # ID
   [[ ! -f $STATE/history ]] ||

@@ -6,7 +6,7 @@ readonly US=$'\x1f'
 
 # Collect all that `status` prints. What cannot be asked stays empty, and SETTINGS_FAULT or DOCKER_FAULT says why.
 collect_status() {
-  collect_settings
+  collect_settings check_folder
   collect_docker_fault
   collect_releases
   collect_services
@@ -16,11 +16,11 @@ collect_status() {
   RUNS=$(last_runs 10)
 }
 
-# Read the settings, or set SETTINGS_FAULT to the reason for which no command can work here.
-collect_settings() {
+# Read the settings, or set SETTINGS_FAULT to the reason for which nobody can; with a FUNCTION that must succeed first.
+collect_settings() { # [FUNCTION]
   local output
   SETTINGS_FAULT=""
-  if output=$( (check_folder && read_settings) 2>&1); then
+  if output=$( ("${1-true}" && read_settings) 2>&1); then
     read_settings
   else
     SETTINGS_FAULT=${output#stack: \[*\] }

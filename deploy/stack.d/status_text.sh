@@ -1,7 +1,7 @@
 # ---- ./stack status for people: one screen ----
 
 print_status_text() {
-  say "$PROJECT in $PWD on $(uname -n)"
+  echo "$PROJECT in $PWD on $(uname -n)"
   [[ -z $SETTINGS_FAULT ]] || print_topic fault "$SETTINGS_FAULT"
   [[ -z $DOCKER_FAULT ]] || print_topic fault "$DOCKER_FAULT"
   print_releases_text

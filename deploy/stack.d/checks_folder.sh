@@ -1,0 +1,92 @@
+# ---- checks of ./stack doctor: this folder ----
+
+check_files() {
+  local file well=yes
+  for file in compose.yml .env; do
+    [[ -f $file ]] || { well="" && fault "$file is not here" "copy it to $PWD"; }
+  done
+  if [[ -f .env && $(stat -c %a .env) != ?00 ]]; then
+    well="" && fault ".env is readable by other users" "chmod 600 .env"
+  fi
+  if [[ -d secrets && $(stat -c %a secrets) != 700 ]]; then
+    well="" && fault "secrets/ is open to other users" "chmod 700 secrets"
+  fi
+  for file in . "$STATE"; do
+    [[ ! -e $file || -w $file ]] || { well="" && fault "$(id -un) may not write to $file" "run this as $(stat -c %U "$file")"; }
+  done
+  [[ -z $well ]] || ok "compose.yml and .env are here, for $(id -un) alone"
+}
+
+check_settings() {
+  if [[ -z $SETTINGS_FAULT ]]; then
+    ok "project $PROJECT; of a release: ${RELEASED[*]}; besides: ${INFRASTRUCTURE[*]:-nothing}"
+  else
+    fault "$SETTINGS_FAULT" "docker compose config shows how Compose reads its files"
+  fi
+}
+
+# Check .env, the Compose files and the secrets as a deploy does.
+check_env() {
+  local output line
+  output=$(check_environment 2>&1) && ok "init finds no fault" && return
+  output=${output#stack: \[*\] }
+  [[ $output != *$'\n'* ]] || output=${output#*$'\n'} # the first line only says that faults follow
+  while IFS= read -r line; do fault "${line#"${line%%[! ]*}"}" "fix it; ./stack deploy ends there"; done <<<"$output"
+}
+
+# Check that the units start this folder and no copy of it, and that something starts deploys at all.
+check_timer() {
+  local unit=${STACK_UNITS:-/etc/systemd/system}/stack-$PROJECT.service started
+  started=$(sed -n 's/^ExecStart="\(.*\)" .*/\1/p' "$unit" 2>/dev/null) || true
+  if [[ -n $started && ${started//%%/%} != "$PWD/stack" && -e ${started//%%/%} ]]; then
+    fault "$unit starts ${started//%%/%}, and this folder is $PWD" "set another COMPOSE_PROJECT_NAME in one of the folders, or remove the unit"
+    return
+  fi
+  collect_timer
+  if [[ -n $TIMER ]]; then
+    ok "$(describe_timer)"
+  elif [[ ! -d $STATE ]]; then
+    ok "./stack install sets it up"
+  elif [[ -z $started ]]; then
+    warning "nothing starts ./stack deploy --timer" "./stack install as root, or add its line to the crontab"
+  elif [[ ${started//%%/%} != "$PWD/stack" ]]; then
+    warning "$unit starts ${started//%%/%}, which is not there" "./stack install"
+  elif [[ -d /run/systemd/system ]]; then
+    warning "stack-$PROJECT.timer is not active" "systemctl enable --now stack-$PROJECT.timer"
+  else
+    ok "$unit starts this folder"
+  fi
+}
+
+check_backup() {
+  is_enabled STACK_BACKUP false ||
+    { warning "the database is not dumped before a deploy" "set STACK_BACKUP=true in .env" && return; }
+  collect_backup
+  [[ -n $BACKUP ]] || { ok "there is none yet; the next deploy makes one" && return; }
+  ok "$(describe_backup)"
+}
+
+check_alerts() {
+  local channels
+  channels=$(alert_channels)
+  collect_alerts
+  ((UNSENT_ALERTS == 0)) || warning "not sent yet: $UNSENT_ALERTS" "is the receiver up? the next deploy sends them again"
+  if [[ -z $channels ]]; then
+    warning "nobody is told of a failure" "put an address into secrets/alert_webhook, or a token into secrets/alert_telegram_token"
+  else
+    ok "sent by ${channels//,/ and }"
+  fi
+}
+
+check_history() {
+  local time result last success
+  last=$(last_runs 1)
+  [[ -n $last ]] || { ok "nothing was deployed here yet" && return; }
+  read -r time _ result _ <<<"$last"
+  success=$(last_success)
+  if [[ $result == ok ]]; then
+    ok "the last deploy succeeded at $(describe_time "$time")"
+  else
+    warning "the last one failed at $(describe_time "$time"); the last success was at ${success:-no time}" "./stack status"
+  fi
+}

@@ -1,0 +1,223 @@
+"""./stack doctor without Docker: its table, its frame, and checks that need nothing but this machine."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from time import time
+from typing import Any
+
+import pytest
+
+from tests.support.docker import ROOT, Completed, run
+
+PARTS = (
+    *("head", "state", "messages", "settings", "lock", "tool", "json", "alerts", "releases"),
+    *("compose", "configuration", "backup", "status", "status_text", "command_status", "timer"),
+    *("checks_server", "checks_folder", "checks_mounts", "checks_release", "command_doctor"),
+)
+WELL = 'while read -r name _; do eval "check_$name() { ok well; }"; done <<<"$CHECKS"; '
+NOTHING_IS_MISSING = "first_missing() { :; }; docker_fault() { :; }; collect_settings() { :; }; "
+
+
+def call(folder: Path, script: str, **programs: str) -> Completed:
+    """Run bash with the parts of the script in a folder, and programs of the test's own."""
+    for name, text in programs.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).chmod(0o755)
+    # The head goes to the folder of the script.
+    sources = f"cd {shlex.quote(str(folder))}; "
+    (folder / "stack").touch()
+    for name in PARTS:
+        text = (ROOT / "deploy" / "stack.d" / f"{name}.sh").read_text(encoding="utf-8")
+        sources += "" if name == "head" else f"source {ROOT}/deploy/stack.d/{name}.sh; "
+        if name == "head":
+            kept = "\n".join(line for line in text.splitlines() if not line.startswith("cd "))
+            (folder / "head.sh").write_text(kept, encoding="utf-8")
+            sources += f"source {shlex.quote(str(folder / 'head.sh'))}; "
+    path = f"{folder}:/usr/bin:/bin"
+    return run("bash", "-c", f"{sources} TOPIC=it; {script}", cwd=folder, PATH=path)
+
+
+def test_every_check_has_a_function_and_a_row_in_the_docs(tmp_path: Path) -> None:
+    """In the same order."""
+    rows = call(tmp_path, 'echo "$CHECKS"').stdout.splitlines()
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Check the server\n")[2].partition("\n## ")[0]
+    topics = re.findall(r"^\| ([^|]*?) \|", section, re.MULTILINE)[2:]
+    assert [row.split(" ", 2)[2] for row in rows] == topics
+    for name in [row.split()[0] for row in rows]:
+        assert call(tmp_path, f"declare -F check_{name}").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("check", "lines"),
+    [
+        ("false; ok unreachable", ["fault    Docker: this could not be checked to its end"]),
+        ("die 69 'no way'", ["fault    Docker: this could not be checked to its end", "no way"]),
+        ("fault 'it is old' 'renew it'", ["fault    Docker: it is old\n         -> renew it\n"]),
+        ("fault one x; fault two y; ok three", ["fault    Docker: one", "fault    Docker: two"]),
+    ],
+)
+def test_no_check_ends_the_others(tmp_path: Path, check: str, lines: list[str]) -> None:
+    """Whatever happens in it: the rest is checked, and the exit code is 78."""
+    script = f"{WELL}{NOTHING_IS_MISSING}check_docker() {{ {check}; }}; command_doctor"
+    done = call(tmp_path, script)
+    assert done.returncode == 78
+    for line in lines:
+        assert line in done.stdout
+    assert "unreachable" not in done.stdout
+    assert "ok       programs: well" in done.stdout
+    assert "ok       last runs: well" in done.stdout
+    assert done.stdout.endswith(f"faults: {done.stdout.count('fault    ')}, warnings: 0\n")
+
+
+def test_warnings_alone_are_no_fault(tmp_path: Path) -> None:
+    """Exit code 0, and they are counted."""
+    script = f"{WELL}{NOTHING_IS_MISSING}check_disk() {{ warning full soon; }}; command_doctor"
+    done = call(tmp_path, script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("faults: 0, warnings: 1\n")
+
+
+def test_a_check_that_lacks_what_it_needs_is_skipped(tmp_path: Path) -> None:
+    """With the reason; what needs nothing is checked."""
+    done = call(tmp_path, "command_doctor", docker="#!/bin/sh\necho no daemon >&2; exit 1\n")
+    assert done.returncode == 78
+    assert (
+        "fault    Docker: Docker does not answer; is its service running? no daemon" in done.stdout
+    )
+    assert "skipped  registry: Docker does not answer" in done.stdout
+    assert "fault    files: compose.yml is not here\n         -> copy it to" in done.stdout
+    assert "fault    settings: " in done.stdout
+    assert "skipped  clock: the settings cannot be read" in done.stdout
+
+
+@contextmanager
+def clock(ahead: float) -> Iterator[str]:
+    """Yield host and port of a server whose clock is `ahead` by so many seconds."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            del timestamp
+            return formatdate(time() + ahead, usegmt=True)
+
+        def do_HEAD(self) -> None:
+            self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    listening = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=listening.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listening.server_port}"
+    finally:
+        listening.shutdown()
+        thread.join()
+        listening.server_close()
+
+
+@pytest.mark.parametrize("curl", [True, False], ids=["curl", "bash-alone"])
+@pytest.mark.parametrize(
+    ("ahead", "pattern"),
+    [
+        (0, r"ok       it: as that of 127.0.0.1:\d+$"),
+        (3600, r"fault    it: it is 3[56]\d\d s behind 127"),
+        (-3600, r"fault    it: it is 36\d\d s ahead of 127"),
+    ],
+)
+def test_a_clock_that_is_wrong_is_a_fault(
+    tmp_path: Path, ahead: int, pattern: str, *, curl: bool
+) -> None:
+    """More than a minute from the registry's, forwards or backwards."""
+    hidden = "" if curl else "command() { [[ $2 != curl ]] && builtin command $*; }; "
+    with clock(ahead) as host:
+        done = call(tmp_path, f"{hidden}registry_host() {{ echo {host}; }}; check_clock")
+    assert re.match(pattern, done.stdout, re.MULTILINE), done.stdout
+
+
+def test_a_registry_without_a_date_is_a_warning(tmp_path: Path) -> None:
+    """Nobody can tell; the remedy says how to compare."""
+    done = call(tmp_path, "registry_host() { echo 127.0.0.1:9; }; check_clock")
+    assert done.stdout.startswith("warning  it: there was no clock to compare with")
+
+
+LABELS = """#!/bin/sh
+case $* in info*) echo '[name=seccomp,profile=builtin name=selinux]' ;; 'compose config') cat model ;; esac
+"""
+MODEL = """\
+name: shop
+services:
+  init:
+    image: r.example/init
+    secrets:
+      - source: token
+    volumes:
+      - type: bind
+        source: {here}/seeds
+        target: /seeds
+        read_only: true
+        bind:
+          selinux: z
+secrets:
+  token:
+    name: shop_token
+    file: {here}/secrets/token
+"""
+
+
+def test_labels_of_selinux(tmp_path: Path) -> None:
+    """What Docker labels itself is right; what it does not must have a label that containers may read."""
+    (tmp_path / "model").write_text(MODEL.format(here=tmp_path), encoding="utf-8")
+    for name in ("seeds", "secrets"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "secrets" / "token").touch()
+    enforcing = "#!/bin/sh\necho Enforcing\n"
+    script = "INIT_SERVICE=init; check_selinux"
+    done = call(tmp_path, script, docker=LABELS, getenforce=enforcing)
+    assert done.stdout == (
+        f"fault    it: containers may not read {tmp_path}/secrets/token\n"
+        f"         -> chcon -R -t container_file_t {tmp_path}/secrets/token; or write :z after the mount\n"
+    )
+    label = "#!/bin/sh\necho system_u:object_r:container_file_t:s0\n"
+    done = call(tmp_path, script, docker=LABELS, getenforce=enforcing, stat=label)
+    assert done.stdout.startswith("ok       it: is Enforcing")
+    (tmp_path / "stat").unlink()
+    for docker, mode, words in (
+        (LABELS.replace("selinux", "apparmor"), "Enforcing", "Docker does not use it"),
+        (LABELS, "Permissive", "is Permissive"),
+    ):
+        getenforce = f"#!/bin/sh\necho {mode}\n"
+        done = call(tmp_path, script, docker=docker, getenforce=getenforce)
+        assert done.stdout.startswith("ok ")
+        assert words in done.stdout
+
+
+UNIT = '[Service]\nType=oneshot\nExecStart="{}/stack" deploy --timer\n'
+
+
+def test_the_unit_must_start_this_folder(tmp_path: Path) -> None:
+    """Not a copy of it; a folder that is gone is one that was moved."""
+    here, other = tmp_path / "50% here", tmp_path / "other"
+    for folder in (here, other):
+        (folder / "releases").mkdir(parents=True)
+        (folder / "stack").touch()
+    units = tmp_path / "units"
+    units.mkdir()
+    unit = units / "stack-shop.service"
+    script = f"PROJECT=shop; STACK_UNITS={units}; check_timer"
+    assert call(here, script).stdout.startswith("warning  it: nothing starts")
+    unit.write_text(UNIT.format(str(here).replace("%", "%%")), encoding="utf-8")
+    assert call(here, script).stdout.startswith("ok       it: ")
+    assert call(other, script).stdout.startswith(f"fault    it: {unit} starts {here}/stack")
+    (here / "stack").unlink()
+    assert call(other, script).stdout.startswith(f"warning  it: {unit} starts {here}/stack")
