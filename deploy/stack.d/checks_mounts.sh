@@ -2,32 +2,38 @@
 
 # Tried in containers: which users they have on this machine depends on Docker (rootless, user namespaces).
 check_mounts() {
-  local model name image user drop paths well=yes
-  model=$(compose_base config)
-  while read -r name image; do
-    [[ -e $image ]] || { well="" && fault "$image is not here, and $name mounts it" "bring it, or take it out of compose.yml"; }
-  done < <(mounted_files <<<"$model" | sort -u)
-  while read -r name user drop; do
+  local name path image user drop paths well=yes
+  while IFS=$'\t' read -r name path; do
+    path=$(json_text "$path")
+    [[ -e $path ]] || { well="" && fault "$path is not here, and $name mounts it" "bring it, or take it out of compose.yml"; }
+  done < <(mounted_files | sort -u)
+  while IFS=$'\t' read -r name user drop; do
     image=$(present_image "$name")
     [[ -n $image ]] || continue
-    mapfile -t paths < <(mounted_files <<<"$model" | sed -n "s/^$name //p" | sort -u)
-    [[ ${#paths[@]} -gt 0 ]] || continue
-    try_to_read "$name" "$image" "$user" "$drop" "${paths[@]}" || well=""
-  done < <(service_users <<<"$model")
+    mapfile -t paths < <(mounted_paths "$name")
+    [[ ${#paths[@]} -eq 0 ]] || try_to_read "$name" "$image" "$user" "$drop" "${paths[@]}" || well=""
+  done < <(service_users)
   [[ -z $well ]] || ok "all of it is here, and the containers whose images are here can read it"
 }
 
-# Print `NAME USER DROP` for each service of `docker compose config`: - is the user of the image, DROP is `all`
-# where the service drops all capabilities.
+# Print the path of each file or folder that a service mounts and that is here; none has a line end in its name.
+mounted_paths() { # SERVICE
+  local name path
+  mounted_files | sort -u | while IFS=$'\t' read -r name path; do
+    path=$(json_text "$path")
+    if [[ $name == "$1" && $path == /* && -e $path && $path != *$'\n'* ]]; then readlink -f "$path"; fi
+  done
+}
+
+# Print `NAME<TAB>USER<TAB>DROP` for each service of the model: - is the user of the image, DROP is ALL where the
+# service drops all capabilities.
 service_users() {
-  tr -d '"' | awk '
-    function print_service() { if (name != "") print name, user, drop; name = "" }
-    /^[^ ]/ {print_service(); on = $1 == "services:"}
-    on && /^  [^ ]/ {print_service(); name = $1; sub(/:$/, "", name); user = drop = "-"}
-    on && /^    [^ ]/ {section = $1}
-    on && /^    user: / {user = $2}
-    on && section == "cap_drop:" && /^      - ALL/ {drop = "all"}
-    END {print_service()}'
+  awk -F '\t' '
+    $1 != "services" {next}
+    !($2 in user) {user[$2] = drop[$2] = "-"}
+    NF == 4 && $3 == "user" {user[$2] = $4}
+    NF == 5 && $3 == "cap_drop" && $5 == "ALL" {drop[$2] = $5}
+    END {for (name in user) print name FS user[name] FS drop[name]}' <<<"$MODEL" | sort
 }
 
 # Print the image of a service, where it is here.
@@ -43,13 +49,13 @@ readonly LIST_UNREADABLE='find /mounted/* -exec sh -c '\''
   for path; do if ! [ -r "$path" ] || { [ -d "$path" ] && ! [ -x "$path" ]; }; then echo "$path"; fi; done'\'' sh {} + 2>/dev/null; true'
 
 # Print a fault for what the user of a service cannot read, and return 1.
-try_to_read() { # SERVICE IMAGE USER|- all|- PATH...
+try_to_read() { # SERVICE IMAGE USER|- ALL|- PATH...
   local path number=0 output code=0 rest
   local -a options=() paths=("${@:5}")
   [[ $3 == - ]] || options+=(--user "$3")
   [[ $4 == - ]] || options+=(--cap-drop ALL)
   for path in "${paths[@]}"; do
-    [[ ! -e $path ]] || options+=(--mount "type=bind,\"source=${path//\"/\"\"}\",target=/mounted/$number,readonly")
+    options+=(--mount "type=bind,\"source=${path//\"/\"\"}\",target=/mounted/$number,readonly")
     number=$((number + 1))
   done
   # Labels are the matter of another check.
@@ -76,18 +82,19 @@ check_selinux() {
   [[ $(docker info --format '{{.SecurityOptions}}') == *name=selinux* ]] ||
     { ok "is $mode, and Docker does not use it for containers" && return; }
   while IFS= read -r path; do
-    [[ $(stat -c %C "$path" 2>/dev/null) =~ :(container_file_t|container_ro_file_t|container_share_t|svirt_sandbox_file_t): ]] ||
+    path=$(json_text "$path")
+    [[ ! -e $path || $(stat -c %C "$path" 2>/dev/null) =~ :(container_file_t|container_ro_file_t|container_share_t|svirt_sandbox_file_t): ]] ||
       { well="" && fault "containers may not read $path" "chcon -R -t container_file_t $path; or write :z after the mount"; }
-  done < <(unlabelled_mounts < <(compose_base config))
+  done < <(unlabelled_mounts)
   [[ -z $well ]] || ok "is $mode, and containers may read what they mount"
 }
 
-# Print the paths that services mount, but for those that Docker labels itself, from `docker compose config`.
+# Print the paths that services mount, as JSON strings, but for those that Docker labels itself.
 unlabelled_mounts() {
-  local model labelled
-  model=$(cat)
-  labelled=$(awk '/^        source: / {sub("^ *source: ", ""); source = $0} /^          selinux: / {print source}' <<<"$model")
-  mounted_files <<<"$model" | cut -d ' ' -f 2- | sort -u | while IFS= read -r path; do
-    [[ ! -e $path ]] || grep -qxF "$path" <<<"$labelled" || printf '%s\n' "$path"
-  done
+  local labelled
+  labelled=$(awk -F '\t' '
+    $1 == "services" && $3 == "volumes" && NF == 6 && $5 == "source" {source[$2 FS $4] = $6}
+    $1 == "services" && $3 == "volumes" && NF == 7 && $6 == "selinux" {labelled[$2 FS $4]}
+    END {for (mount in labelled) print source[mount]}' <<<"$MODEL")
+  mounted_files | cut -f 2 | grep ^/ | sort -u | grep -vxF "$labelled" || true
 }
