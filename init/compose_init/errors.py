@@ -7,6 +7,7 @@
     ├── LockError             75  a lock was not free in time
     ├── ConnectionLostError   75  the connection to PostgreSQL was lost: run again
     ├── MigrationError        70  a migration failed
+    ├── AlertRefusedError     76  no receiver would take the same alert later either
     ├── OutputError           74  stdout cannot be written
     └── UnknownRevisionError  73  the database is at a revision that this image does not know
     Interrupted                   a signal: 130 for SIGINT, 143 for SIGTERM
@@ -74,6 +75,12 @@ class MigrationError(InitError):
     """A migration failed, or the history of revisions is broken."""
 
     exit_code = os.EX_SOFTWARE
+
+
+class AlertRefusedError(InitError):
+    """A receiver refused an alert, and would refuse it again."""
+
+    exit_code = os.EX_PROTOCOL
 
 
 class OutputError(InitError):

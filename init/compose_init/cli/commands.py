@@ -162,7 +162,7 @@ def _seconds(text: str) -> float:
 
 
 def _alert(context: Context) -> int:
-    channels = send(sys.stdin.read())
+    channels = send(sys.stdin.buffer.read())
     context.print_text(
         f"sent to {', '.join(channels)}" if channels else "no alert channel is configured"
     )

@@ -10,13 +10,14 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from compose_init.errors import NotReadyError, SettingsError
+from compose_init.errors import AlertRefusedError, NotReadyError, SettingsError
 from compose_seeder.errors import SurroundingsError
 from compose_seeder.http_transport import Transport
 from compose_seeder.proxy import describe_route
@@ -31,14 +32,26 @@ EVENTS = {
 REQUIRED_FIELDS = ("event", "project", "host", "text")
 REQUIRED_TELEGRAM_FIELDS = ("api", "token", "chat")
 
-MAX_TEXT_CHARACTERS = 4000
-"""Telegram takes 4096."""
+MAX_TEXT_UNITS = 4000
+"""Telegram takes 4096 UTF-16 code units, of which a character beyond U+FFFF has two."""
 
 MAX_ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 1.0
 """The pause before the second attempt; each further pause is twice as long."""
 
+MAX_RETRY_AFTER_SECONDS = 10.0
+"""How long a receiver may put an alert off; if it wants longer, the next run of deploy/stack is the time."""
+
 REQUEST_TIMEOUT_SECONDS = 10
+
+PASSING_STATUSES = frozenset(
+    {
+        httpx.codes.REQUEST_TIMEOUT,
+        httpx.codes.TOO_EARLY,
+        httpx.codes.TOO_MANY_REQUESTS,
+    }
+)
+"""What a receiver says below 500 that may be over a while later."""
 
 NOT_SENT_ERRORS = (
     httpx.ConnectError,
@@ -49,44 +62,58 @@ NOT_SENT_ERRORS = (
 """What httpx raises before the receiver has seen anything of an alert."""
 
 
-def send(text: str) -> list[str]:
+@dataclass(frozen=True)
+class Fault:
+    """Why a channel does not have an alert, and whether it would refuse the same alert again."""
+
+    text: str
+    permanent: bool = False
+
+
+def send(given: bytes) -> list[str]:
     """Send an alert; return the channels that it was sent to.
 
     Args:
-        text: a JSON object: `event` (failure, rollback or recovery), `project`, `host` and `text`, and
+        given: a JSON object: `event` (failure, rollback or recovery), `project`, `host` and `text`, and
             optional `time` (by default now), `summary` (an object, or the last line of init's log),
             `webhook` (an address) and `telegram` (`api`, `token`, `chat`).
 
     Raises:
-        SettingsError: the text is not such an object.
-        NotReadyError: a channel failed; the message shows no path of an address and no token.
+        SettingsError: it is not such an object.
+        NotReadyError: a channel failed, and may take the alert later.
+        AlertRefusedError: no channel may take it later, and one has refused it. Neither message shows a
+            path of an address or a token.
     """
-    alert = _read(text)
-    failed, sent = [], []
+    alert = _read(given)
+    failed: list[Fault] = []
+    sent = []
     with httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS, transport=Transport()) as client:
         for channel, (url, body) in _channels(alert).items():
             try:
                 fault = _post(client, url, body)
             except httpx.InvalidURL:
-                fault = "its address is invalid"
+                fault = Fault("its address is invalid", permanent=True)
             except SurroundingsError as error:
-                fault = str(error)
+                fault = Fault(str(error))
             except httpx.RequestError as error:
-                # The alert may have arrived, and deploy/stack sends a failed alert again with every run.
+                # The alert may have arrived; deploy/stack sends it once more.
                 sent.append(f"{channel}, which has not answered ({type(error).__name__})")
                 continue
             if fault:
-                failed.append(f"{channel}: {fault}")
+                failed.append(Fault(f"{channel}: {fault.text}", fault.permanent))
             else:
                 sent.append(channel)
     if failed:
-        raise NotReadyError("the alert was not sent to every channel: " + "; ".join(failed))
+        kind = AlertRefusedError if all(fault.permanent for fault in failed) else NotReadyError
+        texts = "; ".join(fault.text for fault in failed)
+        raise kind(f"the alert was not sent to every channel: {texts}")
     return sent
 
 
-def _read(text: str) -> Mapping[str, Any]:
+def _read(given: bytes) -> Mapping[str, Any]:
     try:
-        alert = json.loads(text)
+        # The text quotes what programs have printed, in whatever encoding.
+        alert = json.loads(given.decode("utf-8", "replace"))
     except ValueError as error:
         raise SettingsError(f"the alert on stdin is not valid JSON: {error}") from None
     if not isinstance(alert, dict):
@@ -136,8 +163,15 @@ def alert_to_text(alert: Mapping[str, Any]) -> str:
     said = summary.get("event") if isinstance(summary, dict) else summary
     if isinstance(said, str):
         lines += ["", f"init: {said}"]
-    text = "\n".join(lines)
-    return text if len(text) <= MAX_TEXT_CHARACTERS else f"{text[: MAX_TEXT_CHARACTERS - 1]}…"
+    return _cut("\n".join(lines))
+
+
+def _cut(text: str) -> str:
+    """Return a text that Telegram takes: not too long, and in characters that UTF-8 has."""
+    units = text.encode("utf-16-le", "replace")
+    if len(units) // 2 <= MAX_TEXT_UNITS:
+        return units.decode("utf-16-le")
+    return units[: 2 * (MAX_TEXT_UNITS - 1)].decode("utf-16-le", "ignore") + "…"
 
 
 def _summary(alert: Mapping[str, Any]) -> object:
@@ -149,29 +183,50 @@ def _summary(alert: Mapping[str, Any]) -> object:
     return found
 
 
-def _post(client: httpx.Client, url: str, body: Mapping[str, Any]) -> str:
-    """Post a body, with retries; return the reason of a failure, or an empty text.
+def _post(client: httpx.Client, url: str, body: Mapping[str, Any]) -> Fault | None:
+    """Post a body, with retries; return the fault if the receiver has not taken it.
 
     Raises:
         httpx.TransportError: the connection was established, and no answer came.
     """
-    fault = ""
+    fault = None
+    pause = 0.0
+    # In ASCII: an alert that quotes half a surrogate pair has no other form.
+    content = json.dumps(body).encode("ascii")
     for attempt in range(MAX_ATTEMPTS):
         if attempt:
-            time.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+            time.sleep(max(pause, FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)))
         try:
-            answer = client.post(url, json=body)
+            answer = client.post(url, content=content, headers={"Content-Type": "application/json"})
         except NOT_SENT_ERRORS as error:
-            fault = f"no connection ({error}){describe_route(_origin(url))}"
-        else:
-            if answer.is_success:
-                return ""
-            fault = f"answers {answer.status_code}{_describe_redirect(answer)}"
-            if (
-                answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR
-            ):  # a repeated request would fail too
-                break
+            fault = Fault(f"no connection ({error}){describe_route(_origin(url))}")
+            continue
+        if answer.is_success:
+            return None
+        fault = _describe_answer(answer)
+        pause = _retry_after(answer)
+        if fault.permanent or pause > MAX_RETRY_AFTER_SECONDS:
+            break
     return fault
+
+
+def _describe_answer(answer: httpx.Response) -> Fault:
+    """Return an answer that is no success, with the reason that Telegram gives."""
+    status = answer.status_code
+    said = _describe_redirect(answer)
+    with suppress(ValueError, TypeError, KeyError):
+        # A webhook may repeat its secret address; the Bot API does not.
+        if answer.request.url.path.endswith("/sendMessage"):
+            said = f" ({answer.json()['description']})"
+    return Fault(
+        f"answers {status}{said}", not answer.is_server_error and status not in PASSING_STATUSES
+    )
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    """Return for how many seconds a receiver puts requests off; a date is taken for long."""
+    given = answer.headers.get("Retry-After", "0")
+    return float(given) if given.isdecimal() else MAX_RETRY_AFTER_SECONDS + 1
 
 
 def _describe_redirect(answer: httpx.Response) -> str:

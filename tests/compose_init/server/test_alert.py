@@ -9,19 +9,21 @@ import sys
 import threading
 from typing import Any
 
+import httpx
 import pytest
 
-from compose_init.errors import NotReadyError, SettingsError
-from compose_init.server.alert import MAX_TEXT_CHARACTERS, alert_to_text, send
+from compose_init.errors import AlertRefusedError, NotReadyError, SettingsError
+from compose_init.server.alert import MAX_TEXT_UNITS, alert_to_text, send
 from tests.support.http_answers import answering
 
 TOLD = {"event": "failure", "project": "dnd", "host": "cellar", "text": "init has failed"}
 SUMMARY = {"event": "the revision 0017 failed", "exit_code": 70}
 
 
-def alert(**more: Any) -> str:
+def alert(**more: Any) -> bytes:
     """As deploy/stack puts it on stdin."""
-    return json.dumps({**TOLD, "summary": SUMMARY, "webhook": None, "telegram": None, **more})
+    given = {**TOLD, "summary": SUMMARY, "webhook": None, "telegram": None, **more}
+    return json.dumps(given).encode()
 
 
 def test_both_ways() -> None:
@@ -56,10 +58,90 @@ def test_a_refusal_is_said_without_the_address() -> None:
     """And the other way is gone all the same."""
     with answering(lambda path: (200 if path == "/hook" else 403, {"echo": path})) as server:
         telegram = {"api": server.base, "token": "12:secret", "chat": "42"}
-        with pytest.raises(NotReadyError, match="answers 403") as caught:
+        with pytest.raises(AlertRefusedError, match="answers 403") as caught:
             send(alert(webhook=server.url, telegram=telegram))
     assert "secret" not in str(caught.value)
     assert server.paths == ["/hook", "/bot12:secret/sendMessage"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 413, 422])
+def test_what_is_refused_for_good_is_tried_once(status: int) -> None:
+    """The same alert would be refused again."""
+    with (
+        answering(lambda _: (status, {})) as server,
+        pytest.raises(AlertRefusedError, match=f"answers {status}$"),
+    ):
+        send(alert(webhook=server.url))
+    assert len(server.paths) == 1
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_what_passes_is_tried_again(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """Now, and by the next run of deploy/stack."""
+    monkeypatch.setattr("compose_init.server.alert.FIRST_PAUSE_SECONDS", 0)
+    with (
+        answering(lambda _: (status, {})) as server,
+        pytest.raises(NotReadyError, match=f"answers {status}"),
+    ):
+        send(alert(webhook=server.url))
+    assert len(server.paths) == 3
+
+
+def test_one_refusal_and_one_failure() -> None:
+    """The next run may tell one of them, so the alert is not refused for good."""
+    with answering(lambda _: (400, {})) as server:
+        telegram = {"api": server.base, "token": "12:ab", "chat": "42"}
+        with pytest.raises(NotReadyError, match=r"no connection.*answers 400"):
+            send(alert(webhook="http://127.0.0.1:9", telegram=telegram))
+
+
+def test_why_telegram_refuses() -> None:
+    """Its description is said; what a webhook says may have its secret in it, and is not."""
+    said = {"ok": False, "description": "Bad Request: chat not found"}
+    with answering(lambda _: (400, said)) as server:
+        telegram = {"api": server.base, "token": "12:ab", "chat": "42"}
+        with pytest.raises(AlertRefusedError, match=r"answers 400 \(Bad Request: chat not found\)"):
+            send(alert(telegram=telegram))
+        with pytest.raises(AlertRefusedError, match=r"answers 400$"):
+            send(alert(webhook=server.url))
+
+
+@pytest.mark.parametrize(
+    ("given", "paused"),
+    [("4", [4.0]), ("0", [1.0]), ("3600", []), ("Thu, 26 Nov 2026 02:00:00 GMT", [])],
+)
+def test_a_receiver_puts_off(
+    monkeypatch: pytest.MonkeyPatch, given: str, paused: list[float]
+) -> None:
+    """For seconds: they are waited; for longer: that is for the next run."""
+    slept: list[float] = []
+    monkeypatch.setattr("compose_init.server.alert.time.sleep", slept.append)
+    answers = iter([httpx.Response(429, headers={"Retry-After": given}), httpx.Response(200)])
+    monkeypatch.setattr(
+        "compose_init.server.alert.Transport",
+        lambda: httpx.MockTransport(lambda _: next(answers)),
+    )
+    if paused:
+        assert send(alert(webhook="http://127.0.0.1/hook")) == ["webhook at http://127.0.0.1"]
+    else:
+        with pytest.raises(NotReadyError, match="answers 429"):
+            send(alert(webhook="http://127.0.0.1/hook"))
+    assert slept == paused
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xff\xfe", b"\\ud800 alone", "🐉 ß\u2028".encode(), b"\\u0000", b"\x7f <b>_*`"]
+)
+def test_odd_characters(text: bytes) -> None:
+    """Whatever a program has printed, receivers get JSON in UTF-8."""
+    given = json.dumps({**TOLD, "text": "@", "summary": "@"}).encode().replace(b"@", text)
+    with answering(lambda _: (200, {})) as server:
+        telegram = {"api": server.base, "token": "12:ab", "chat": "42"}
+        where = json.dumps({"webhook": server.url, "telegram": telegram}).encode()
+        send(given[:-1] + b", " + where[1:])
+    hook, chat = server.bodies
+    assert chat["text"].encode()
+    assert hook["event"] == "failure"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +150,7 @@ def test_a_refusal_is_said_without_the_address() -> None:
 )
 def test_an_address_that_cannot_be_reached(webhook: str) -> None:
     """An unreachable or invalid address is named by its host alone."""
-    with pytest.raises(NotReadyError) as caught:
+    with pytest.raises((NotReadyError, AlertRefusedError)) as caught:
         send(alert(webhook=webhook))
     assert "secret" not in str(caught.value).replace("://secret", "")
 
@@ -99,7 +181,7 @@ def test_a_redirect_is_no_success() -> None:
     with (
         answering(lambda _: (302, {})) as server,
         pytest.raises(
-            NotReadyError, match=r"answers 302 and redirects to http://127\.0\.0\.1;"
+            AlertRefusedError, match=r"answers 302 and redirects to http://127\.0\.0\.1;"
         ) as said,
     ):
         send(alert(webhook=server.url))
@@ -140,7 +222,11 @@ def test_the_last_line_of_a_log_as_summary(line: str, summary: object, words: st
 
 def test_a_long_text_is_cut() -> None:
     """Telegram takes no more."""
-    assert len(alert_to_text({**TOLD, "text": "x" * 9999})) == MAX_TEXT_CHARACTERS
+    assert len(alert_to_text({**TOLD, "text": "x" * 9999})) == MAX_TEXT_UNITS
+    for before in ("", "x"):
+        dragons = alert_to_text({**TOLD, "text": before + "🐉" * 9999})
+        assert MAX_TEXT_UNITS - 1 <= len(dragons.encode("utf-16-le")) // 2 <= MAX_TEXT_UNITS
+        assert dragons.endswith("🐉…")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +243,7 @@ def test_a_long_text_is_cut() -> None:
 def test_an_invalid_alert(text: str, words: str) -> None:
     """All faults are listed at once."""
     with pytest.raises(SettingsError, match=words):
-        send(text)
+        send(text.encode())
 
 
 def test_the_command() -> None:
@@ -167,8 +253,7 @@ def test_the_command() -> None:
             [sys.executable, "-m", "compose_init", "alert"],
             input=alert(webhook=server.url),
             capture_output=True,
-            text=True,
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "sent to webhook at http://127.0.0.1\n"
+    assert done.stdout == b"sent to webhook at http://127.0.0.1\n"
