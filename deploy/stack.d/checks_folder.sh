@@ -27,8 +27,12 @@ check_settings() {
 
 # Check .env, the Compose files and the secrets as a deploy does.
 check_env() {
-  local output line
-  output=$(check_environment 2>&1) && ok "init finds no fault" && return
+  local output line code=0
+  output=$(check_environment 2>&1 || { printf '%s' "$ANSWER" && exit "$EXIT_NO_TOOL"; }) || code=$?
+  case $code in
+    0) ok "init finds no fault" && return ;;
+    "$EXIT_NO_TOOL") warning "no image on this server can check them: $output" "./stack deploy checks with the image that it pulls" && return ;;
+  esac
   output=${output#stack: \[*\] }
   [[ $output != *$'\n'* ]] || output=${output#*$'\n'} # the first line only says that faults follow
   while IFS= read -r line; do fault "${line#"${line%%[! ]*}"}" "fix it; ./stack deploy ends there"; done <<<"$output"

@@ -132,8 +132,8 @@ check_dns() {
 # Print an image that is here, of init or else of a service that is part of no release.
 image_with_shell() {
   local image name
-  for image in "$(tool_image)" $(for name in "${INFRASTRUCTURE[@]}"; do service_column "$name" image; done); do
-    if [[ -n $image ]] && docker image inspect "$image" >/dev/null 2>&1; then printf '%s' "$image" && return; fi
+  for image in $(tool_images) $(for name in "${INFRASTRUCTURE[@]}"; do service_column "$name" image; done); do
+    if docker image inspect "$image" >/dev/null 2>&1; then printf '%s' "$image" && return; fi
   done
   return 1
 }

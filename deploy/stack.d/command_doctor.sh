@@ -62,7 +62,7 @@ first_missing() { # NEEDS
     *,model,*) [[ -z $SETTINGS_FAULT ]] || { echo "the settings cannot be read" && return; } ;;&
     *,folder,*) [[ -d $STATE ]] || { echo "./stack install was not here yet" && return; } ;;&
     *,release,*) [[ -n $(current_release) ]] || { echo "no release is deployed here" && return; } ;;&
-    *,image,*) [[ -n $(tool_image) ]] || { echo "no init image is on this server yet" && return; } ;;
+    *,image,*) [[ -n $(tool_images) ]] || { echo "no init image is on this server yet" && return; } ;;
   esac
 }
 

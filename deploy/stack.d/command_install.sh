@@ -1,7 +1,7 @@
 # ---- ./stack install ----
 
 command_install() { # [--no-timer]
-  local timer=yes image
+  local timer=yes
   case ${1-} in
     --no-timer) timer="" ;;
     "") ;;
@@ -15,17 +15,19 @@ command_install() { # [--no-timer]
   read_settings
   take_lock
   check_disk_space
-  image=$(tool_image)
-  [[ -n $image ]] || pull_init_image
-  check_environment "${image:-$INIT_IMAGE}"
+  check_environment || {
+    pull_init_image
+    check_environment || die "$EXIT_FAILED" ".env could not be checked: $ANSWER. Publish an init image that works, and run ./stack install again"
+  }
   [[ -z $timer ]] || install_timer
   say "$PWD is ready; run ./stack deploy"
 }
 
-# Pull the init image that the tags name and set INIT_IMAGE to it, for the first check of .env.
+# Pull the init image that the tags name for the first check of .env.
 pull_init_image() {
-  local output
+  local image output
   resolve_release || die "$EXIT_REGISTRY" "$(full_reason). Is \`docker login\` done?"
-  INIT_IMAGE=$(release_image "$RELEASE" "$INIT_SERVICE")
-  output=$(docker pull --quiet "$INIT_IMAGE" 2>&1) || die "$EXIT_REGISTRY" "$INIT_IMAGE cannot be pulled: $output"
+  image=$(release_image "$RELEASE" "$INIT_SERVICE")
+  output=$(docker pull --quiet "$image" 2>&1) || die "$EXIT_REGISTRY" "$image cannot be pulled: $output"
+  VERIFIED_INIT_IMAGE=$image
 }

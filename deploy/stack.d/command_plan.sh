@@ -5,7 +5,7 @@ command_plan() {
   [[ $# -eq 0 ]] || die "$EXIT_USAGE" "plan accepts no argument, found $1"
   prepare_command
   take_lock
-  check_environment
+  check_environment || warn ".env was not checked: $ANSWER"
   resolve_release || die "$EXIT_REGISTRY" "$(full_reason)"
   current=$(current_release)
   if [[ $RELEASE == "$current" ]]; then

@@ -5,8 +5,8 @@ begin_event() { # deploy|rollback
   EVENT=$1
   prepare_command
   take_lock
-  send_unsent_alerts
-  check_environment
+  send_unsent_alerts || true
+  check_environment || warn ".env is not checked yet: $ANSWER"
 }
 
 # Deploy a release; end the script where that fails.
@@ -14,12 +14,13 @@ deploy_release() { # ID CONFIGURATION
   local code=0
   TARGET=$1
   bring_images "$1"
-  check_environment
+  check_environment || warn ".env was not checked: $ANSWER"
   check_disk_space # the images have used some of it
   start_infrastructure
   [[ -z $(current_release) ]] || back_up_database
   run_init "$1" || code=$?
   ((code == 0)) || on_failed_init "$1" "$2" "$code"
+  [[ $EVENT == rollback ]] || release_image "$1" "$INIT_SERVICE" | write_file "$STATE/init-image"
   say "starting ${APPS[*]}"
   start_release "$1" || on_failed_start "$1" "$2"
   [[ $EVENT == rollback ]] || unblock_release "$1"
@@ -36,7 +37,7 @@ bring_images() { # ID
   pull_release "$1" || fail_unchanged "$EXIT_REGISTRY" "$REASON" "$DETAIL"
   [[ -z $current || $current == "$1" ]] || pull_release "$current" ||
     warn "there is no way back to the current release: $(full_reason)"
-  [[ $EVENT == rollback ]] || release_image "$1" "$INIT_SERVICE" | write_file "$STATE/init-image"
+  VERIFIED_INIT_IMAGE=$(release_image "$1" "$INIT_SERVICE")
 }
 
 # End the script after init of a release has failed. The old containers have not been touched by this run.

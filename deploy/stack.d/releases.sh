@@ -112,7 +112,7 @@ prune_images() {
     rm -f "$STATE/$id.yml"
     while read -r name image tag; do
       docker image rm "stack.local/$PROJECT/$name:$id" >/dev/null 2>&1 || true
-      grep -qF "$image" "$STATE"/*.yml || docker image rm "$image" >/dev/null 2>&1 || true
+      grep -sqF "$image" "$STATE"/*.yml "$STATE/init-image" || docker image rm "$image" >/dev/null 2>&1 || true
     done <<<"$old"
   done
 }

@@ -46,7 +46,7 @@ read_settings() {
 
 # End the script because Compose cannot answer a question.
 end_unreadable() { # COMMAND...
-  check_environment # reports every fault, where Compose reports the first
+  check_environment || true # reports every fault, where Compose reports the first
   die "$EXIT_USAGE" "Compose cannot read its files or .env: $("$@" 2>&1 >/dev/null || true)"
 }
 

@@ -17,13 +17,15 @@
 #                                                          where none is known yet; the last 1000 lines
 # blocked          block_release,     block_reason,        `ID CONFIGURATION TIME REASON`; CONFIGURATION is -
 #                  unblock_release    status               where it does not matter; the last 20 lines
-# init-image       deploy_release     tool_image           the init image, by digest, that checks, probes and alerts
+# init-image       deploy_release     tool_images          the init image, by digest, whose init last succeeded here
 # verified         verify_signatures  verify_signatures    `ID HASH`: the release passed the STACK_VERIFY of that hash
 # checked          check_environment  check_environment    a hash of .env, Compose files and secrets as last checked
-# open-alert       send_alert         send_alert, status   `CHANNELS MESSAGE` of the last failure or rollback, with
-#                                                          commas between channels, - for none; absent after a recovery
+# open-alert       send_alert         send_alert, status   `CHANNELS MESSAGE` of each failure and rollback that no
+#                                                          recovery has followed, the newest first, 20 lines; commas
+#                                                          between channels, - for none
 # unsent-alerts    send_alert         send_unsent_alerts,  `webhook|telegram ALERT`: members of a JSON object,
-#                                     status               without its braces and without address and token
+#                                     status               without its braces and without address and token; 100 lines
+# refused-alerts   deliver_alert      status, people       the same, with the member `refused`: why; 20 lines
 # init.log         run_init           logs, send_alert     the output of the last run of init
 # lock             take_lock          take_lock            empty; locked by flock while a command runs
 # cron.log         cron               people               the output of runs that cron starts

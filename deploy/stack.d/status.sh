@@ -79,14 +79,18 @@ first_reason() { # SERVICE
   printf '%s' "${reason:0:300}"
 }
 
-# Set OPEN_ALERT, and SENT to what has become of it; UNSENT_ALERTS is how many alerts wait.
+# Set OPEN_ALERT, and SENT to what has become of it; UNSENT_ALERTS and REFUSED_ALERTS are how
+# many alerts wait, and how many no receiver will ever take; REFUSAL is why it did not take the last.
 collect_alerts() {
-  OPEN_ALERT="" SENT="" UNSENT_ALERTS=0
+  OPEN_ALERT="" SENT="" UNSENT_ALERTS=0 REFUSED_ALERTS=0 REFUSAL=""
   if [[ -s $STATE/open-alert ]]; then
     read -r SENT OPEN_ALERT <"$STATE/open-alert"
-    SENT=$(describe_open_alert "$SENT")
+    SENT=$(describe_open_alert "$SENT" "$OPEN_ALERT")
   fi
   [[ ! -s $STATE/unsent-alerts ]] || UNSENT_ALERTS=$(wc -l <"$STATE/unsent-alerts")
+  [[ -s $STATE/refused-alerts ]] || return 0
+  REFUSED_ALERTS=$(wc -l <"$STATE/refused-alerts")
+  REFUSAL=$(tail -n 1 "$STATE/refused-alerts" | sed -E 's/.*, "refused": "(.*)"$/\1/')
 }
 
 collect_backup() {

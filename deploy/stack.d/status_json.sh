@@ -9,7 +9,7 @@ print_status_json() {
     current "$(current_json)" previous "$(previous_json)" started "$(json_value "$STARTED")" \
     in_progress "$(if [[ -n $IN_PROGRESS ]]; then echo true; else echo false; fi)" \
     blocked "$(json_records blocked_json "$BLOCKED")" \
-    alert "$(alert_json)" unsent_alerts "$UNSENT_ALERTS" \
+    alert "$(alert_json)" unsent_alerts "$UNSENT_ALERTS" refused_alerts "$REFUSED_ALERTS" \
     backup "$(backup_json)" timer "$(timer_json)" \
     runs "$(json_records run_json "$RUNS")"
   echo

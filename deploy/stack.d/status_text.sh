@@ -9,6 +9,8 @@ print_status_text() {
   print_blocked_text
   [[ -z $OPEN_ALERT ]] || print_topic alert "the last failure that no success has followed ($SENT): $OPEN_ALERT"
   ((UNSENT_ALERTS == 0)) || print_topic alert "alerts that are not sent yet: $UNSENT_ALERTS"
+  ((REFUSED_ALERTS == 0)) ||
+    print_topic alert "alerts that were refused: $REFUSED_ALERTS, the last one since $REFUSAL; read and delete $STATE/refused-alerts"
   print_topic backup "$(describe_backup)"
   print_topic timer "$(describe_timer)"
   [[ -z $RUNS ]] || print_topic "last runs" "$RUNS"

@@ -277,9 +277,10 @@ def test_a_secret_that_cannot_be_read_ends_the_dump(tmp_path: Path) -> None:
 def test_a_failure_without_a_channel_is_told_when_there_is_one(folder: Path) -> None:
     """It is not taken for told."""
     function = (
-        "INIT_RAN=; send_alert failure 'init failed'; cat releases/{open-alert,unsent-alerts}"
+        "INIT_RAN= EXIT_USAGE=78; send_alert failure 'init failed';"
+        " cat releases/{open-alert,unsent-alerts}"
     )
-    parts = ("state", "messages", "settings", "tool", "json", "alerts")
+    parts = ("state", "messages", "settings", "tool", "json", "alerts", "alert_from_host")
     assert call(folder, function, *parts).stdout == "- init failed\n"
     (folder / "secrets" / "alert_webhook").write_text("http://127.0.0.1:9/x", encoding="utf-8")
     found = call(folder, function, *parts).stdout
