@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import LiteralString
 
-VERSION = 2
+VERSION = 3
 """How hashes are made here; the ledger knows the version of those that it holds, and versions are never compared."""
+
+NESTED_AS_TEXT = 2
+"""The version whose hashes are those of today, except for nested types, which were hashed as the session wrote them."""
 
 JSONB: LiteralString = (
     r"hashtextextended(CASE WHEN strpos({2}, '.') = 0 OR {2} !~ '\.[0-9]*0([^0-9]|$)' THEN {2} ELSE"
@@ -85,6 +88,24 @@ KEY_HASHES: Mapping[str, LiteralString] = {
     "_citext": 'hashtextextended(lower({0}::text COLLATE "default") COLLATE "C", {1})',
 }
 """The hash of a key's value: equal where the type says equal. The letters' case of another field may change."""
+
+TEXTS: Mapping[str, LiteralString] = {
+    "timestamptz": "encode(timestamptz_send({0}), 'hex')",
+    "interval": "encode(interval_send({0}), 'hex')",
+    "money": "encode(cash_send({0}), 'hex')",
+}
+"""The text of a value within a nested one, by the types whose own text depends on the session."""
+
+KEY_TEXTS: Mapping[str, LiteralString] = {
+    **TEXTS,
+    "interval": "encode(interval_send(justify_interval({0})), 'hex')",
+    "numeric": "trim_scale({0})::text",
+    "float4": "({0} + 0)::text",
+    "float8": "({0} + 0)::text",
+    "bpchar": "({0})::text",
+    "citext": 'lower({0}::text COLLATE "default")',
+}
+"""The same within a key, equal where the type says equal."""
 
 COLLATED: LiteralString = "hashtextextended({0}::text {3}, {1})"
 """The hash of a key's text whose collation calls texts equal that are not the same: {3} is the collation.

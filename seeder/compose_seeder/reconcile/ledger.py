@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from compose_seeder.hashing import VERSION
+from compose_seeder.hashing import NESTED_AS_TEXT, VERSION
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import Connection, statements
 from compose_seeder.reconcile import binding, ledger_schema
@@ -126,7 +126,7 @@ class Ledger:
             "target": dataset.target,
             "oid": oid,
             "key": list(dataset.key),
-            "hash_version": VERSION,
+            "comparable": NESTED_AS_TEXT,
         }
         rows = self.connection.execute(statements("ledger")["others"], values)
         return [Applied(*row) for row in rows]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from compose_seeder.hashing import NESTED_AS_TEXT
 from compose_seeder.manifest.models import Dataset
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile.ledger import Applied
@@ -56,7 +57,12 @@ def hand_over(run: DatasetRun, applied: Applied | None, dataset_id: int) -> None
     for sibling in run.siblings:
         if set(sibling.key) != set(run.dataset.key):
             continue  # the same row has another id there
-        values = {"own": dataset_id, "sibling": sibling.name, "key": list(sibling.key)}
+        values = {
+            "own": dataset_id,
+            "sibling": sibling.name,
+            "key": list(sibling.key),
+            "comparable": NESTED_AS_TEXT,
+        }
         if run.connection.execute(texts["has_moved"], values).fetchone() is not None:
             for name in ("add_sibling", "add_fields", "hand_over"):
                 run.connection.execute(texts[name], values)

@@ -17,7 +17,7 @@ FROM compose_init.dataset d LEFT JOIN compose_init.target t ON t.id = d.target_i
 -- not tell the order of its key's fields.
 SELECT d.name, d.target, t.oid::bigint, d.key, d.fingerprint, d.records, d.fields, d.id, d.hash_version
 FROM compose_init.dataset d LEFT JOIN compose_init.target t ON t.id = d.target_id
-WHERE d.name <> %(name)s AND d.hash_version = %(hash_version)s
+WHERE d.name <> %(name)s AND d.hash_version >= %(comparable)s
   AND CASE WHEN %(oid)s::bigint IS NULL THEN d.target_id IS NULL AND d.target = %(target)s AND d.key = %(key)s
       ELSE t.oid = %(oid)s AND ARRAY(SELECT unnest(d.key) ORDER BY 1) = ARRAY(SELECT unnest(%(key)s::text[]) ORDER BY 1) END
 ORDER BY d.applied_at DESC, d.id;

@@ -55,7 +55,7 @@ WITH moved AS (
   JOIN compose_init.dataset s ON s.name = %(sibling)s
   WHERE p.moved_to = %(sibling)s AND a.desired IS NOT NULL
     AND (s.target_id = d.target_id OR s.target_id IS NULL AND s.target = d.target)
-    AND s.hash_version = d.hash_version
+    AND least(s.hash_version, d.hash_version) >= %(comparable)s
     AND ARRAY(SELECT unnest(s.key) ORDER BY 1) = ARRAY(SELECT unnest(d.key) ORDER BY 1)
   ON CONFLICT (dataset_id, id) DO NOTHING
   RETURNING dataset_id, id

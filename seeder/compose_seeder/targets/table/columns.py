@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from hashlib import blake2b
-from typing import LiteralString
 
 from psycopg import sql
 
@@ -16,14 +15,20 @@ from compose_seeder.hashing import (
     COLLATED_ARRAY,
     FIELD_HASHES,
     KEY_HASHES,
+    KEY_TEXTS,
     TEXT,
+    TEXTS,
     VERSION,
     VERSION_1,
 )
 from compose_seeder.manifest.table_name import regclass
 from compose_seeder.postgres import Connection, Name, as_is, statements
+from compose_seeder.targets.table.nested_types import column_types, text_of
 
 INTEGERS = {"int2", "int4", "int8"}
+
+PLAIN_ARRAYS = {"_text", "_varchar", "_int2", "_int4", "_int8", "_bool", "_uuid", "_jsonb", "_date"}
+"""The arrays of most tables: their text is the same in every session, and equal where they are."""
 
 NOT_RENAMED: Mapping[str, str] = {}
 
@@ -41,6 +46,8 @@ class Column:
         category: of that type; `A` is an array, `C` a composite, `R` a range.
         collation: ` COLLATE …` where it calls texts equal that are not the same; else "".
         hashed_as: a name in the salt of its hashes, which stays when the column is renamed.
+        nested: the SQL of the text of a nested value `{0}`, where its own text depends on the session; else "".
+        nested_key: the same for a part of a key, where that is not its own text.
     """
 
     name: str
@@ -51,6 +58,8 @@ class Column:
     collation: str = ""
     _: KW_ONLY
     hashed_as: str
+    nested: str = ""
+    nested_key: str = ""
 
     @property
     def definition(self) -> sql.SQL:
@@ -82,12 +91,18 @@ class Column:
         expression = sql.SQL("coalesce(" + self._hash(key=key, version=version) + ", 1)")
         return expression.format(value, salted, made, as_is(self.collation))
 
-    def _hash(self, *, key: bool, version: int) -> LiteralString:
-        if version < VERSION and self.base in VERSION_1:
+    def _hash(self, *, key: bool, version: int) -> str:
+        if version == 1 and self.base in VERSION_1:
             return VERSION_1[self.base]
-        if key and version == VERSION and self.collation and self.base not in KEY_HASHES:
+        own = (KEY_HASHES if key else FIELD_HASHES).get(self.base)
+        if own:
+            return own
+        nested = self.nested_key if key else self.nested
+        if nested and version == VERSION:
+            return TEXT.replace("{0}", f"({nested})")
+        if key and version > 1 and self.collation:
             return COLLATED_ARRAY if self.category == "A" else COLLATED
-        return (KEY_HASHES if key else FIELD_HASHES).get(self.base, TEXT)
+        return TEXT
 
     def is_hashed_like(self, other: Column, *, key: bool) -> bool:
         """Return whether a value that both columns can have has the same hash in both."""
@@ -97,9 +112,9 @@ class Column:
             return True
         return self._hash(key=key, version=VERSION) == other._hash(key=key, version=VERSION)
 
-    def is_hashed_as_before(self, *, key: bool) -> bool:
-        """Return whether the hashes of version 1 are those of today."""
-        return self._hash(key=key, version=1) == self._hash(key=key, version=VERSION)
+    def is_hashed_as_before(self, version: int, *, key: bool) -> bool:
+        """Return whether the hashes of a version are those of today."""
+        return self._hash(key=key, version=version) == self._hash(key=key, version=VERSION)
 
 
 def columns(
@@ -112,8 +127,23 @@ def columns(
         table: as a manifest names it.
         hashed_as: by column, the name that its hashes have where it is another one (`Ledger.hashed_as`).
     """
-    rows = connection.execute(statements("table")["columns"], {"table": regclass(table)})
-    return {row[0]: Column(*row, hashed_as=hashed_as.get(row[0], row[0])) for row in rows}
+    name = regclass(table)
+    rows = connection.execute(statements("table")["columns"], {"table": name})
+    found = {row[0]: Column(*row, hashed_as=hashed_as.get(row[0], row[0])) for row in rows}
+    if all(_has_known_text(column) for column in found.values()):
+        return found
+    types = column_types(connection, name)
+    return {
+        each: replace(
+            column, nested=text_of(types[each], TEXTS), nested_key=text_of(types[each], KEY_TEXTS)
+        )
+        for each, column in found.items()
+    }
+
+
+def _has_known_text(column: Column) -> bool:
+    """Return whether it is certain that the text of a column's values is that of no nested type."""
+    return column.category not in "ACR" or column.base in PLAIN_ARRAYS
 
 
 def cell_syntaxes(columns: Mapping[str, Column]) -> dict[str, CellSyntax]:

@@ -1,7 +1,7 @@
 """Hashes of an earlier version in the ledger, computed again where the values are still known.
 
     rows of the table ──────┐
-                            ├─▶ the hash of version 1, and today's ─▶ compose_init.record
+                            ├─▶ the hash of that version, and today's ─▶ compose_init.record
     records of the file ────┘
 
 A record that somebody deleted by hand is known by the file alone, an edited value by neither: its hash stays, and no
@@ -11,7 +11,7 @@ value has it. Then a change of the file is a conflict with the edit, as it shoul
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 import psycopg
 from psycopg import sql
@@ -26,9 +26,10 @@ from compose_seeder.targets.table.expressions import Expressions
 def is_outdated(expressions: Expressions, applied: Applied) -> bool:
     """Return whether hashes of a dataset are made otherwise today than when they were written."""
     key = expressions.dataset.key
-    return applied.hash_version < VERSION and any(
-        not column.is_hashed_as_before(key=False)
-        or (name in key and not column.is_hashed_as_before(key=True))
+    version = applied.hash_version
+    return version < VERSION and any(
+        not column.is_hashed_as_before(version, key=False)
+        or (name in key and not column.is_hashed_as_before(version, key=True))
         for name, column in expressions.columns.items()
         if name in applied.fields
     )
@@ -67,15 +68,16 @@ def _rehash(
     match: str,
 ) -> None:
     query = sql.SQL(statements("hash_versions")["rehash"]).format(
-        old_id=expressions.id("t", version=1),
+        old_id=expressions.id("t", version=applied.hash_version),
         id=expressions.id("t"),
-        old=expressions.hashes("t", applied.fields, shown, version=1),
+        old=expressions.hashes("t", applied.fields, shown, version=applied.hash_version),
         new=expressions.hashes("t", applied.fields, shown),
         values=values,
         match=sql.SQL(statements("hash_versions")[match]),
         dataset=sql.Literal(applied.dataset_id),
     )
-    with connection.transaction(), _session_of_version_1(connection):
+    session = _session_of_version_1(connection) if applied.hash_version == 1 else nullcontext()
+    with connection.transaction(), session:
         connection.execute(query, {})
 
 

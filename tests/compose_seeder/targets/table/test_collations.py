@@ -12,7 +12,7 @@ import pytest
 
 from compose_seeder.errors import RecordError, RefusedError
 from examples.postgres import Server
-from tests.support.ledgers import hashes_of_version_1
+from tests.support.ledgers import hashes_of_version
 from tests.support.postgres import FAST
 from tests.support.seed_folder import Seeds, counts, table
 
@@ -130,7 +130,7 @@ def test_a_ledger_of_an_earlier_version(here: Seeds) -> None:
     """Its keys were hashed letter by letter: records stay known, and a deleted one deleted."""
     here.do("CREATE TABLE creatures (slug text COLLATE any_case UNIQUE, n int)")
     here.write(table(), creatures=records("Admin", "Ogre"))
-    with hashes_of_version_1():
+    with hashes_of_version(1):
         here.run()
     here.do("DELETE FROM creatures WHERE slug = 'ogre'")
     assert counts(here.run(verify=True)) == {"unchanged": 2, "drifted": 1}
