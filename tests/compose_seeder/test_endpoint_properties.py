@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -19,11 +19,15 @@ from hypothesis import strategies as st
 from compose_seeder.errors import InterruptedTargetError, RefusedError
 from compose_seeder.http_client import retry
 from compose_seeder.targets.endpoint import unconfirmed
+from tests.support.ledgers import forget_seeds
 from tests.support.seed_folder import Seeds, outcomes
 from tests.support.seeded_targets import Endpoint, crash
 from tests.support.small_api import Api
+from tests.support.virtual_time import VirtualTime
 
-LATE_SECONDS = 0.04
+LATE_SECONDS = 7.0
+"""Less than twice the client's timeout of 5 s, which is how long a request may be under way."""
+
 SLUGS = ["a", "b", "c"]
 FAULTS = ["hang up", "slow", "error", "echo", "silent", "blind", "down"]
 NAMES = st.tuples(st.sampled_from(SLUGS), st.sampled_from("xy"))
@@ -55,14 +59,15 @@ EXAMPLES = settings(
 )
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for nothing longer than the API may need."""
-    monkeypatch.setattr(unconfirmed, "UNSEEN_TIMEOUTS", 0.004)  # of five seconds
-    monkeypatch.setattr(unconfirmed, "OPEN_TIMEOUTS", 0.03)
-    monkeypatch.setattr(unconfirmed, "FIRST_PAUSE_SECONDS", 0.005)
+@pytest.fixture
+def time(seeds: Seeds, monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    """Return the time of the API and of those that wait for it; retries wait for nothing."""
+    passing = VirtualTime(seeds.connection)
+    monkeypatch.setattr(unconfirmed, "time", passing)
     monkeypatch.setattr(retry, "MAX_ATTEMPTS", 2)
-    monkeypatch.setattr(retry, "MAX_DELAY_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "MAX_DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(retry, "random", SimpleNamespace(uniform=lambda *_: 0.0))
+    return passing
 
 
 @dataclass
@@ -79,11 +84,11 @@ class World:
     target: Endpoint
     habit: str
     on_drift: str
+    time: VirtualTime
     desired: dict[str, dict[str, Any]] = field(default_factory=dict)
     edits: dict[tuple[str, str], Any] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
-    under_way_until: float = 0.0
 
     def begin(self) -> None:
         """Give the API its habit, and write the manifest."""
@@ -92,9 +97,10 @@ class World:
         api.hidden = {"y"} if self.habit == "hides a field" else set()
         api.paged = "link" if self.habit == "pages its list" else ""
         api.headers, api.creation, api.blind, api.status = {}, "", 0, 0
-        api.took_to_create = LATE_SECONDS
+        api.took_to_create, api.clock = LATE_SECONDS, self.time.monotonic
         api.requests.clear()
-        self.seeds.do("DROP SCHEMA IF EXISTS compose_init CASCADE")
+        api.late.clear()
+        forget_seeds(self.seeds.connection)
         self.target.clear()
         text = self.target.manifest(on_drift=self.on_drift, prune=True, max_prune=1.0)
         if self.habit == "patches":
@@ -121,11 +127,17 @@ class World:
             with suppress(RefusedError):  # where it comes to its end before
                 crash(self.seeds, value, self.target.options)
         elif not fixed:
-            time.sleep(max(0.0, self.under_way_until - time.monotonic()))
+            self.await_late_records()
             {"unseed": self._unseed, "hand": self._edit, "delete": self._delete}[kind](
                 slug, part, value
             )
         self.check()
+
+    def await_late_records(self) -> None:
+        """Let what is under way arrive."""
+        if self.target.api.late:
+            self.time.sleep(LATE_SECONDS)
+            self.target.api.make_late_records()
 
     def _unseed(self, slug: str, part: str, value: Any) -> None:
         del part, value
@@ -176,8 +188,6 @@ class World:
         api.blind = 2 if fault == "blind" else 0
         api.requests.clear()
         api.fail_after = 1 if fault == "down" else None
-        if fault == "slow":
-            self.under_way_until = time.monotonic() + 60
         try:
             done = self.seeds.run(verify=True, **self.target.options)
         except InterruptedTargetError:
@@ -187,8 +197,6 @@ class World:
         else:
             self._check_success(done)
         finally:
-            if fault == "slow":
-                self.under_way_until = time.monotonic() + 2 * LATE_SECONDS
             api.creation, api.blind, api.fail_after = "", 0, None
 
     def _check_refusal(self, said: str, fault: str) -> None:
@@ -227,15 +235,18 @@ class World:
 def test_an_api_with_habits_and_faults(
     seeds: Seeds,
     one_api: tuple[Api, httpx.Client],
+    time: VirtualTime,
     habit: str,
     on_drift: str,
     steps: list[Any],
 ) -> None:
     """No edit lost, nothing doubled, no false success, and each fault said each time."""
     api, client = one_api
-    world = World(seeds, Endpoint(api, {"api": lambda: client}), habit, on_drift)
+    world = World(seeds, Endpoint(api, {"api": lambda: client}), habit, on_drift, time)
     world.begin()
-    for step in [*steps, ("run", None, ""), ("run", None, "")]:
+    for step in [*steps, ("run", None, "")]:
         world.take(*step)
+    world.await_late_records()
+    world.take("run", None, "")
     if habit != "changes a key":
         assert not [each for each in api.writes if each], "a second run writes"

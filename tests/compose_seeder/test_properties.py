@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from compose_seeder.targets.endpoint import unconfirmed
 from compose_seeder.targets.table import modified_rows
 from examples.postgres import Server
+from tests.support.ledgers import forget_seeds
 from tests.support.seed_folder import Seeds
 from tests.support.seeded_targets import Endpoint, Table, crash
 from tests.support.small_api import Api
@@ -132,7 +133,7 @@ def follow(
     seeds: Seeds, target: Table | Endpoint, on_drift: str, steps: list[Any], *, prune: bool
 ) -> None:
     """All steps, on the target and on the model, and a run at the end."""
-    seeds.do("DROP SCHEMA IF EXISTS compose_init CASCADE")
+    forget_seeds(seeds.connection)
     target.clear()
     seeds.write(target.manifest(on_drift=on_drift, prune=prune, max_prune=1.0))
     model = Model(overwrite=on_drift == "overwrite", prune=prune)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,4 +81,6 @@ def crash(seeds: Seeds, after: int, options: dict[str, Any]) -> None:
     """Run until a number of statements has been executed, then crash; end normally with fewer statements."""
     crash_after(seeds, after, lambda: seeds.run(verify=True, **options))
     # Requests that were under way have come to their end by the time of the next run.
-    time.sleep(0.02 if options else 0)
+    for thread in threading.enumerate():
+        if thread.name.startswith("endpoint-"):
+            thread.join()

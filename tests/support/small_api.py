@@ -53,6 +53,7 @@ class Api:
             and 201 with its slug alone), error (nothing is
             made, and 200 with an error), echo (nothing is made, and 200 with what came), hang up (made, and no answer),
             slow (no answer, and made after `took_to_create` seconds).
+        clock: by which these seconds pass.
         blind: how many lists still do not show what was created.
     """
 
@@ -84,6 +85,9 @@ class Api:
         self.echo = False
         self.creation = ""
         self.took_to_create = 0.0
+        self.clock = time.monotonic
+        self.late: list[tuple[float, Record]] = []
+        """What is still to be made, each with the time at which it is."""
         self.blind = 0
         self.once: dict[str, Record] = {}
         self.lost = 0
@@ -108,6 +112,13 @@ class Api:
         self.rows[number] = {"id": number, **record}
         return number
 
+    def make_late_records(self) -> None:
+        """Make the records whose time has come."""
+        due = [record for at, record in self.late if at <= self.clock()]
+        self.late = [(at, record) for at, record in self.late if at > self.clock()]
+        for record in due:
+            self.add(**record)
+
     def find(self, slug: str) -> Record:
         """Return the record with a slug."""
         return next(row for row in self.rows.values() if row["slug"] == slug)
@@ -125,6 +136,7 @@ class Api:
             time.sleep(self.took)
         with self._lock:
             self.under_way -= 1
+            self.make_late_records()
             if crowded:
                 return 429, {"detail": "too many at once"}
             return self._answer(method, path, body, headers)
@@ -224,7 +236,7 @@ class Api:
             if self.unique and any(row["slug"] == body["slug"] for row in self.rows.values()):
                 return 409, {"detail": "that one is there"}
             if self.creation == "slow":
-                threading.Timer(self.took_to_create, lambda: self.add(**self.habit(body))).start()
+                self.late.append((self.clock() + self.took_to_create, self.habit(body)))
                 return HANG_UP
             number = self.add(**self.habit(body))
             if self.creation == "hang up":
