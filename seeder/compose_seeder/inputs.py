@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from msgspec.json import encode
 
-from compose_seeder.documents.batch import Documents, JoinedDocuments
+from compose_seeder.documents.batch import Document, Documents, JoinedDocuments
 from compose_seeder.documents.cell_variables import CellSyntax
 from compose_seeder.documents.env_substitution import Substituted, values_of
 from compose_seeder.documents.open_document import open_document
 from compose_seeder.documents.secret_names import WithSecretNames
+from compose_seeder.documents.shape import shape_of
+from compose_seeder.documents.shaped_documents import ShapedDocuments
 from compose_seeder.errors import Fault, ManifestError, RecordError
 from compose_seeder.manifest.models import Dataset, Manifest
 from compose_seeder.sources.environment_variable import EnvironmentVariable
@@ -60,22 +62,30 @@ class Inputs:
         """
         opened = self.source.open()
         faults: list[Fault] = []
-        documents: list[Documents] = []
+        documents: list[tuple[str, Document]] = []
         for content in opened.contents:
             content.check_sha256(self.source, self.dataset.sha256)
             try:
-                documents.append(open_document(content.name, content.pieces))
+                document = open_document(content.name, content.pieces)
+                documents.append((content.name, document))
             except RecordError as error:
                 faults += error.faults
         if faults:
             what = "a seed file" if len(opened.contents) == 1 else "seed files"
             raise RecordError(f"{what} cannot be read", faults)
-        document: Documents = documents[0] if len(documents) == 1 else JoinedDocuments(documents)
+        found = self._joined(documents)
         if self.dataset.secrets:
-            document = WithSecretNames(self.dataset, document)
+            found = WithSecretNames(self.dataset, found)
         if self.variables:
-            return Substituted(document, self.values(), cells or {}), opened.fingerprint
-        return document, opened.fingerprint
+            return Substituted(found, self.values(), cells or {}), opened.fingerprint
+        return found, opened.fingerprint
+
+    def _joined(self, documents: list[tuple[str, Document]]) -> Documents:
+        if shape := shape_of(self.dataset):
+            return ShapedDocuments(self.dataset, shape, documents)
+        if len(documents) == 1:
+            return documents[0][1]
+        return JoinedDocuments([document for _, document in documents])
 
     def values(self) -> dict[str, str]:
         """Return the values of the variables, by name.
@@ -95,7 +105,8 @@ class Inputs:
             source: the source's fingerprint.
             schema: the schema's fingerprint.
         """
-        entry = encode(self.dataset.model_dump(mode="json"), order="deterministic")
+        dumped = self.dataset.model_dump(mode="json", exclude=self.dataset.unset_shape)
+        entry = encode(dumped, order="deterministic")
         variables = [variable.fingerprint() for variable in self.variables]
         return hashlib.sha256(entry + "".join([source, schema, *variables]).encode()).hexdigest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -26,3 +27,8 @@ def leads_to_null(document: Any, pointer: str) -> bool:
         if document is None:
             return True
     return False
+
+
+def join_pointer(names: Iterable[str]) -> str:
+    """Return the pointer that goes through some names."""
+    return "".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names)

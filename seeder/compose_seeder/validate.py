@@ -32,6 +32,7 @@ from compose_seeder.errors import (
 from compose_seeder.http_client.path_template import record_fields
 from compose_seeder.inputs import resolve_inputs
 from compose_seeder.manifest.models import Dataset, Ref
+from compose_seeder.manifest.name_pattern import select_names
 from compose_seeder.manifest.parse import load
 from compose_seeder.reconcile.staging import PENDING, Desired, stage
 from compose_seeder.sources.location import Sources
@@ -151,7 +152,7 @@ def _warn_of_names(checked: _Checked, warn: Warn) -> None:
         *((f"fields.{name}", name, desired) for name in dataset.fields),
     ]
     for key, name, has in named:
-        if name not in has:
+        if not select_names((name,), has):
             near = did_you_mean(name, has)
             warn(f"dataset {dataset.name}: {key} names {name}, but no record has that field{near}")
 

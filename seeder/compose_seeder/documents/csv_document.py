@@ -22,6 +22,7 @@ from compose_seeder.documents.batch import (
     fields_of,
     places_by_line,
 )
+from compose_seeder.documents.elements import Elements, Layout, flat_elements
 from compose_seeder.errors import Fault, RecordError
 from compose_seeder.sources.content import MAX_BYTES, PIECE_BYTES, Pieces
 from compose_seeder.sources.decompress import PiecesFile
@@ -71,6 +72,10 @@ class CsvDocument:
         except csv.Error as error:
             problem = f"is not valid CSV: {error}"
             raise self._wrong([Fault(f"{self.name}:{rows.line_num}", "", "", problem)]) from None
+
+    def elements(self, layout: Layout) -> Iterator[Elements]:
+        """Yield the rows, as `Document.elements`."""
+        return flat_elements(self.name, self, layout)
 
     def _text(self) -> io.TextIOWrapper:
         stream = io.BufferedReader(PiecesFile(self.pieces()), PIECE_BYTES)

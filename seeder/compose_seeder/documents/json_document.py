@@ -14,9 +14,11 @@ from msgspec.json import decode
 
 from compose_seeder.documents import json_errors, strict_json
 from compose_seeder.documents.batch import BATCH_RECORDS, Batch, RawRecord, check_strictly
+from compose_seeder.documents.elements import Elements, Layout, json_elements
 from compose_seeder.documents.json_array import elements
+from compose_seeder.documents.pointer_pattern import NoSuchPlaceError
 from compose_seeder.errors import Fault, RecordError
-from compose_seeder.json_pointer import split_pointer
+from compose_seeder.json_pointer import join_pointer, split_pointer
 from compose_seeder.sources.content import Pieces
 
 
@@ -69,6 +71,18 @@ class JsonDocument:
                     first += len(texts)
         except ValidationError:
             raise self._not_records(raw, prefix) from None
+
+    def elements(self, layout: Layout) -> Iterator[Elements]:
+        """Yield the elements, as `Document.elements`."""
+        try:
+            decode(self.data, type=Raw)
+            yield from json_elements(self.name, Raw(self.data), layout)
+        except NoSuchPlaceError as error:
+            place = f"#{join_pointer(error.path)}" if error.path else ""
+            fault = Fault(f"{self.name}{place}", "", "", error.reason)
+            raise RecordError("the manifest does not fit", [fault]) from None
+        except (DecodeError, RecursionError) as error:
+            raise self._malformed(error) from None
 
     def _follow(self, pointer: str) -> Raw:
         raw = Raw(self.data)

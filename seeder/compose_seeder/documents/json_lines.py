@@ -15,6 +15,7 @@ from compose_seeder.documents.batch import (
     fields_of,
     places_by_line,
 )
+from compose_seeder.documents.elements import Elements, Layout, flat_elements
 from compose_seeder.errors import Fault, RecordError
 from compose_seeder.sources.content import Pieces
 
@@ -75,6 +76,10 @@ class JsonLines:
                 texts = lines
             yield Batch(first, texts, places_by_line(self.name, numbers))
             first, number = first + len(texts), number + len(lines)
+
+    def elements(self, layout: Layout) -> Iterator[Elements]:
+        """Yield the lines, as `Document.elements`."""
+        return flat_elements(self.name, self, layout)
 
 
 def _blocks_of_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:

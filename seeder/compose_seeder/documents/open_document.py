@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compose_seeder.documents.batch import Documents
+from compose_seeder.documents.batch import Document
 from compose_seeder.documents.csv_document import CsvDocument
 from compose_seeder.documents.json_document import JsonDocument
 from compose_seeder.documents.json_lines import JsonLines
@@ -10,7 +10,7 @@ from compose_seeder.sources.content import Pieces
 from compose_seeder.sources.decompress import check_utf8, decompress
 
 
-def open_document(name: str, pieces: Pieces) -> Documents:
+def open_document(name: str, pieces: Pieces) -> Document:
     """Return a source's document.
 
     Args:

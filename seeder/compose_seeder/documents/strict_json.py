@@ -97,6 +97,21 @@ def has_twice(text: Raw, fields: Mapping[str, Raw], name: str) -> bool:
     return False
 
 
+def first_repeated(text: Raw, fields: Mapping[str, Raw]) -> str:
+    """Return a name that an object has twice itself, not within its values; "" without one.
+
+    Args:
+        text: the object's.
+        fields: the object's fields as a parser returned them.
+    """
+    data = bytes(text)
+    names = data.count(END_OF_NAME) - sum(bytes(raw).count(END_OF_NAME) for raw in fields.values())
+    if names == len(fields) and not _is_spaced(data):
+        return ""
+    given = [name for name, _ in _pairs(data)]
+    return _printable(next((name for name in fields if given.count(name) > 1), ""))
+
+
 def any_faults(texts: Sequence[Raw | bytes], fields: Sequence[Mapping[str, Raw]]) -> bool:
     """Tell if one of many records holds something that it may not; mostly without a look at each."""
     joined = b"".join(texts)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from compose_seeder.manifest.base import Model, Name, Pointer
 from compose_seeder.manifest.http_options import Http
+from compose_seeder.manifest.name_pattern import select_names
+from compose_seeder.manifest.shape_options import ShapeOptions
 from compose_seeder.manifest.table_name import TABLE_NAME, regclass
 from compose_seeder.sources.glob import has_wildcards
 
@@ -54,7 +57,7 @@ class FieldRules(Model):
     unseen: Literal["keep", "overwrite"] = "keep"
 
 
-class Dataset(Model):
+class Dataset(ShapeOptions):
     """An ordered set of records with a key, one source and one target."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -62,7 +65,6 @@ class Dataset(Model):
     env: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     schema_: Name | None = Field(default=None, alias="schema")
-    records: Pointer = ""
     table: Name | None = None
     endpoint: Annotated[str, Field(pattern=r"^/\S*$")] | None = None
     key: Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -90,6 +92,10 @@ class Dataset(Model):
         """Tell if a reference leads into the table of this dataset."""
         return self.table is not None and _unquoted(self.table) == _unquoted(ref.table)
 
+    def ignored(self, names: Iterable[str]) -> list[str]:
+        """Return those of some fields that are left out."""
+        return select_names(self.ignore, names)
+
     @property
     def is_text(self) -> bool:
         """True where every value of the source is text (CSV), whatever its meaning."""
@@ -106,10 +112,10 @@ class Dataset(Model):
         faults = [
             *self._target_faults(),
             *self._pattern_faults(),
+            *self.shape_faults(self.key, {*self.refs, *self.nest}),
             *(
                 f"key {name} is also in ignore; remove it from ignore"
-                for name in self.key
-                if name in self.ignore
+                for name in self.ignored(self.key)
             ),
             *(
                 f"nest.{name} has the name of a key; rename it"
@@ -123,8 +129,7 @@ class Dataset(Model):
             ),
             *(
                 f"fields.{name} is also in ignore; remove one of them"
-                for name in self.fields
-                if name in self.ignore
+                for name in self.ignored(self.fields)
             ),
             *(
                 f"fields.{name} is a key, which cannot drift and which messages show; remove the rules"

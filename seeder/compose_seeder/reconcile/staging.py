@@ -97,8 +97,9 @@ def everything_pending(ref: Ref, values: list[ExactValue]) -> Mapping[ExactValue
 
 
 def _drop(dataset: Dataset, body: dict[str, Raw]) -> None:
-    for field in dataset.ignore:
-        body.pop(field, None)
+    if dataset.ignore:
+        for field in dataset.ignored(list(body)):
+            del body[field]
     if dataset.drop_null:
         for field in [field for field, value in body.items() if value == NULL]:
             del body[field]

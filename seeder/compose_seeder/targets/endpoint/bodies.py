@@ -75,13 +75,13 @@ class Update:
         shown = self.known.shown if self.known else None
         requests = (self.dataset.http.update, *(each.request for each in self.dataset.http.confirm))
         own = {name for request in requests for name in live_fields(request or "")}
+        own.update(self.dataset.ignored(self.live))
         return {
             name: value
             for name, value in self.live.items()
             if name not in self.fields
             and value is not None
             and name not in own
-            and name not in self.dataset.ignore
             and (shown is None or shown.get(name, FOREIGN) != tree_of(value, self.salt))
         }
 

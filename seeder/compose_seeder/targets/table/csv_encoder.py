@@ -61,8 +61,9 @@ class CsvEncoder:
         types: list[tuple[str, Any]] = []
         parts: list[_CsvColumn] = []
         names: list[str] = []
+        ignored = dataset.ignored(first)
         for name in first:
-            if name in dataset.ignore:
+            if name in ignored:
                 types.append((f"f{len(types)}", Raw))
                 continue
             if name in sources:
