@@ -82,6 +82,23 @@ check_alerts() {
   fi
 }
 
+# Send a message by each channel, print which receivers have it, and count a channel that fails as a fault.
+send_test_alert() {
+  local channel channels alert
+  TOPIC="test alert"
+  channels=$(alert_channels)
+  [[ -n $channels ]] || { FAULTS=$((FAULTS + 1)) && fault "no channel is configured" "put an address into secrets/alert_webhook" && return; }
+  alert=$(describe_alert test "sent by ./stack doctor --alert; nothing has happened")
+  for channel in ${channels//,/ }; do
+    if post_alert "$channel" "$alert"; then
+      ok "$(tail -n 1 <<<"$ANSWER")"
+    else
+      FAULTS=$((FAULTS + 1))
+      fault "$channel does not take it: $(tool_error "$ANSWER")" "correct the address, the token or the chat: secrets/alert_*, STACK_TELEGRAM_CHAT"
+    fi
+  done
+}
+
 check_history() {
   local time result last success
   last=$(last_runs 1)

@@ -20,9 +20,11 @@ backup model backup
 alerts model alerts
 history model,folder last runs'
 
-command_doctor() {
-  [[ $# -eq 0 ]] || die "$EXIT_USAGE" "doctor accepts no argument, found $*"
+command_doctor() { # [--alert]
+  [[ $# -eq 0 || $* == --alert ]] || die "$EXIT_USAGE" "doctor accepts only --alert, found $*"
   run_checks
+  [[ $# -eq 0 ]] || send_test_alert
+  print_counts
   ((FAULTS == 0)) || exit "$EXIT_USAGE"
 }
 
@@ -39,8 +41,9 @@ run_checks() {
     FAULTS=$((FAULTS + $(grep -c '^fault ' <<<"$said" || true)))
     WARNINGS=$((WARNINGS + $(grep -c '^warning ' <<<"$said" || true)))
   done <<<"$CHECKS"
-  printf 'faults: %d, warnings: %d\n' "$FAULTS" "$WARNINGS"
 }
+
+print_counts() { printf 'faults: %d, warnings: %d\n' "$FAULTS" "$WARNINGS"; }
 
 # Make one check. Whatever ends it early is a fault too, and ends no other check.
 run_check() { # NAME

@@ -7,7 +7,7 @@ command_install() { # [--no-timer]
     "") ;;
     *) die "$EXIT_USAGE" "install accepts only --no-timer, found $1" ;;
   esac
-  run_checks >&2
+  { run_checks && print_counts; } >&2
   ((FAULTS == 0)) || exit "$EXIT_USAGE" # nothing was written yet
   mkdir -p "$STATE" backups
   touch "$STATE/blocked" "$STATE/history"

@@ -2,7 +2,7 @@
 
 # One row for each form of a command: how it is called | what it does. command_NAME runs it.
 COMMANDS='install [--no-timer] | check Docker, .env and secrets, prepare this folder and start the timer
-doctor | check everything that a deploy needs, and say how to fix what is not right; change nothing
+doctor [--alert] | check everything that a deploy needs, and say how to fix what is not right; change nothing
 deploy | deploy what the registry has now; init runs first, while the old containers serve
 deploy --timer | the same, for a timer: a blocked release is not tried again
 rollback [TAG] | return to the previous release, or to TAG; the registry may be unreachable

@@ -36,14 +36,26 @@ run_tool() { # NETWORK INPUT SUCCESS ARGUMENT...
 
 # Run a command of compose-init in an image that is on this server; set ANSWER and return its exit code.
 run_tool_image() { # NETWORK INPUT IMAGE ARGUMENT...
-  local name=stack-tool-$$ code=0
+  local name=stack-tool-$$ code=0 reader
+  reader=$(reader_options)
   # The input is piped: it has secrets, and a here-document needs disk space.
+  # shellcheck disable=SC2086 # several options
   ANSWER=$(printf '%s' "$2" | timeout --kill-after=5 "${TOOL_LIMIT:-$TOOL_SECONDS}" docker run --rm --interactive --pull never \
     --name "$name" --network "$1" --read-only --cap-drop ALL --security-opt no-new-privileges --env LOG_JSON=false \
-    --user "$(id -u):$(id -g)" --volume "$PWD:/stack:ro" --workdir /stack "${@:3}" 2>&1) || code=$?
+    $reader --volume "$PWD:/stack:ro" --workdir /stack "${@:3}" 2>&1) || code=$?
   # Docker's client has ended, but the container may not have.
   ((code < 124)) || docker rm --force "$name" >/dev/null 2>&1 || true
   return "$code"
+}
+
+# Print the options of a container that can read what the user of this script can. Where Docker has user namespaces,
+# root of a container is nobody here, and may not use the network of this machine; in a rootless Docker, it is the user
+# whom Docker belongs to; with SELinux, a container may read only what has a label for it.
+reader_options() {
+  local user
+  user=$(id -u):$(id -g)
+  [[ $(timeout 20 docker info --format '{{.SecurityOptions}}' 2>/dev/null) != *name=rootless* ]] || user=0:0
+  printf '%s' "--user $user --userns host --security-opt label=disable"
 }
 
 # Print the error in a tool's output without the marks of its log format.

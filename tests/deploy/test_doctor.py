@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import threading
@@ -198,6 +199,43 @@ def test_labels_of_selinux(tmp_path: Path) -> None:
         done = call(tmp_path, script, docker=docker, getenforce=getenforce)
         assert done.stdout.startswith("ok ")
         assert words in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("security", "user"),
+    [
+        ("name=seccomp,profile=builtin", None),
+        ("name=seccomp,profile=builtin name=userns", None),
+        ("name=seccomp,profile=builtin name=selinux", None),
+        ("name=seccomp,profile=builtin name=rootless", "0:0"),
+    ],
+)
+def test_the_tool_reads_what_the_user_of_the_script_can(
+    tmp_path: Path, security: str, user: str | None
+) -> None:
+    """Whatever Docker makes of users and labels; in a rootless Docker, root of a container is that user."""
+    docker = f"#!/bin/sh\ncase $1 in info) echo '[{security}]' ;; run) echo \"$@\" ;; esac\n"
+    script = "run_tool_image none '' IMAGE check; echo \"$ANSWER\""
+    said = call(tmp_path, script, docker=docker).stdout
+    wanted = f" --user {user or f'{os.getuid()}:{os.getgid()}'} --userns host --security-opt label=disable "
+    assert wanted in said
+
+
+def test_a_test_alert_says_who_has_it(tmp_path: Path) -> None:
+    """By each channel; one that fails is a fault, and the rest is tried."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "alert_webhook").write_text("http://127.0.0.1:9/x")
+    (tmp_path / "secrets" / "alert_telegram_token").write_text("1:a")
+    post = (
+        'post_alert() { [[ $2 == *\'"event": "test"\'* ]] || exit 9; ANSWER="sent to $1 at http://x";'
+        ' [[ $1 == telegram ]] || { ANSWER="no connection" && return 76; }; }; '
+    )
+    script = f"{WELL}{NOTHING_IS_MISSING}{post}command_doctor --alert"
+    done = call(tmp_path, script)
+    assert done.returncode == 78
+    assert "fault    test alert: webhook does not take it: no connection" in done.stdout
+    assert "ok       test alert: sent to telegram at http://x" in done.stdout
+    assert done.stdout.endswith("faults: 1, warnings: 0\n")
 
 
 UNIT = '[Service]\nType=oneshot\nExecStart="{}/stack" deploy --timer\n'

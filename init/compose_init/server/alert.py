@@ -26,6 +26,7 @@ EVENTS = {
     "failure": "a deploy has failed",
     "rollback": "rolled back",
     "recovery": "recovered",
+    "test": "a test of the alerts",
 }
 """The events, each with its words for people."""
 
@@ -74,7 +75,7 @@ def send(given: bytes) -> list[str]:
     """Send an alert; return the channels that it was sent to.
 
     Args:
-        given: a JSON object: `event` (failure, rollback or recovery), `project`, `host` and `text`, and
+        given: a JSON object: `event` (a key of `EVENTS`), `project`, `host` and `text`, and
             optional `time` (by default now), `summary` (an object, or the last line of init's log),
             `webhook` (an address) and `telegram` (`api`, `token`, `chat`).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.docker import Completed
+from tests.support.releases import HOOK, TOKEN, receiver
 from tests.support.small_stack import SmallReleases, SmallServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -103,3 +104,32 @@ def test_several_faults_at_once(small_site: SmallServer) -> None:
     ):
         assert words in faults
     assert "ok       registry" in done.stdout
+
+
+def test_a_test_alert_arrives(small_site: SmallServer) -> None:
+    """At each channel, on request only, as a test; the output says who has it and shows no secret."""
+    with receiver() as ears:
+        small_site.secret("alert_webhook", f"{ears.address}/{HOOK}")
+        small_site.secret("alert_telegram_token", TOKEN)
+        small_site.setting(STACK_TELEGRAM_API=ears.address, STACK_TELEGRAM_CHAT="42")
+        assert small_site.stack("doctor").returncode == 0
+        assert ears.requests == []
+        done = small_site.stack("doctor", "--alert")
+        assert done.returncode == 0, done.stdout
+        assert ears.events() == ["test"]
+        [chat] = [body for path, body in ears.requests if path.startswith("/bot")]
+        assert "a test of the alerts" in chat["text"]
+        assert (
+            f"ok       test alert: sent to webhook at {ears.address.rpartition(':')[0]}"
+            in done.stdout
+        )
+        ears.refuses = "/hook"
+        refused = small_site.stack("doctor", "--alert")
+    [fault] = findings(refused, "fault")
+    assert "webhook" in fault
+    assert refused.returncode == 78
+    assert "with-a-secret" not in done.stdout + refused.stdout
+    assert TOKEN not in done.stdout + refused.stdout
+    for name in ("alert_webhook", "alert_telegram_token"):
+        (small_site.folder / "secrets" / name).unlink()
+    small_site.setting(STACK_TELEGRAM_API=None, STACK_TELEGRAM_CHAT=None)
