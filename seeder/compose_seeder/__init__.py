@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from compose_seeder.options import Options
-    from compose_seeder.pipeline import examine, seed
+    from compose_seeder.pipeline import examine, record_tables, seed
     from compose_seeder.validate import check
 
-__all__ = ["Options", "check", "examine", "seed"]
+__all__ = ["Options", "check", "examine", "record_tables", "seed"]
 
 
 def __getattr__(name: str) -> Any:

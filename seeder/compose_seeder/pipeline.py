@@ -53,6 +53,19 @@ def examine(
     _check_readable([inputs[dataset.name] for dataset in chosen])
 
 
+def record_tables(connection: Connection, location: str, sources: Sources) -> None:
+    """Write to the ledger how the manifest names its tables, before a migration that may give their names to others.
+
+    Args:
+        connection: to a database with a ledger, in autocommit.
+        location: as for `seed`.
+        sources: as for `seed`.
+    """
+    manifest, _ = load(location, sources)
+    with Ledger.open(connection, create=True) as ledger:
+        ledger.record_names(manifest.datasets)
+
+
 def seed(
     connection: Connection,
     location: str,

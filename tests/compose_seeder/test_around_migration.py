@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from compose_seeder import record_tables
 from compose_seeder.around_migration import carry_over, look
+from compose_seeder.sources import Sources
 from compose_seeder.targets.table import modified_rows
 from tests.support.seed_folder import Seeds, counts, table
 
@@ -261,6 +263,59 @@ INSTANCES = {
         [("a", "2"), ("b", "77"), ("c", "2")],
         hand="UPDATE t SET v = 77 WHERE slug = 'b'",
     ),
+    "a table replaced by a copy, while it stays": Instance(
+        TABLE,
+        records(1),
+        records(2),
+        "ALTER TABLE t RENAME TO o; CREATE TABLE t (LIKE o INCLUDING ALL); INSERT INTO t SELECT * FROM o",
+        [("a", "2"), ("b", "77")],
+        hand="UPDATE t SET v = 77 WHERE slug = 'b'; DELETE FROM t WHERE slug = 'c'",
+    ),
+    "a table replaced by a copy with other values": Instance(
+        TABLE,
+        records(1),
+        [*records(2), {"slug": "d", "v": 2}],
+        "CREATE SCHEMA former; ALTER TABLE t SET SCHEMA former; CREATE TABLE t (slug text PRIMARY KEY, v numeric);"
+        " INSERT INTO t SELECT slug, v + 0.5 FROM former.t WHERE slug <> 'a'",
+        [("a", "2"), ("b", "77.5"), ("c", "2"), ("d", "2")],
+        hand="UPDATE t SET v = 77 WHERE slug = 'b'",
+    ),
+    "a table that becomes a view": Instance(
+        TABLE,
+        records(1),
+        records(2),
+        "ALTER TABLE t ADD gone boolean NOT NULL DEFAULT false; ALTER TABLE t RENAME TO o;"
+        " CREATE VIEW t AS SELECT slug, v FROM o WHERE NOT gone",
+        [("a", "2"), ("b", "77")],
+        hand="UPDATE t SET v = 77 WHERE slug = 'b'; DELETE FROM t WHERE slug = 'c'",
+    ),
+    "a table that becomes partitioned": Instance(
+        TABLE,
+        records(1),
+        records(2),
+        "ALTER TABLE t RENAME TO o; CREATE TABLE t (slug text PRIMARY KEY, v int) PARTITION BY LIST (slug);"
+        " ALTER TABLE t ATTACH PARTITION o DEFAULT",
+        [("a", "2"), ("b", "77"), ("c", "2")],
+        hand="UPDATE t SET v = 77 WHERE slug = 'b'",
+    ),
+    "a table renamed, and another one of its name": Instance(
+        TABLE,
+        records(1),
+        records(2),
+        f"ALTER TABLE t RENAME TO t_2; CREATE TABLE t ({TABLE}); INSERT INTO t SELECT * FROM t_2",
+        [("a", "2"), ("b", "77"), ("c", "2")],
+        hand="UPDATE t SET v = 77 WHERE slug = 'b'",
+        query="SELECT slug, v::text FROM t_2 ORDER BY 1",
+        table="t_2",
+    ),
+    "another table takes its name, which was there before": Instance(
+        TABLE,
+        records(1),
+        records(2),
+        "ALTER TABLE t RENAME TO o; ALTER TABLE other RENAME TO t",
+        [("a", "1"), ("b", "55"), ("c", "2")],
+        hand=f"CREATE TABLE other ({TABLE}); INSERT INTO other VALUES ('a', 1), ('b', 55)",
+    ),
     "a table renamed, and a column retyped": Instance(
         TABLE,
         records(1),
@@ -302,13 +357,14 @@ def test_the_file_decides_and_edits_stay(seeds: Seeds, monkeypatch: pytest.Monke
     for name, place in places.items():
         seeds.do(f"SET search_path = {place}, public; {INSTANCES[name].hand}")
     seeds.do("SET search_path = public")
+    write(seeds, places, -1)
+    record_tables(seeds.connection, seeds.manifest, Sources())
     look(seeds.connection)
     for name, place in places.items():
         seeds.do(f"SET search_path = {place}, public; {INSTANCES[name].migration}")
         seeds.source(place, INSTANCES[name].then)
     seeds.do("SET search_path = public")
     carry_over(seeds.connection)
-    write(seeds, places, -1)
     seeds.run_all()
     found = {}
     for name, place in places.items():

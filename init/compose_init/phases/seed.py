@@ -15,7 +15,7 @@ from compose_init.database.connection import Connection
 from compose_init.errors import SettingsError
 from compose_init.phases.options import RunOptions
 from compose_init.settings import Settings
-from compose_seeder import Options, examine, seed
+from compose_seeder import Options, examine, record_tables, seed
 from compose_seeder.errors import SourceError
 from compose_seeder.sources import Sources
 
@@ -64,6 +64,10 @@ class SeedPhase:
         """
         has_api = self.settings.api is not None
         examine(self.manifest, self.sources, only=self.options.datasets, api=has_api)
+
+    def record_tables(self, connection: Connection) -> None:
+        """Write to the ledger how the manifest names its tables; see `compose_seeder.record_tables`."""
+        record_tables(connection, self.manifest, self.sources)
 
     def run(self, connection: Connection, **how: Any) -> tuple[list[Plan], dict[str, str]]:
         """Seed, or plan; the API is started, or waited for, only where a dataset needs it.

@@ -72,14 +72,20 @@ UPDATE compose_init.target_column k SET number = coalesce((
   WHERE t.id = k.target_id AND a.attname = k.name AND a.attnum > 0), -k.number);
 
 -- name: follow_replaced_tables
--- While migrations run: a table that is gone, and whose name another one has, was replaced, as by a copy of it. What stays
--- of its records is decided when the ledger is carried over.
+-- While migrations run: a table whose name another one has now was replaced, as by a copy of it or a view. Where it is there
+-- still, the other one has been made since, has the key, and is what the manifest names. What stays of its records is
+-- decided when the ledger is carried over.
 WITH replaced AS (
   UPDATE compose_init.target t SET oid = to_regclass(b.table_name)
-  FROM compose_init.before_migration b
-  WHERE t.oid = b.table_oid AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.oid)
-    AND to_regclass(b.table_name) IS NOT NULL
+  FROM compose_init.before_migration b JOIN compose_init.dataset d ON d.id = b.dataset_id
+  WHERE t.oid = b.table_oid AND to_regclass(b.table_name) <> b.table_oid
     AND NOT EXISTS (SELECT FROM compose_init.target o WHERE o.oid = to_regclass(b.table_name))
+    AND (NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.oid)
+      OR to_regclass(d.written_as) = to_regclass(b.table_name) AND b.key <@ ARRAY(
+        SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = to_regclass(b.table_name) AND NOT a.attisdropped)
+      AND NOT EXISTS (
+        -- A rename leaves the rows of the table's columns as they were.
+        SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass(b.table_name) AND age(a.xmin) >= age(b.xmin)))
   RETURNING t.id
 )
 DELETE FROM compose_init.target_column WHERE target_id IN (SELECT id FROM replaced);

@@ -65,10 +65,10 @@ ORDER BY {id}
 
 -- name: carry_over
 -- The records of one dataset, with new hashes where the migration has changed a value or a column; those whose rows are
--- gone are forgotten, except the ones that somebody had deleted before.
+-- gone are forgotten, except the ones that somebody had deleted before; `keeps_rows` says whether that is known still.
 WITH now AS ({now}), carried AS (
   SELECT a.id AS former_id, coalesce(n.id, a.id) AS id,
-         n.id IS NULL AND NOT ({same_table} AND e.id IS NOT NULL AND e.shown IS NULL) AS is_gone,
+         n.id IS NULL AND NOT ({keeps_rows} AND e.id IS NOT NULL AND e.shown IS NULL) AS is_gone,
          ARRAY[{desired}]::bigint[] AS desired, ARRAY[{observed}]::bigint[] AS observed
   FROM compose_init.record a
   LEFT JOIN compose_init.edit_before_migration e ON e.dataset_id = {dataset} AND e.id = a.id
@@ -87,6 +87,14 @@ WITH now AS ({now}), carried AS (
   RETURNING r.id
 )
 SELECT (SELECT count(*) FROM changed), coalesce(array_agg(id), '{{}}') FROM gone;
+
+-- name: is_copy
+-- Another table with all records that were there before is a copy, and a record that it lacks was deleted by somebody.
+(SELECT coalesce(bool_and(k.former_id IS NOT NULL), false)
+ FROM compose_init.record w
+ LEFT JOIN compose_init.edit_before_migration e ON e.dataset_id = w.dataset_id AND e.id = w.id
+ LEFT JOIN now k ON k.former_id = w.id
+ WHERE w.dataset_id = {dataset} AND (e.id IS NULL OR e.shown IS NOT NULL))
 
 -- name: write_carried
 UPDATE compose_init.dataset SET fields = %(fields)s, key = %(key)s, fingerprint = '' WHERE id = %(dataset)s;

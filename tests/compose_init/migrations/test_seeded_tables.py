@@ -58,6 +58,30 @@ def values(program: Program) -> list[tuple[object, ...]]:
         return connection.execute("SELECT slug, v::text FROM creatures ORDER BY 1").fetchall()
 
 
+REPLACED = (
+    "op.execute('ALTER TABLE creatures RENAME TO beings; CREATE TABLE creatures (LIKE beings INCLUDING ALL);"
+    " INSERT INTO creatures SELECT * FROM beings')"
+)
+
+
+@pytest.mark.parametrize("name", ["creatures", "beings"])
+def test_another_table_takes_the_name(seeded: Program, tmp_path: Path, name: str) -> None:
+    """The release's manifest says which of the two it is: the copy, or the table that was renamed."""
+    do(
+        seeded,
+        "UPDATE creatures SET v = 77 WHERE slug = 'b'; DELETE FROM creatures WHERE slug = 'c'",
+    )
+    named = MANIFEST.replace('table = "creatures"', f'table = "{name}"')
+    (tmp_path / "seeds.toml").write_text(named + 'on_drift = "keep"\n')
+    seed(tmp_path, 2)
+    run = release(seeded, **FIRST, b=REPLACED).run()
+    assert run.code == 0, run.said
+    written, copied = [("a", "2"), ("b", "77")], [("a", "1"), ("b", "77")]
+    assert values(seeded) == (written if name == "creatures" else copied)
+    do(seeded, "DROP TABLE creatures; ALTER TABLE beings RENAME TO creatures")
+    assert values(seeded) == (written if name == "beings" else copied)
+
+
 def test_a_later_revision_fails(seeded: Program) -> None:
     """What the first one changed is nobody's edit, what hands change until the next run is; unchanged seeds are due."""
     do(seeded, "UPDATE creatures SET v = 77 WHERE slug = 'c'")

@@ -154,13 +154,15 @@ class _Carrying:
         self, after: SeededTable, fields: list[CarriedField], part: Part, former: list[FormerKey]
     ) -> tuple[int, list[int]] | None:
         """Return how many records changed, and the ids of those whose rows are gone; None where keys cannot be read."""
-        connection = self.ledger.connection
+        connection, texts = self.ledger.connection, statements("carry_over")
         same_table = after.oid == self.before.oid
+        dataset = sql.Literal(self.before.applied.dataset_id)
         for now in self._rows(after, fields, part, former):
-            query = sql.SQL(statements("carry_over")["carry_over"]).format(
+            is_copy = sql.SQL(texts["is_copy"]).format(dataset=dataset)
+            query = sql.SQL(texts["carry_over"]).format(
                 now=now,
-                same_table=sql.Literal(same_table),
-                dataset=sql.Literal(self.before.applied.dataset_id),
+                keeps_rows=sql.SQL("true") if same_table else is_copy,
+                dataset=dataset,
                 records=part.records,
                 desired=desired(fields, same_table=same_table),
                 observed=observed(fields, same_table=same_table),
