@@ -129,6 +129,37 @@ check_dns() {
   ok "$host is found, here and in containers"
 }
 
+# Check that the ports which services publish are not taken by another program.
+check_ports() {
+  local service address port well=yes
+  while read -r service address port; do
+    ! is_published "$service" "$port" || continue
+    ! timeout 5 bash -c "exec 3<>/dev/tcp/$address/$port" 2>/dev/null ||
+      { well="" && fault "$address:$port, which $service publishes, is taken by another program" "ss -ltnp shows which; publish another port"; }
+  done < <(published_ports)
+  [[ -z $well ]] || ok "those that services publish are free, or theirs"
+}
+
+# Print `SERVICE ADDRESS PORT` for each TCP port that the model publishes on this machine.
+published_ports() {
+  awk -F '\t' '
+    $1 == "services" && $3 == "ports" && NF == 6 {ports[$2 FS $4]; value[$2 FS $4 FS $5] = $6}
+    END {
+      for (port in ports) if (value[port FS "published"] ~ /^[0-9]+$/ && value[port FS "protocol"] != "udp") {
+        split(port, part, FS)
+        address = value[port FS "host_ip"]
+        if (address == "" || address == "0.0.0.0" || address == "::") address = "127.0.0.1"
+        print part[1], address, value[port FS "published"]
+      }
+    }' <<<"$MODEL" | sort
+}
+
+# Check that a container of a service publishes a port.
+is_published() { # SERVICE PORT
+  docker ps --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1" \
+    --format '{{.Ports}}' | grep -q ":$2->"
+}
+
 # Print an image that is here, of init or else of a service that is part of no release.
 image_with_shell() {
   local image name

@@ -14,7 +14,9 @@ mounts docker,model mounts
 selinux docker,model SELinux
 clock model clock
 dns docker,model names
+ports docker,model ports
 registry docker,model registry
+images docker,model images
 timer model timer
 backup model backup
 alerts model alerts

@@ -238,6 +238,30 @@ def test_a_test_alert_says_who_has_it(tmp_path: Path) -> None:
     assert done.stdout.endswith("faults: 1, warnings: 0\n")
 
 
+ARM = """\
+linux/arm64\tarchitecture\tarm64
+linux/arm64\tconfig\tLabels\torg.opencontainers.image.version\t1
+unknown/unknown\tarchitecture\tunknown
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (ARM, "fault    it: r/api is for arm64, and this machine is amd64"),
+        (ARM + "linux/amd64\tarchitecture\tamd64\n", ""),
+        ("architecture\tamd64\nhistory\t0\tarchitecture\tm68k\n", ""),
+        ("", ""),
+    ],
+)
+def test_an_image_must_be_for_this_machine(tmp_path: Path, config: str, words: str) -> None:
+    """Also where it is for several; what cannot be known is no fault."""
+    docker = "#!/bin/sh\necho amd64\n"
+    script = f"compgen() {{ false; }}; check_architecture r/api {shlex.quote(config)} || true"
+    done = call(tmp_path, script, docker=docker)
+    assert done.stdout.partition("\n")[0] == words, done.stderr
+
+
 UNIT = '[Service]\nType=oneshot\nExecStart="{}/stack" deploy --timer\n'
 
 

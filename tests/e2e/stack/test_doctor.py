@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.support.docker import Completed
@@ -50,10 +52,13 @@ def test_all_is_well(small_hub: SmallReleases, small_site: SmallServer) -> None:
     assert done.returncode == 0, done.stdout
     assert findings(done, "fault") == []
     assert [line.split(":")[0] for line in findings(done, "warning")] == [
+        "warning  images",
+        "warning  images",
         "warning  timer",
         "warning  backup",
         "warning  alerts",
     ]
+    assert "/api:latest has no label revision, created, by" in done.stdout
     assert "ok       registry: it gives 2 images" in done.stdout
     assert "ok       .env and secrets: init finds no fault" in done.stdout
     assert "skipped" not in done.stdout
@@ -133,3 +138,20 @@ def test_a_test_alert_arrives(small_site: SmallServer) -> None:
     for name in ("alert_webhook", "alert_telegram_token"):
         (small_site.folder / "secrets" / name).unlink()
     small_site.setting(STACK_TELEGRAM_API=None, STACK_TELEGRAM_CHAT=None)
+
+
+def test_labels_and_a_taken_port(small_hub: SmallReleases, small_site: SmallServer) -> None:
+    """What the images in the registry say is enough; a port that another program has is a fault."""
+    image = "org.opencontainers.image"
+    labels = (
+        f"{image}.revision=abc {image}.created=2026-11-20T00:00:00Z {image}.base.digest=sha256:0"
+    )
+    small_hub.publish("1.1.0", labels=labels)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        small_site.setting(API_BIND=f"127.0.0.1:{port}")
+        done = small_site.stack("doctor")
+    small_site.setting(API_BIND=f"127.0.0.1:{small_site.port}")
+    assert "ok       images: they are for this machine, and have the labels" in done.stdout
+    [fault] = findings(done, "fault")
+    assert f"ports: 127.0.0.1:{port}, which api publishes, is taken by another program" in fault
