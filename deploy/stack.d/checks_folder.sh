@@ -46,6 +46,8 @@ check_timer() {
     fault "$unit starts ${started//%%/%}, and this folder is $PWD" "set another COMPOSE_PROJECT_NAME in one of the folders, or remove the unit"
     return
   fi
+  [[ -z $started || $(id -u) == 0 || -n ${STACK_UNITS-} ]] ||
+    warning "it runs as root, and all of this was checked as $(id -un)" "run ./stack doctor as root: docker login, modes and owners are its own"
   collect_timer
   if [[ -n $TIMER ]]; then
     ok "$(describe_timer)"

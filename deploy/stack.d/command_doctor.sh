@@ -34,8 +34,8 @@ command_doctor() { # [--alert]
 run_checks() {
   local name needs missing said
   FAULTS=0 WARNINGS=0
-  collect_settings
   DOCKER_FAULT=$(docker_fault)
+  collect_settings
   while read -r name needs TOPIC; do
     missing=$(first_missing "$needs")
     if [[ -n $missing ]]; then said=$(finding skipped "$missing"); else said=$(run_check "$name"); fi

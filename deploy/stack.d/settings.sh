@@ -46,7 +46,8 @@ read_settings() {
 
 # End the script because Compose cannot answer a question.
 end_unreadable() { # COMMAND...
-  check_environment || true # reports every fault, where Compose reports the first
+  # It reports every fault, where Compose reports the first.
+  [[ -n $DOCKER_FAULT ]] || check_environment || true
   die "$EXIT_USAGE" "Compose cannot read its files or .env: $("$@" 2>&1 >/dev/null || true)"
 }
 

@@ -6,8 +6,8 @@ readonly US=$'\x1f'
 
 # Collect all that `status` prints. What cannot be asked stays empty, and SETTINGS_FAULT or DOCKER_FAULT says why.
 collect_status() {
+  DOCKER_FAULT=$(docker_fault) # nothing else waits for a Docker that does not answer
   collect_settings check_folder
-  collect_docker_fault
   collect_releases
   collect_services
   collect_alerts
@@ -28,11 +28,6 @@ collect_settings() { # [FUNCTION]
     PROJECT=$(setting COMPOSE_PROJECT_NAME "${PWD##*/}") INIT_SERVICE=$(setting STACK_INIT_SERVICE init)
     APPS=() INFRASTRUCTURE=() RELEASED=()
   fi
-}
-
-# Set DOCKER_FAULT where Docker does not answer, so that nothing else waits for it.
-collect_docker_fault() {
-  DOCKER_FAULT=$(docker_fault)
 }
 
 # Set CURRENT, PREVIOUS and STARTED to IDs, IMAGES to `SERVICE IMAGE TAG VERSION` of the current release, BLOCKED to
@@ -76,6 +71,7 @@ first_reason() { # SERVICE
   reason=$(docker inspect --format '{{.State.Error}}
 {{with .State.Health}}{{with .Log}}{{(index . (len (slice . 1))).Output}}{{end}}{{end}}' "$id" 2>/dev/null | grep -m 1 .) ||
     reason=$(timeout 20 docker logs --tail 20 "$id" 2>&1 | grep . | tail -n 1) || true
+  reason=${reason//[$'\x01'-$'\x1f']/} # a log may be in colour
   printf '%s' "${reason:0:300}"
 }
 
@@ -116,7 +112,7 @@ collect_timer() {
 
 # Print the exit code that says what was collected.
 status_code() {
-  if [[ -n $SETTINGS_FAULT ]]; then
+  if ! (check_folder) >/dev/null 2>&1 || [[ -n $SETTINGS_FAULT && -z $DOCKER_FAULT ]]; then
     echo "$EXIT_USAGE"
   elif [[ $HEALTHY == yes ]]; then
     echo 0

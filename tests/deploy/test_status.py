@@ -157,6 +157,19 @@ def test_without_docker_the_files_are_shown(tmp_path: Path, words: tuple[str, ..
         assert "services   not known" in done.stdout
 
 
+@pytest.mark.parametrize("words", [(), ("--output", "json")], ids=["text", "json"])
+def test_without_the_command_docker(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Compose cannot be asked either, and the files are shown."""
+    docker = "#!/bin/sh\necho 'docker: not found' >&2\nexit 127\n"
+    done = status(tmp_path, *words, docker=docker, current=f"{CURRENT} c0ffee\n")
+    assert done.returncode == 2
+    assert done.stderr == ""
+    assert CURRENT in done.stdout
+    assert "Docker does not answer; is its service running? docker: not found" in done.stdout
+    if words:
+        assert document(done)["current"]["id"] == CURRENT
+
+
 def test_a_docker_that_stalls_is_asked_once(tmp_path: Path) -> None:
     """It is given one bound, not one for each question."""
     release = f"# release {CURRENT}\nservices:\n  api:\n    image: r/api@sha256:1 # r/api:latest\n"
