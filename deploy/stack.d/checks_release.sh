@@ -8,8 +8,8 @@ check_registry() {
     if [[ " ${RELEASED[*]} " != *" $name "* ]] && docker image inspect "$image" >/dev/null 2>&1; then continue; fi
     if output=$(read_manifest "$image" 2>&1 >/dev/null); then
       well=$((well + 1))
-    elif [[ -n $(docker info --format '{{.HTTPProxy}}{{.HTTPSProxy}}') ]]; then
-      warning "$image cannot be read: ${output##*$'\n'}" "Docker itself goes through a proxy, and its client does not: set HTTPS_PROXY"
+    elif uses_proxy; then
+      warning "$image cannot be read: ${output##*$'\n'}" "Docker may reach it through its proxy all the same; set HTTPS_PROXY for its client, too"
     else
       fault "$image cannot be read: ${output##*$'\n'}" "docker login $(registry_host), as the user who deploys; is the tag published?"
     fi

@@ -105,7 +105,7 @@ http_date() { # HOST[:PORT]
   [[ $1 == *:* ]] || port=80
   {
     if command -v curl >/dev/null; then
-      for scheme in https http; do curl --silent --insecure --head --max-time 10 "$scheme://$1/v2/" && break; done
+      for scheme in https http; do curl --silent --noproxy localhost,127.0.0.1 --insecure --head --max-time 10 "$scheme://$1/v2/" && break; done
     else # without TLS; most registries answer at port 80 with a redirect
       # shellcheck disable=SC2016 # the variables of the other shell
       timeout 10 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "HEAD /v2/ HTTP/1.0\r\nHost: $0\r\n\r\n" >&3 && cat <&3' "${1%:*}" "$port"
@@ -119,7 +119,11 @@ check_dns() {
   host=$(registry_host)
   host=${host%:*}
   if [[ $host == localhost || $host =~ ^[0-9.]+$ || $host == \[* ]]; then ok "$host needs none" && return; fi
-  timeout 20 getent hosts "$host" >/dev/null || { fault "$host is not found" "read /etc/resolv.conf; is the name in REGISTRY right?" && return; }
+  if ! timeout 20 getent hosts "$host" >/dev/null; then
+    if uses_proxy; then ok "$host is not found here, and Docker goes through a proxy" && return; fi
+    fault "$host is not found" "read /etc/resolv.conf; is the name in REGISTRY right?"
+    return
+  fi
   image=$(image_with_shell) || { ok "$host is found here; in containers this was not tried, since no image is here yet" && return; }
   ! docker network inspect "${PROJECT}_default" >/dev/null 2>&1 || network=${PROJECT}_default
   output=$(timeout 60 docker run --rm --network "$network" --entrypoint getent "$image" hosts "$host" 2>&1) || {
@@ -158,6 +162,11 @@ published_ports() {
 is_published() { # SERVICE PORT
   docker ps --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1" \
     --format '{{.Ports}}' | grep -q ":$2->"
+}
+
+# Check that Docker or its client goes through a proxy, which may know names and routes that this machine does not.
+uses_proxy() {
+  [[ -n ${HTTPS_PROXY-}${https_proxy-}$(docker info --format '{{.HTTPProxy}}{{.HTTPSProxy}}') ]]
 }
 
 # Print an image that is here, of init or else of a service that is part of no release.

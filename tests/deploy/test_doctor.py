@@ -163,6 +163,37 @@ def test_a_registry_without_a_date_is_a_warning(tmp_path: Path) -> None:
     assert done.stdout.startswith("warning  it: there was no clock to compare with")
 
 
+NAMES = """#!/bin/sh
+case $1 in
+  info) echo $PROXY ;;
+  network) exit 1 ;;
+  run) echo nowhere; exit 2 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "found", "proxy", "words"),
+    [
+        ("127.0.0.1:5000", 2, "", "ok       it: 127.0.0.1 needs none"),
+        ("r.example", 2, "", "fault    it: r.example is not found\n"),
+        ("r.example", 2, "http://p:1", "ok       it: r.example is not found here, and"),
+        ("r.example:5000", 0, "", "warning  it: r.example is found here and not in containers: no"),
+    ],
+)
+def test_the_name_of_the_registry(
+    tmp_path: Path, host: str, found: int, proxy: str, words: str
+) -> None:
+    """Found here and in a container; a proxy may know it where this machine does not."""
+    getent = f"#!/bin/sh\nexit {found}\n"
+    script = (
+        f"export PROXY={proxy}; unset HTTPS_PROXY https_proxy; PROJECT=shop;"
+        f" registry_host() {{ echo {host}; }}; image_with_shell() {{ echo image; }}; check_dns"
+    )
+    done = call(tmp_path, script, docker=NAMES, getent=getent)
+    assert done.stdout.startswith(words), done.stdout + done.stderr
+
+
 LABELS = "#!/bin/sh\necho '[name=seccomp,profile=builtin name=selinux]'\n"
 MODEL = """\
 services\tinit\tsecrets\t0\tsource\ttoken
