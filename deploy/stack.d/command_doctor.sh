@@ -34,6 +34,7 @@ command_doctor() { # [--alert]
 run_checks() {
   local name needs missing said
   FAULTS=0 WARNINGS=0
+  bound_docker
   DOCKER_FAULT=$(docker_fault)
   collect_settings
   while read -r name needs TOPIC; do

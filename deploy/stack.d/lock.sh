@@ -17,11 +17,12 @@ is_locked() {
 }
 
 remove_leftover_containers() {
+  local id
   # A killed run may have left the container of its init, which has ended since.
   docker container prune --force --filter "label=com.docker.compose.project=$PROJECT" \
     --filter label=com.docker.compose.oneoff=True --filter "label=com.docker.compose.service=$INIT_SERVICE" >/dev/null
   # Compose creates a container under another name before it removes the container that it replaces. Where it is
   # killed in between, every later `up` fails on that name.
   docker ps --all --filter "label=com.docker.compose.project=$PROJECT" --filter status=created --format '{{.ID}} {{.Names}}' |
-    sed -nE 's/^([0-9a-f]+) [0-9a-f]{12}_.*/\1/p' | xargs -r docker rm >/dev/null || true
+    sed -nE 's/^([0-9a-f]+) [0-9a-f]{12}_.*/\1/p' | while read -r id; do docker rm "$id"; done >/dev/null || true
 }

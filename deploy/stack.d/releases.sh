@@ -55,7 +55,7 @@ image_label() { # IMAGE NAME
 release_version() { # ID
   local image
   image=$(release_image "$1" "$(setting STACK_PROBE_SERVICE api)")
-  [[ -z $image ]] || image_label "$image" version
+  [[ -z $image ]] || image_label "$image" version | tr -d '\000-\037'
 }
 
 # Print a release's version and ID: `1.2.0 (3f2a9c0d1e2b)`.

@@ -6,6 +6,7 @@ readonly US=$'\x1f'
 
 # Collect all that `status` prints. What cannot be asked stays empty, and SETTINGS_FAULT or DOCKER_FAULT says why.
 collect_status() {
+  bound_docker
   DOCKER_FAULT=$(docker_fault) # nothing else waits for a Docker that does not answer
   collect_settings check_folder
   collect_releases
@@ -14,6 +15,11 @@ collect_status() {
   collect_backup
   collect_timer
   RUNS=$(last_runs 10)
+}
+
+# Let no question to Docker take longer than half a minute, where somebody waits for the answer only to read it.
+bound_docker() {
+  docker() { timeout 30 docker "$@"; }
 }
 
 # Read the settings, or set SETTINGS_FAULT to the reason for which nobody can; with a FUNCTION that must succeed first.
@@ -38,7 +44,7 @@ collect_releases() {
   CURRENT_VERSION=$(release_version "$CURRENT") PREVIOUS_VERSION=$(release_version "$PREVIOUS")
   SINCE=$(serving_since "$CURRENT")
   IMAGES=$(while read -r name image tag; do
-    echo "$name$US$image$US$tag$US$(image_label "$image" version)"
+    echo "$name$US$image$US$tag$US$(image_label "$image" version | tr -d '\000-\037')"
   done < <(release_images "$CURRENT"))
   BLOCKED=$(while read -r id since reason; do
     echo "$id$US$since$US$(release_version "$id")$US$reason"

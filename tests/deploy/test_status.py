@@ -183,6 +183,29 @@ def test_a_docker_that_stalls_is_asked_once(tmp_path: Path) -> None:
     assert (tmp_path / "asked").read_text() == "\n"
 
 
+def test_a_docker_that_answers_and_then_stalls(tmp_path: Path) -> None:
+    """Each question has an end, and what is known is shown."""
+    docker = FAKE % (json.dumps(MODEL), "version*) echo 28.0 ;; *) exec sleep 600")
+    timeout = tmp_path / "timeout"
+    timeout.write_text('#!/bin/sh\nshift\nexec /usr/bin/timeout 1 "$@"\n', encoding="utf-8")
+    timeout.chmod(0o755)
+    found = document(status(tmp_path, "--output", "json", docker=docker, current=f"{CURRENT} c\n"))
+    assert found["exit_code"] == 2
+    assert found["healthy"] is False
+    assert found["unhealthy"][0]["fault"] == "Docker does not list the containers"
+    assert found["current"]["id"] == CURRENT
+
+
+def test_a_label_of_several_lines(tmp_path: Path) -> None:
+    """And with quotes: one version, in valid JSON."""
+    docker = FAKE % (json.dumps(MODEL), "image*) printf '1.0\\n\"beta\"' ;; version*) echo 28.0")
+    release = f"# release {CURRENT}\nservices:\n  api:\n    image: r/api@sha256:1 # r/api:latest\n"
+    files = {"current": f"{CURRENT} c0ffee\n", f"{CURRENT}.yml": release}
+    found = document(status(tmp_path, "--output", "json", docker=docker, **files))
+    assert found["current"]["version"] == '1.0"beta"'
+    assert found["current"]["images"][0]["version"] == '1.0"beta"'
+
+
 def test_a_folder_that_is_not_prepared_is_said_in_json(tmp_path: Path) -> None:
     """With exit code 78, as in text."""
     (tmp_path / "stack").write_bytes((ROOT / "deploy" / "stack").read_bytes())
