@@ -66,7 +66,7 @@ class Inputs:
         for content in opened.contents:
             content.check_sha256(self.source, self.dataset.sha256)
             try:
-                document = open_document(content.name, content.pieces)
+                document = open_document(content.name, content.pieces, self.dataset)
                 documents.append((content.name, document))
             except RecordError as error:
                 faults += error.faults

@@ -45,7 +45,6 @@ MADE: dict[str, Callable[[], bytes]] = {
         b'[{"slug": "a", "extra": ' + b'{"x": ' * 800 + b'{"y": 1, "y": 2}' + b"}" * 800 + b"}]"
     ),
     "latin-1": lambda: b"[\n" + '{"slug": "é"}]'.encode("latin-1"),
-    "utf-16": lambda: GOOD.decode().encode("utf-16"),
     "gzip cut off": lambda: gzip.compress(GOOD)[:-6],
     "gzip damaged": lambda: gzip.compress(GOOD)[:-8] + b"\xff" * 8,
     "gzip bomb": lambda: gzip.compress(b" " * (3 << 20)),

@@ -17,6 +17,7 @@ from compose_seeder.documents.batch import BATCH_RECORDS, Batch, RawRecord, chec
 from compose_seeder.documents.elements import Elements, Layout, json_elements
 from compose_seeder.documents.json_array import elements
 from compose_seeder.documents.pointer_pattern import NoSuchPlaceError
+from compose_seeder.documents.wrong_format import other_format
 from compose_seeder.errors import Fault, RecordError
 from compose_seeder.json_pointer import join_pointer, split_pointer
 from compose_seeder.sources.content import Pieces
@@ -134,7 +135,12 @@ class JsonDocument:
         return RecordError(f"{self.name} does not hold an array of objects", faults)
 
     def _malformed(self, error: DecodeError | RecursionError) -> RecordError:
-        fault = json_errors.fault(self.name, self.data, error)
+        other = "" if isinstance(error, RecursionError) else other_format(bytes(self.data), "json")
+        fault = (
+            Fault(self.name, "", "", other)
+            if other
+            else json_errors.fault(self.name, self.data, error)
+        )
         return RecordError("a seed file cannot be read", [fault])
 
 

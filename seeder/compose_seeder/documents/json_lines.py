@@ -16,6 +16,7 @@ from compose_seeder.documents.batch import (
     places_by_line,
 )
 from compose_seeder.documents.elements import Elements, Layout, flat_elements
+from compose_seeder.documents.wrong_format import other_format
 from compose_seeder.errors import Fault, RecordError
 from compose_seeder.sources.content import Pieces
 
@@ -49,6 +50,8 @@ class JsonLines:
                     records.append(RawRecord(where, fields))
                     texts.append(text)
         if faults:
+            if other := other_format(b"".join(self.pieces()), "lines"):
+                faults = [Fault(self.name, "", "", other)]
             raise RecordError(f"{self.name} has lines that are wrong", faults)
         check_strictly(self.name, records, texts)
         return records

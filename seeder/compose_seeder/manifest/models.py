@@ -12,6 +12,7 @@ from compose_seeder.manifest.http_options import Http
 from compose_seeder.manifest.name_pattern import select_names
 from compose_seeder.manifest.shape_options import ShapeOptions
 from compose_seeder.manifest.table_name import TABLE_NAME, regclass
+from compose_seeder.sources.format import format_of
 from compose_seeder.sources.glob import has_wildcards
 
 OnDrift = Literal["keep", "overwrite", "fail"]
@@ -100,7 +101,7 @@ class Dataset(ShapeOptions):
     def is_text(self) -> bool:
         """True where every value of the source is text (CSV), whatever its meaning."""
         name = self.source if has_wildcards(self.source) else self.source.partition("?")[0]
-        return name.removesuffix(".gz").removesuffix(".zst").endswith(".csv")
+        return format_of(name, self.format) in {"csv", "tsv"}
 
     @property
     def secrets(self) -> set[str]:
@@ -145,6 +146,8 @@ class Dataset(ShapeOptions):
             return [
                 "sha256 is the checksum of one file, but source is a pattern; remove sha256, or name the file"
             ]
+        if self.csv and not self.is_text:
+            return ["csv is for CSV and TSV, and source is neither; remove csv, or set format"]
         if self.schema_ and has_wildcards(self.schema_):
             return ["schema must be one file, and not a pattern"]
         return []

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from compose_seeder.errors import ManifestError, did_you_mean, quote
 from compose_seeder.manifest.base import Model
+from compose_seeder.manifest.csv_options import CsvOptions
 from compose_seeder.manifest.http_options import Bulk, Confirm, Http, Pages
 from compose_seeder.manifest.models import Dataset, FieldRules, Manifest, Nest, Ref
 from compose_seeder.sources.content import Opened
@@ -152,6 +153,7 @@ def _known_keys(where: tuple[Any, ...]) -> list[str]:
         "pages": Pages,
         "bulk": Bulk,
         "confirm": Confirm,
+        "csv": CsvOptions,
     }
     inside = [models[part] for part in where[:-1] if part in models]
     model = inside[-1] if inside else Dataset

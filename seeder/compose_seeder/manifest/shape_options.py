@@ -11,6 +11,9 @@ from compose_seeder.documents.field_map import FieldMap
 from compose_seeder.documents.file_name import KNOWN, unknown_parts
 from compose_seeder.json_pointer import split_pointer
 from compose_seeder.manifest.base import Model, Name, Pointer
+from compose_seeder.manifest.csv_options import CsvOptions
+from compose_seeder.sources.encoding import is_known
+from compose_seeder.sources.format import Format, format_of
 
 Constant = str | bool | int | float
 
@@ -19,6 +22,9 @@ class ShapeOptions(Model):
     """Where a file's records are, and which values become which fields.
 
     Attributes:
+        format: how the file is read; by the ending of its name otherwise.
+        encoding: of its text, if it is not UTF-8.
+        csv: how a CSV file is written.
         records: JSON Pointer to the records; `*` stands for every part.
         single: the pointer leads to one record.
         key_as: an object holds the records, each under its key, which this field gets.
@@ -30,6 +36,9 @@ class ShapeOptions(Model):
         constants: field -> value; `{file.stem}` is a part of the file's name.
     """
 
+    format: Format | None = None
+    encoding: Name | None = None
+    csv: CsvOptions | None = None
     records: Pointer = ""
     single: bool = False
     key_as: Name | None = None
@@ -57,6 +66,16 @@ class ShapeOptions(Model):
             or "*" in split_pointer(self.records)
         )
 
+    def csv_options(self, name: str) -> CsvOptions:
+        """Return how a CSV or TSV file of this name is written."""
+        options = self.csv or CsvOptions()
+        is_tsv = format_of(name, self.format) == "tsv"
+        return (
+            options.model_copy(update={"separator": options.separator or "\t"})
+            if is_tsv
+            else options
+        )
+
     @property
     def unset_shape(self) -> set[str]:
         """The keys of the shape that say nothing: what does not use them has the fingerprint that it always had."""
@@ -74,6 +93,10 @@ class ShapeOptions(Model):
             yield "single and key_as exclude each other; remove one of them"
         if self.value_as and self.columns:
             yield "value_as and columns exclude each other; remove one of them"
+        if self.encoding and not is_known(self.encoding):
+            yield f'encoding {self.encoding} is not known; write one such as "cp1252" or "utf-16"'
+        if self.csv:
+            yield from self.csv.faults()
         yield from self._twice()
         yield from FieldMap(self.map_).faults()
         yield from self._constant_faults()

@@ -53,9 +53,11 @@ def check_utf8(name: str, pieces: Pieces) -> None:
         # The error counts within this piece and the rest of earlier ones, which has no newline.
         before = sum(piece.count(b"\n") for piece in islice(pieces(), decoded))
         before += error.object.count(b"\n", 0, error.start)
-        fault = Fault(
-            f"{name}:{before + 1}", "", "", f"is not UTF-8: {error.reason}; save it as UTF-8"
+        problem = (
+            f"is not UTF-8: {error.reason}; save it as UTF-8, or name its encoding in the manifest, as in"
+            ' encoding = "cp1252" for files of Windows'
         )
+        fault = Fault(f"{name}:{before + 1}", "", "", problem)
         raise RecordError("a seed file cannot be read", [fault]) from None
 
 

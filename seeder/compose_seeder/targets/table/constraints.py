@@ -64,7 +64,8 @@ class Constraint:
 
 
 EMPTY_IN_CSV = (
-    'an empty value of a CSV file is null, with quotes too (""); a JSON file can hold an empty text'
+    'an empty value of a CSV file is null, with quotes too (""); csv.null and csv.quoted_empty change that, and'
+    " a JSON file can hold an empty text"
 )
 
 

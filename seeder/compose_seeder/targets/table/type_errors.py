@@ -10,6 +10,7 @@ import psycopg
 from msgspec import Raw
 from psycopg import sql
 
+from compose_seeder.documents.csv_dialect import has_comma
 from compose_seeder.documents.record_values import format_key
 from compose_seeder.errors import SHOWN, Fault, did_you_mean, quote
 from compose_seeder.exact_json import decode
@@ -27,6 +28,8 @@ BROKEN_CHECK = psycopg.errors.CheckViolation.sqlstate
 
 LABELS = 30
 """How many values of an enum a message lists."""
+
+NUMERIC = {"int2", "int4", "int8", "numeric", "float4", "float8"}
 
 FORMS = {
     "int2": "a whole number from -32768 to 32767",
@@ -136,6 +139,8 @@ class TypeErrors:
     def _said(self, field: str, value: object, state: str, message: str) -> str:
         """Return PostgreSQL's own words, without the value that they repeat, and what the type accepts."""
         form = self._form(field)
+        if self.dataset.is_text and self.bases[field] in NUMERIC and has_comma(str(value)):
+            return "it has a comma before its decimals; name it in csv.decimal_comma"
         said = message.removesuffix(f': "{value}"') if form else message
         if state == OUT_OF_RANGE:
             said = "it is out of range"
