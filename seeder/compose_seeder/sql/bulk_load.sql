@@ -12,8 +12,8 @@ SELECT c.relkind = 'r' AND NOT c.relrowsecurity AND NOT c.relhasrules AND NOT c.
 FROM pg_class c WHERE c.oid = to_regclass(%(table)s);
 
 -- name: record_rows
-INSERT INTO compose_init.record (dataset_id, id, desired)
-SELECT %(dataset)s, {id}, ARRAY[{hashes}]::bigint[] FROM {rows} t;
+INSERT INTO compose_init.record (dataset_id, id, desired, shown)
+SELECT %(dataset)s, {id}, ARRAY[{hashes}]::bigint[], {shown} FROM {rows} t;
 
 -- name: count_recorded
 SELECT coalesce(sum(records), 0) FROM compose_init.dataset;

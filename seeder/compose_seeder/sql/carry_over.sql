@@ -45,6 +45,38 @@ WHERE a.dataset_id = {dataset} AND {applied} AND (l.id IS NULL OR EXISTS (
   WHERE shown <> coalesce(was, seen) AND shown IS DISTINCT FROM seen))
 ORDER BY a.id;
 
+-- name: shown_columns
+SELECT DISTINCT s.name FROM compose_init.record r CROSS JOIN LATERAL jsonb_object_keys(r.shown) AS s (name)
+WHERE r.dataset_id = %(dataset)s;
+
+-- name: shown_now
+-- What the rows show of columns, as record.shown has it.
+SELECT {id} AS id, jsonb_object(ARRAY[{names}]::text[], ARRAY[{hashes}]::text[]) AS shown FROM {table} t
+
+-- name: note_filled
+-- Before the revisions: where a column that no record names is not as it was after the write, somebody has filled it. From
+-- now on 0 says so.
+UPDATE compose_init.record r SET shown = r.shown || f.edited
+FROM (
+  SELECT a.id, (SELECT jsonb_object_agg(s.key, '0') FROM jsonb_each_text(a.shown) s
+                WHERE n.shown ->> s.key <> s.value) AS edited
+  FROM compose_init.record a JOIN ({shown_now}) n ON n.id = a.id
+  WHERE a.dataset_id = {dataset} AND a.shown IS NOT NULL
+) f
+WHERE r.dataset_id = {dataset} AND r.id = f.id AND f.edited IS NOT NULL;
+
+-- name: carry_shown
+-- After the revisions: whatever such a column has now that nobody had filled before, it has of the migration.
+UPDATE compose_init.record r SET shown = f.shown
+FROM (
+  SELECT a.id, (SELECT jsonb_object_agg(m.now, CASE WHEN a.shown ->> m.before = '0' THEN '0' ELSE n.shown ->> m.now END)
+                FROM unnest(%(before)s::text[], %(now)s::text[]) AS m (before, now)
+                WHERE a.shown ? m.before) AS shown
+  FROM compose_init.record a JOIN ({shown_now}) n ON n.id = a.id
+  WHERE a.dataset_id = {dataset} AND a.shown IS NOT NULL
+) f
+WHERE r.dataset_id = {dataset} AND r.id = f.id AND r.shown IS DISTINCT FROM f.shown;
+
 -- name: tables_before
 -- A table that was dropped is not in the ledger any more.
 SELECT d.name, t.oid::bigint, b.table_oid::bigint, b.table_name, b.fields, b.key, b.columns

@@ -109,9 +109,17 @@ def test_a_field_whose_column_has_the_value_of_its_default(
     assert counts(seeds.run(verify=True)) == {"unchanged": 2, "drifted": 1}
 
 
-def test_a_default_that_a_function_makes_is_not_guessed(table_of_things: Seeds) -> None:
-    """Nobody can tell whether somebody has chosen the value; nothing is called to find out."""
+@pytest.mark.parametrize(
+    "other",
+    [
+        "ALTER TABLE things ADD PRIMARY KEY (id)",
+        "ALTER TABLE things ADD UNIQUE (id); CREATE TABLE parts (thing int REFERENCES things (id))",
+    ],
+)
+def test_an_id_that_others_may_refer_to_stays_as_it_is(table_of_things: Seeds, other: str) -> None:
+    """It is our own default, and no other value is chosen for it; nothing is called to find out."""
     seeds = table_of_things
+    seeds.do(other)
     seeds.write(things("a"), a=[{"slug": "x"}]).run()
     seeds.source("a", [{"slug": "x", "id": 7}])
     assert counts(seeds.run()) == {"unchanged": 1, "drifted": 1}

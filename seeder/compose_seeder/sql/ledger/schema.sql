@@ -117,7 +117,8 @@ CREATE TABLE compose_init.record (
   observed bigint[],              -- hash of each field as the target showed it after the write, where it differed
   structure jsonb,                -- of an endpoint's record: each field as last written, a hash for each value in it
   shown jsonb,                    -- the same, as the API showed it after the write; 0 for somebody's edit. Of a table's
-                                  -- record: hash of each column that it does not name, where a trigger had filled it
+                                  -- record: hash of each column that it does not name, where a trigger had filled it or
+                                  -- each row has another default; 0 for somebody's edit before a migration
   PRIMARY KEY (dataset_id, id)
 ) WITH (fillfactor = 90); -- a record that changes stays on its page, and the index as it is
 

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from compose_seeder.postgres import Connection, Name, jsonb, statements
 from compose_seeder.reconcile.ledger import Ledger
+from compose_seeder.targets.table.carried_defaults import note_filled
 from compose_seeder.targets.table.columns import table_name
 from compose_seeder.targets.table.hash_versions import is_outdated, rehash_by_rows
 from compose_seeder.targets.table.modified_rows import find_modified_part
@@ -58,6 +59,7 @@ def _note(ledger: Ledger, table: SeededTable) -> None:
     expressions = table.expressions(ledger.salt)
     if is_outdated(expressions, table.applied):
         rehash_by_rows(ledger.connection, expressions, table.applied)
+    note_filled(ledger, table)
     part = find_modified_part(ledger.connection, expressions, table.applied)
     if part is None:
         return

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from compose_seeder.documents.record_values import Scalar
-from compose_seeder.postgres import Connection, Name, statements
+from compose_seeder.postgres import Connection, Name, Text, statements
 from compose_seeder.reconcile.source_digests import unpack_ids
 from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.sequences import advance_sequences
@@ -45,9 +45,22 @@ def hash_keys(
 
 
 def record_rows(
-    connection: Connection, expressions: Expressions, dataset_id: int, fields: list[str], count: int
+    connection: Connection,
+    expressions: Expressions,
+    dataset_id: int,
+    fields: list[str],
+    unnamed: list[str],
+    count: int,
 ) -> None:
     """Write the ledger of all rows of the table.
+
+    Args:
+        connection: in a transaction.
+        expressions: of the table.
+        dataset_id: of the dataset.
+        fields: the columns that COPY wrote.
+        unnamed: the columns whose default is another one in each row.
+        count: of the records.
 
     Raises:
         psycopg.Error: two have the same key.
@@ -59,6 +72,7 @@ def record_rows(
         rows=expressions.rows(texts),
         id=expressions.id("t"),
         hashes=expressions.hashes("t", fields, fields, texts),
+        shown=_shown(expressions, unnamed),
     )
     rebuild_index = count > _recorded(connection)
     if rebuild_index:
@@ -67,6 +81,19 @@ def record_rows(
         raise psycopg.DataError
     if rebuild_index:
         connection.execute(statements("bulk_load")["create_index"])
+
+
+def _shown(expressions: Expressions, unnamed: Sequence[str]) -> sql.Composable:
+    """Return what a row's columns show that its record does not name, as `record.shown` has it."""
+    if not unnamed:
+        return sql.SQL("NULL")
+    hashes = (
+        sql.SQL("{}, ({})::text").format(
+            Text(name), expressions.columns[name].hashed("t", expressions.salt)
+        )
+        for name in unnamed
+    )
+    return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(hashes))
 
 
 def _recorded(connection: Connection) -> int:

@@ -26,11 +26,12 @@ from compose_seeder.targets.table.csv_encoder import Columns, CsvEncoder, Ids, N
 from compose_seeder.targets.table.expressions import Expressions
 from compose_seeder.targets.table.load import read_as_json
 from compose_seeder.targets.table.references import FileReferences
+from compose_seeder.targets.table.sides import TableSides
 
 
 def bulk_load(
     run: DatasetRun,
-    expressions: Expressions,
+    sides: TableSides,
     document: Documents,
     references: FileReferences,
     fingerprint: str,
@@ -39,7 +40,7 @@ def bulk_load(
 
     Args:
         run: of a dataset that owns nothing yet, in a transaction.
-        expressions: of the dataset's table.
+        sides: of the dataset's table.
         document: where the records are, each with its children in it.
         references: what the file's references lead to.
         fingerprint: of the dataset's inputs.
@@ -50,13 +51,14 @@ def bulk_load(
     Raises:
         psycopg.Error: the database went away, or the role lacks a privilege.
     """
+    expressions = sides.expressions
     if run.dataset.drop_null or read_as_json(expressions):
         return None
     if not _can_bulk_load(run.connection, expressions):
         return None
     try:
         with run.connection.transaction():
-            count, keys = _load(run, expressions, document, references, fingerprint)
+            count, keys = _load(run, sides, document, references, fingerprint)
     except NotPlainError:
         return None
     except psycopg.DatabaseError as error:
@@ -81,12 +83,13 @@ def _can_bulk_load(connection: Connection, expressions: Expressions) -> bool:
 
 def _load(
     run: DatasetRun,
-    expressions: Expressions,
+    sides: TableSides,
     document: Documents,
     references: FileReferences,
     fingerprint: str,
 ) -> tuple[int, list[list[Scalar]]]:
     """Copy, and write the ledger; return the number of records, and the keys of the first ones."""
+    expressions = sides.expressions
     fields, ids, keys = _copy_records(
         run.connection,
         expressions,
@@ -99,7 +102,8 @@ def _load(
     run.ledger.forget_records(dataset_id)
     with ThreadPoolExecutor(1, "digest") as thread:
         found = thread.submit(digests_of, document, run.dataset.records, references.salt)
-        record_rows(run.connection, expressions, dataset_id, fields, len(ids))
+        unnamed = [name for name in sides.varying_defaults if name not in fields]
+        record_rows(run.connection, expressions, dataset_id, fields, unnamed, len(ids))
     record_sources(run.connection, dataset_id, found.result(), ids)
     run.ledger.record_dataset(run.dataset.name, dataset_id, fingerprint, len(ids))
     return len(ids), keys

@@ -27,6 +27,7 @@ from compose_seeder.targets.table.carried_columns import (
     find_added,
     find_column,
 )
+from compose_seeder.targets.table.carried_defaults import carry_shown
 from compose_seeder.targets.table.carried_hashes import desired, observed
 from compose_seeder.targets.table.columns import Column
 from compose_seeder.targets.table.modified_rows import EVERYTHING, Part, find_modified_part
@@ -108,7 +109,10 @@ class _Carrying:
         added = find_added(fields, *columns, same_table=same_table)
         filled = find_filled(self.ledger.connection, now.table, added) if added else set()
         fields += [CarriedField(name, "added") for name in added if name in filled]
-        return self._carry_records(replace(now, key=key), fields)
+        after = replace(now, key=key)
+        changed = self._carry_records(after, fields)
+        carry_shown(self.ledger, self.before, after)
+        return changed
 
     def _find_key(self, now: SeededTable) -> tuple[str, ...] | None:
         """Return the columns of the key now; None where one is not there any more."""

@@ -93,9 +93,8 @@ class TableReconciler:
             sides = TableSides(self._run, applied)
             references = find_file_references(self._run, document)
             plan = None
-            is_first = applied is None and not sides.notes_defaults
-            if references and is_first and not self._run.options.plan:
-                plan = bulk_load(self._run, sides.expressions, document, references, fingerprint)
+            if references and applied is None and not self._run.options.plan:
+                plan = bulk_load(self._run, sides, document, references, fingerprint)
                 if plan:
                     check_created_rows(self._connection, sides.expressions, was_empty=True)
             if plan is None:

@@ -143,9 +143,9 @@ class TableSides:
         find_moved_rows(self._connection, self.expressions, sibling, records)
 
     @property
-    def notes_defaults(self) -> bool:
-        """Whether another dataset of the table may name a column to which each new row gives another value."""
-        return self._has_siblings and None in self._unnamed.defaults.values()
+    def varying_defaults(self) -> list[str]:
+        """The columns whose default differs from row to row; an id only where another dataset may name it."""
+        return self._unnamed.varying(with_ids=self._has_siblings)
 
     def defaults(self, fields: list[str]) -> list[int | None]:
         """Return the hash of what each field holds where nobody filled it; None where nobody can tell."""

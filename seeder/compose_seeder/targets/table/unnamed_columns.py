@@ -25,28 +25,38 @@ class UnnamedColumns:
         expressions: of the table.
         fields: in the order of the hashes; a record may leave out some of them.
         defaults: by column, as SQL; None where an INSERT gives each row another value, such as now().
+        ids: the columns of the primary key, and those that foreign keys lead to.
     """
 
     connection: Connection
     expressions: Expressions
     fields: Sequence[str]
     defaults: dict[str, str | None]
+    ids: frozenset[str] = frozenset()
 
     @classmethod
     def of(
         cls, connection: Connection, expressions: Expressions, fields: Sequence[str]
     ) -> UnnamedColumns:
         """Return the columns of a table."""
-        rows = connection.execute(
-            statements("unnamed_columns")["defaults"], {"table": expressions.table}
-        )
+        query = statements("unnamed_columns")["defaults"]
+        rows = connection.execute(query, {"table": expressions.table}).fetchall()
         key = expressions.dataset.key
         return cls(
             connection,
             expressions,
             fields,
-            {name: value for name, value in rows if name not in key},
+            {name: default for name, default, _ in rows if name not in key},
+            frozenset(name for name, _, is_id in rows if is_id),
         )
+
+    def varying(self, *, with_ids: bool) -> list[str]:
+        """Return the columns in which each new row has another default."""
+        return [
+            name
+            for name, default in self.defaults.items()
+            if default is None and (with_ids or name not in self.ids)
+        ]
 
     @property
     def filled(self) -> sql.Composable:
@@ -63,8 +73,13 @@ class UnnamedColumns:
         """Note what somebody has filled in rows that are about to be updated, which may fire triggers."""
         self._execute("fill_edited_columns", {}, filled=self.filled)
 
-    def record_shown(self, dataset_id: int) -> None:
-        """Write to the ledger what the rows just written show, beside what their records name."""
+    def record_shown(self, dataset_id: int, *, updated: bool) -> None:
+        """Write to the ledger what the rows just written show, beside what their records name.
+
+        Args:
+            dataset_id: of the dataset.
+            updated: also of rows that were updated, since triggers may have filled columns of theirs.
+        """
         columns = self.expressions.columns
         hashes = (
             sql.SQL("CASE WHEN {} THEN {} END").format(
@@ -75,7 +90,7 @@ class UnnamedColumns:
         )
         self._execute(
             "record_shown",
-            {"dataset": dataset_id, "fields": list(self.fields)},
+            {"dataset": dataset_id, "fields": list(self.fields), "updated": updated},
             names=sql.SQL(", ").join(Text(name) for name in self.defaults),
             hashes=sql.SQL(", ").join(sql.SQL("({})::text").format(hash_) for hash_ in hashes),
         )

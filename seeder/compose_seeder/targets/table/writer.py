@@ -85,7 +85,7 @@ class TableWriter:
             with self._connection.transaction():
                 may_rewrite = self._may_rewrite_rows(plan)
                 notes_shown = may_rewrite or (
-                    plan.counts.created > 0 and self._sides.notes_defaults
+                    plan.counts.created > 0 and bool(self._sides.varying_defaults)
                 )
                 if notes_shown:
                     working_tables.create_written_rows(self._connection)
@@ -115,7 +115,7 @@ class TableWriter:
                     raise
         ledger.record_plan(dataset_id, unwritten_only=False)
         if notes_shown:
-            self._unnamed_columns().record_shown(dataset_id)
+            self._unnamed_columns().record_shown(dataset_id, updated=may_rewrite)
         progress(plan.counts.written, plan.counts.written)
         return plan.with_unconfirmed(rewritten)
 
