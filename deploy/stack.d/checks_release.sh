@@ -53,3 +53,15 @@ check_architecture() { # REFERENCE CONFIG
   fault "$1 is for ${found% }, and this machine is $here" "publish it for $here too"
   return 1
 }
+
+# Verify the signatures of the images that the tags name now, without pulling any of them.
+check_signatures() {
+  [[ -n $(setting STACK_VERIFY "") ]] || { ok "none is asked for: STACK_VERIFY is not set" && return; }
+  docker buildx version >/dev/null 2>&1 || { finding skipped "there is no buildx, and without it only a pulled image can be verified" && return; }
+  resolve_release || { finding skipped "$(full_reason)" && return; }
+  if verify_signatures "$RELEASE" >/dev/null; then
+    ok "STACK_VERIFY accepts the images in the registry"
+  else
+    fault "$(full_reason)" "find out who pushed it; sign it, or correct STACK_VERIFY"
+  fi
+}

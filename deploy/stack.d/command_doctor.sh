@@ -17,6 +17,7 @@ dns docker,model names
 ports docker,model ports
 registry docker,model registry
 images docker,model images
+signatures docker,model,folder signatures
 timer model timer
 backup model backup
 alerts model alerts

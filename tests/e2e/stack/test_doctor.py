@@ -155,3 +155,19 @@ def test_labels_and_a_taken_port(small_hub: SmallReleases, small_site: SmallServ
     assert "ok       images: they are for this machine, and have the labels" in done.stdout
     [fault] = findings(done, "fault")
     assert f"ports: 127.0.0.1:{port}, which api publishes, is taken by another program" in fault
+
+
+def test_a_signature_that_is_not_valid(small_site: SmallServer) -> None:
+    """Of an image in the registry, before it is pulled."""
+    policy = small_site.folder / "policy"
+    policy.write_text("#!/bin/sh\ncase $1 in *@sha256:*) echo 'not ours'; exit 1 ;; esac\n")
+    policy.chmod(0o755)
+    small_site.setting(STACK_VERIFY="./policy")
+    [fault] = findings(small_site.stack("doctor"), "fault")
+    assert "signatures: the signature of api" in fault
+    assert "not ours" in fault
+    policy.write_text("#!/bin/sh\ncase $1 in *@sha256:*) exit 0 ;; esac\nexit 1\n")
+    done = small_site.stack("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "ok       signatures: STACK_VERIFY accepts" in done.stdout
+    small_site.setting(STACK_VERIFY=None)
