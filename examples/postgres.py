@@ -55,16 +55,18 @@ class Server:
         settings: `postgresql.conf` settings beyond the defaults.
         port: TCP port to listen on.
         host: address to listen on.
+        parent: folder in which the server's own one is made, if not that of temporary files.
     """
 
     binaries: Path = field(default_factory=embedded_binaries)
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     host: str = "127.0.0.1"
+    parent: Path | None = None
 
     def __enter__(self) -> Self:
         """Prepare a database cluster and start the server."""
-        self.folder = _new_folder()
+        self.folder = _new_folder(self.parent)
         self.data = self.folder / "data"
         try:
             self._prepare()
@@ -151,14 +153,14 @@ def _account_can_run(*command: str | Path) -> bool:
     return done.returncode == 0
 
 
-def _new_folder() -> Path:
+def _new_folder(parent: Path | None) -> Path:
     """Make the server's folder, owned by the user who runs the server."""
+    parent = parent or Path(tempfile.gettempdir())
     if not _is_root():
-        return Path(tempfile.mkdtemp(prefix="compose-init-postgres-"))
+        return Path(tempfile.mkdtemp(prefix="compose-init-postgres-", dir=parent))
     _ensure_account()
     # pam_tmpdir, for example, gives root a TMPDIR that no other user can enter.
-    parent = tempfile.gettempdir()
-    parent = parent if _account_can_run("test", "-x", parent) else "/tmp"  # noqa: S108 - a new folder
+    parent = parent if _account_can_run("test", "-x", parent) else Path("/tmp")  # noqa: S108 - a new folder
     folder = Path(tempfile.mkdtemp(prefix="compose-init-postgres-", dir=parent))
     shutil.chown(folder, ACCOUNT, ACCOUNT)
     return folder

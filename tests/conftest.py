@@ -12,7 +12,7 @@ from xdist.remote import Producer
 
 from examples.postgres import Server
 from tests.support.databases import Databases
-from tests.support.postgres import CURRENT, FAST, binaries, hash_password_quickly
+from tests.support.postgres import CURRENT, running_server
 from tests.support.scheduling import FileScheduling, begin_with_the_longest
 
 
@@ -36,9 +36,7 @@ def servers() -> Iterator[Callable[[str], Server]]:
 
         def of(version: str) -> Server:
             if version not in started:
-                server = Server(binaries=binaries(version), settings=FAST)
-                started[version] = running.enter_context(server)
-                hash_password_quickly(server)
+                started[version] = running.enter_context(running_server(version))
             return started[version]
 
         yield of
