@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import psycopg
 import pytest
 
 from examples.postgres import free_port
-from tests.support import geo, srd
+from tests.support import forks, geo, srd
 from tests.support.programs import API, Finished, Program
 
 pytestmark = [
@@ -108,7 +106,7 @@ def program(database: str, tmp_path: Path) -> Program:
             "DATABASE_URL": database,
             "ALEMBIC_CONFIG": str(API / "alembic.ini"),
             "SEED_MANIFEST": str(tmp_path / "seeds.toml"),
-            "API_COMMAND": shlex.join([sys.executable, "-m", "dnd_helper_api.main"]),
+            "API_COMMAND": forks.command("dnd_helper_api.main"),
             "API_BASE_URL": f"http://127.0.0.1:{port}",
             "API_HOST": "127.0.0.1",
             "API_PORT": str(port),

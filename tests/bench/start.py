@@ -62,7 +62,7 @@ def compare(*, quick: bool) -> list[Result]:
 
 def _start(server: Server, program: Program) -> float:
     """Return the seconds between the two moments."""
-    with program.start("--migrate-only") as process:
+    with program.start_interpreter("--migrate-only") as process:
         try:
             _until_it_waits(process)
             time.sleep(WAITING)

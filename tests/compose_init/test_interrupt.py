@@ -14,6 +14,7 @@ import pytest
 
 from examples.postgres import free_port
 from tests.compose_init.migrations.test_upgrade import ASYNC, SYNC
+from tests.support.forks import Running
 from tests.support.programs import ROOT, Finished, Program, write_history
 
 SIGNALS = pytest.mark.parametrize(
@@ -42,10 +43,10 @@ def until(true: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def interrupt(process: subprocess.Popen[str], signum: int) -> Finished:
+def interrupt(process: Running | subprocess.Popen[str], signum: int) -> Finished:
     process.send_signal(signum)
     out, err = process.communicate(timeout=50)  # less than the 60 s of what it interrupts
-    return Finished(process.returncode, out, err)
+    return Finished(process.wait(), out, err)
 
 
 @SIGNALS

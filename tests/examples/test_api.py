@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ from dnd_helper_api.schemas import MonsterIn, SpellIn
 from dnd_helper_api.settings import SettingsError, database_url, load
 
 from examples.postgres import PASSWORD, USER, Server, free_port
+from tests.support.forks import Running
+from tests.support.preloaded import Call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,13 +68,6 @@ FIREBALL: Record = {
 RESOURCES = [pytest.param("/monsters", GOBLIN, id="m"), pytest.param("/spells", FIREBALL, id="s")]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """One PostgreSQL for all tests here."""
-    with Server() as started:
-        yield started
-
-
 def create_database(server: Server, name: str, template: str = "template1") -> str:
     """Create a database and return its address."""
     with psycopg.connect(server.url(), autocommit=True) as connection:
@@ -109,30 +105,22 @@ def migrated(server: Server) -> str:
 def running(url: str, **variables: str) -> Iterator[httpx.Client]:
     """Yield a client of the API in a process of its own, which SIGTERM ends in good time."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dnd_helper_api.main"],
-        cwd=API,
-        env={
-            **os.environ,
-            "DATABASE_URL": url,
-            "API_HOST": "127.0.0.1",
-            "API_PORT": str(port),
-            **variables,
-        },
-    )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            for _ in range(600):
-                try:
-                    client.get("/health")
-                    break
-                except httpx.ConnectError:
-                    assert process.poll() is None, "the API has ended"
-                    time.sleep(0.05)
-            yield client
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    address = {"DATABASE_URL": url, "API_HOST": "127.0.0.1", "API_PORT": str(port)}
+    call = Call([], {**os.environ, **address, **variables}, str(API), "dnd_helper_api.main")
+    with Path(os.devnull).open("w") as output, Running(call, output) as process:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+                for _ in range(600):
+                    try:
+                        client.get("/health")
+                        break
+                    except httpx.ConnectError:
+                        assert process.poll() is None, "the API has ended"
+                        time.sleep(0.05)
+                yield client
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,10 @@ import pytest
 from dnd_helper_bot import cards, health, settings
 from dnd_helper_bot.texts import BUILT_IN, Texts, from_rows
 
-from examples.postgres import Server, free_port
+from examples.postgres import free_port
+from tests.support.forks import Running
+from tests.support.postgres import CURRENT, running_server
+from tests.support.preloaded import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,24 +160,12 @@ def clean_environment(**added: str) -> dict[str, str]:
 
 
 @contextmanager
-def process(
-    log: Path, folder: str, module: str, **environment: str
-) -> Iterator[subprocess.Popen[str]]:
+def process(log: Path, folder: str, module: str, **environment: str) -> Iterator[Running]:
     """Start a program of the example; stop it at the end."""
-    with log.open("w", encoding="utf-8") as output:
-        started = subprocess.Popen(
-            [sys.executable, "-m", module],
-            cwd=EXAMPLE / folder,
-            env=clean_environment(**environment),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            yield started
-        finally:
-            started.kill()
-            started.wait()
+    call = Call([], clean_environment(**environment), str(EXAMPLE / folder), module)
+    with log.open("w", encoding="utf-8") as output, Running(call, output) as started:
+        yield started
+        started.kill()
 
 
 def eventually(holds: Callable[[], bool], log: Path) -> None:
@@ -208,7 +199,7 @@ class Bot:
     """The bot's process, with a Telegram of its own."""
 
     telegram: Telegram
-    process: subprocess.Popen[str]
+    process: Running
     log: Path
 
     def polls(self) -> Telegram:
@@ -236,7 +227,7 @@ def running_bot(log: Path, api: str, **environment: str) -> Iterator[Bot]:
 @contextmanager
 def running_api(folder: Path, port: int) -> Iterator[None]:
     """Run the example's API with some of the seeds."""
-    with Server(settings={"fsync": "off"}) as server:
+    with running_server(CURRENT) as server:
         database = server.url()
         named = {"DATABASE_URL": database, "API_HOST": "127.0.0.1", "API_PORT": str(port)}
         migrate(named)
@@ -274,7 +265,7 @@ class Stack:
 
 @pytest.fixture(scope="module", name="stack")
 def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """All started side by side: importing aiogram takes seconds."""
+    """All started side by side."""
     folder = tmp_path_factory.mktemp("bot")
     port = free_port()
     api, nowhere = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{free_port()}"

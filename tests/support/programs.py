@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.support import forks
-from tests.support.forks import API, BASE, ROOT, can_fork
+from tests.support.forks import API, BASE, ROOT, Running, can_fork
 from tests.support.preloaded import Call
 
 __all__ = ["API", "ROOT", "SOURCES", "Finished", "Program", "write_history"]
@@ -65,15 +64,19 @@ class Program:
         return replace(self, prefix=("setpriv", "--bounding-set=-dac_override,-dac_read_search"))
 
     def run(self, *arguments: str, timeout: float = 120) -> Finished:
-        """Run it to its end: in a fork of a preloaded interpreter, unless that could make a difference."""
-        if not self.prefix and can_fork(self.environ):
-            call = Call(list(arguments), {**BASE, **self.environ}, str(self.folder), self.first)
-            return Finished(*forks.run(call, timeout))
+        """Run it to its end."""
         with self.start(*arguments) as process:
             out, err = process.communicate(timeout=timeout)
-        return Finished(process.returncode, out, err)
+        return Finished(process.wait(), out, err)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Running | subprocess.Popen[str]:
+        """Start it, and let it run: in a fork of a preloaded interpreter, unless that could make a difference."""
+        if not self.prefix and can_fork(self.environ):
+            environ = {**BASE, **self.environ}
+            return Running(Call(list(arguments), environ, str(self.folder), first=self.first))
+        return self.start_interpreter(*arguments)
+
+    def start_interpreter(self, *arguments: str) -> subprocess.Popen[str]:
         """Start it in an interpreter of its own, and let it run."""
         assert self.first is None, "only a fork imports a module first"
         return subprocess.Popen(
