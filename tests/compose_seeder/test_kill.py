@@ -24,7 +24,7 @@ from tests.support.killed_at_step import KILL_HEADER
 from tests.support.seed_folder import Seeds
 from tests.support.small_api import NO_CERTIFICATES, Api, serving
 
-KILLS = 100
+KILLS = 70
 RECORDS = 30
 
 MANIFEST = """
@@ -106,7 +106,7 @@ def test_killed_at_any_moment(
     runner: subprocess.Popen[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """100 kills over a table and an endpoint that has no unique key."""
+    """70 kills over a table and an endpoint that has no unique key."""
     monkeypatch.setattr(unconfirmed, "OPEN_TIMEOUTS", 0.0)  # `settle` waits for the API itself
     api = KillingApi()
     seeds.do("CREATE TABLE things (id serial PRIMARY KEY, slug text, value int, note text)")
