@@ -41,6 +41,7 @@ def next_transaction(program: Program) -> object:
 
 def test_the_first_run_does_everything_and_the_next_nothing(example: Program) -> None:
     """Schema at head, every seed there, and an unchanged run begins no transaction that writes."""
+    example = example.with_(API_COMMAND="python -m dnd_helper_api.main")
     report = seeds(example) / "report.json"
     first = example.with_(INIT_REPORT=str(report)).run()
     assert first.code == 0, first.said
@@ -64,17 +65,17 @@ def test_the_first_run_does_everything_and_the_next_nothing(example: Program) ->
 
 
 def test_an_unchanged_run_imports_nothing_heavy_and_asks_one_query(
-    example: Program, tmp_path: Path
+    seeded: Program, tmp_path: Path
 ) -> None:
     """One connection, one query, no lock, and no Alembic, SQLAlchemy or HTTP client."""
     (tmp_path / "sitecustomize.py").write_text(
         "import atexit, sys\n"
         f"atexit.register(lambda: open({str(tmp_path / 'modules')!r}, 'w').write(' '.join(sys.modules)))\n"
     )
-    watched = example.with_(PYTHONPATH=f"{tmp_path}:{ROOT}:{API}")
+    watched = seeded.with_(PYTHONPATH=f"{tmp_path}:{ROOT}:{API}")
     assert watched.run().code == 0
-    edit(example, "SELECT pg_stat_reset()")
-    with psycopg.connect(example.environ["DATABASE_URL"], autocommit=True) as watcher:
+    edit(seeded, "SELECT pg_stat_reset()")
+    with psycopg.connect(seeded.environ["DATABASE_URL"], autocommit=True) as watcher:
         watcher.execute("ALTER SYSTEM SET log_statement = 'all'")
         watcher.execute("ALTER SYSTEM SET log_connections = on")
         watcher.execute("SELECT pg_reload_conf()")
@@ -89,7 +90,7 @@ def test_an_unchanged_run_imports_nothing_heavy_and_asks_one_query(
     loaded = {name.partition(".")[0] for name in (tmp_path / "modules").read_text().split()}
     assert not HEAVY & loaded
     assert "psycopg" in loaded
-    name = example.environ["DATABASE_URL"].rpartition("/")[2]
+    name = seeded.environ["DATABASE_URL"].rpartition("/")[2]
     said = log.read_bytes()[start:].decode()
     assert said.count(f"database={name}") == 1
     ours = [
@@ -98,25 +99,24 @@ def test_an_unchanged_run_imports_nothing_heavy_and_asks_one_query(
     assert len([line for line in ours if "ALTER SYSTEM" not in line]) == 1, ours
 
 
-def test_a_seed_edit_brings_exactly_that_change(example: Program) -> None:
+def test_a_seed_edit_brings_exactly_that_change(seeded: Program) -> None:
     """One field of one record and one label; nothing else is written, in any table."""
-    assert example.run().code == 0
     marks = (
         "SELECT 'm', slug, xmin::text FROM monsters"
         " UNION ALL SELECT 'e', id::text, xmin::text FROM enum_translations"
     )
-    before = set(rows(example, marks))
-    monsters = seeds(example) / "seed_data_monsters.json"
+    before = set(rows(seeded, marks))
+    monsters = seeds(seeded) / "seed_data_monsters.json"
     document = json.loads(monsters.read_text())
     goblin = next(monster for monster in document["monsters"] if monster["slug"] == "goblin")
     goblin["hp"] += 5
     monsters.write_text(json.dumps(document))
-    enums = seeds(example) / "seed_data_enums.json"
+    enums = seeds(seeded) / "seed_data_enums.json"
     document = json.loads(enums.read_text())
     document["enum_translations"][3]["label"] = "Changed"
     enums.write_text(json.dumps(document))
 
-    plan = example.run("--plan", "--output", "json")
+    plan = seeded.run("--plan", "--output", "json")
     assert plan.code == 2
     planned = json.loads(plan.out)
     assert {d["name"]: d["update"] for d in planned["datasets"] if d["update"]} == {
@@ -126,27 +126,26 @@ def test_a_seed_edit_brings_exactly_that_change(example: Program) -> None:
     (change,) = next(d for d in planned["datasets"] if d["name"] == "monsters")["records"]
     assert change["key"] == {"slug": "goblin"}
     assert change["fields"]["hp"]["desired"] == goblin["hp"]
-    assert set(rows(example, marks)) == before
+    assert set(rows(seeded, marks)) == before
 
-    run = example.run("--output", "json")
+    run = seeded.run("--output", "json")
     assert run.code == 0, run.said
     updated = {d["name"]: d["updated"] for d in json.loads(run.out)["datasets"] if d["updated"]}
     assert updated == {"monsters": 1, "enum-translations": 1}
-    assert len(set(rows(example, marks)) - before) == 2
-    assert rows(example, "SELECT hp FROM monsters WHERE slug = 'goblin'") == [(goblin["hp"],)]
-    assert example.run("--plan").code == 0
+    assert len(set(rows(seeded, marks)) - before) == 2
+    assert rows(seeded, "SELECT hp FROM monsters WHERE slug = 'goblin'") == [(goblin["hp"],)]
+    assert seeded.run("--plan").code == 0
 
 
-def test_a_hand_edit_survives(example: Program) -> None:
+def test_a_hand_edit_survives(seeded: Program) -> None:
     """With on_drift = keep, an edited field stays while the seed changes another record."""
-    assert example.run().code == 0
-    edit(example, "UPDATE monsters SET hp = 1000 WHERE slug = 'goblin'")
-    seen = example.run("--plan", "--verify")
+    edit(seeded, "UPDATE monsters SET hp = 1000 WHERE slug = 'goblin'")
+    seen = seeded.run("--plan", "--verify")
     assert (seen.code, "edited by hand" in seen.out) == (0, True)
-    monsters = seeds(example) / "seed_data_monsters.json"
+    monsters = seeds(seeded) / "seed_data_monsters.json"
     monsters.write_text(monsters.read_text().replace('"hp": 7,', '"hp": 8,', 1))
-    assert example.run().code == 0
-    assert rows(example, "SELECT hp FROM monsters WHERE slug = 'goblin'") == [(1000,)]
+    assert seeded.run().code == 0
+    assert rows(seeded, "SELECT hp FROM monsters WHERE slug = 'goblin'") == [(1000,)]
 
 
 def test_one_phase_and_one_dataset(example: Program) -> None:
@@ -201,8 +200,8 @@ def test_a_plan_of_an_empty_database_changes_nothing(example: Program) -> None:
     assert rows(example, "SELECT to_regclass('alembic_version')") == [(None,)]
 
 
-def test_status_tells_where_everything_is(example: Program) -> None:
-    """Empty, then at head, with datasets and runs."""
+def test_status_tells_where_everything_is(example: Program, seeded: Program) -> None:
+    """Of a database that is empty, and of one at head, with datasets and runs."""
     status = example.run("status", "--output", "json")
     database = json.loads(status.out)["database"]
     lineage = database.pop("lineage")
@@ -213,13 +212,12 @@ def test_status_tells_where_everything_is(example: Program) -> None:
         "state": "empty",
     }
     assert [(entry["revision"], entry["state"]) for entry in lineage[:1]] == [("0001", "pending")]
-    assert example.run().code == 0
-    found = json.loads(example.run("status", "--output", "json").out)
+    found = json.loads(seeded.run("status", "--output", "json").out)
     assert found["database"]["state"] == "at head"
     assert {entry["state"] for entry in found["database"]["lineage"]} == {"applied"}
     assert {d["name"]: d["records"] for d in found["datasets"]}["monsters"] == 46
     assert [run["outcome"] for run in found["runs"]] == ["done"]
-    assert "at head" in example.run("status").out
+    assert "at head" in seeded.run("status").out
 
 
 def test_check_needs_no_database(example: Program) -> None:
@@ -385,12 +383,12 @@ def test_a_lost_connection(program: Program, tmp_path: Path, what: str) -> None:
     assert "Traceback" not in out + err
 
 
-def test_a_phase_with_nothing_to_do_is_skipped(example: Program) -> None:
+def test_a_phase_with_nothing_to_do_is_skipped(seeded: Program) -> None:
     """A seed edit does not cost the import of Alembic."""
-    assert example.run().code == 0
-    path = seeds(example) / "seed_data_habitats.json"
+    assert seeded.run().code == 0  # its environment is not that of the run before
+    path = seeds(seeded) / "seed_data_habitats.json"
     path.write_text(path.read_text() + "\n")
-    assert [e.get("phase") for e in example.run().events if e["event"] == "phase"] == ["seed"]
+    assert [e.get("phase") for e in seeded.run().events if e["event"] == "phase"] == ["seed"]
 
 
 def test_a_variable_that_seeds_name(program: Program, tmp_path: Path) -> None:

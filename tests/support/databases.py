@@ -54,13 +54,13 @@ class Databases:
         with psycopg.connect(server.url(TEMPLATE), autocommit=True) as connection:
             connection.execute(EMPTY)  # so that new and emptied databases have the same `public`
 
-    def take(self) -> str:
-        """Return the name of an empty database."""
-        if self.empty:
+    def take(self, template: str = TEMPLATE) -> str:
+        """Return the name of an empty database, or of a copy of another one that has no sessions."""
+        if template == TEMPLATE and self.empty:
             return self.empty.pop()
         name = f"test_{next(self.numbers)}"
         # Copying the files costs less than writing each page through the buffers.
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return name
 
     def give_back(self, name: str) -> None:
