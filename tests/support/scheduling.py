@@ -21,7 +21,12 @@ class FileScheduling(LoadScopeScheduling):  # type: ignore[misc] # its wheel has
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "end to end" if nodeid.startswith(END_TO_END) else nodeid.partition("::")[0]
+        return group_of(nodeid)
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of the tests that follow one another in one worker, of which this is one."""
+    return "end to end" if nodeid.startswith(END_TO_END) else nodeid.partition("::")[0]
 
 
 def begin_with_the_longest(items: list[pytest.Item]) -> None:
