@@ -18,7 +18,7 @@ REVISIONS = {
     f"r{n}": f"op.execute('CREATE TABLE t{n} (id int)')\nop.execute('INSERT INTO t{n} VALUES (1)')"
     for n in range(4)
 }
-ROUNDS = 5
+ROUNDS = 2
 GATE = 7
 """The advisory lock that the first revision waits for, in some tests."""
 GATED = {"gate": f"op.execute('SELECT pg_advisory_xact_lock({GATE})')", **REVISIONS}

@@ -58,9 +58,18 @@ def to_heads(program: Program, *heads: str, count: int) -> Finished:
 
 
 @every_version
-@pytest.mark.parametrize("length", [1, 50, 500])
-def test_linear(program: Program, length: int) -> None:
+def test_linear(program: Program) -> None:
+    """One revision after the other."""
+    to_the_end_of_a_line(program, 20)
+
+
+@pytest.mark.parametrize("length", [1, 500])
+def test_linear_of_any_length(program: Program, length: int) -> None:
     """From one revision to five hundred."""
+    to_the_end_of_a_line(program, length)
+
+
+def to_the_end_of_a_line(program: Program, length: int) -> None:
     folder = program.folder / "line"
     for number in range(length):
         write(folder, f"r{number}", f"r{number - 1}" if number else None)

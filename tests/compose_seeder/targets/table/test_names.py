@@ -26,47 +26,54 @@ def manifest(table: str, key: str = "slug") -> str:
     return "\n".join([*lines, f"table = {json.dumps(table)}", f"key = {json.dumps([key])}"])
 
 
-def follow(seeds: Seeds, key: str, field: str) -> None:
+def follow(seeds: Seeds, key: str, *fields: str) -> None:
     """Seeded, verified, edited and at fault."""
-    records = [{key: "a", field: 1}, {key: "b", field: 2}]
-    seeds.source("x", records)
+    one, two, three, four = (dict.fromkeys(fields, value) for value in range(1, 5))
+    seeds.source("x", [{key: "a", **one}, {key: "b", **two}])
     assert counts(seeds.plan()) == {"created": 2}
     assert counts(seeds.run()) == {"created": 2}
     assert counts(seeds.run(verify=True)) == {"unchanged": 2}
-    seeds.source("x", [{key: "a", field: 3}, records[1], {key: "c", field: 4}])
+    seeds.source("x", [{key: "a", **three}, {key: "b", **two}, {key: "c", **four}])
     assert counts(seeds.run()) == {"created": 1, "updated": 1, "unchanged": 1}
     assert counts(seeds.run(verify=True)) == {"unchanged": 3}
-    seeds.source("x", [{key: "a", field: "none"}])
+    seeds.source("x", [{key: "a", **dict.fromkeys(fields, "none")}])
     with pytest.raises(RecordError) as raised:
         seeds.run()
-    assert [fault.field for fault in raised.value.faults] == [field]
+    assert {fault.field for fault in raised.value.faults} == set(fields)
+
+
+def test_columns_may_have_any_names(seeds: Seeds) -> None:
+    """Each with a rule of its own, and all in one statement."""
+    columns = [f"{quoted(name)} int CHECK ({quoted(name)} > -5)" for name in NAMES]
+    seeds.do(f"CREATE TABLE x (slug text, {', '.join(columns)})")
+    seeds.write(manifest("x"))
+    follow(seeds, "slug", *NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_column_may_have_any_name(seeds: Seeds, name: str) -> None:
-    """A field, or the key, with a rule of its own."""
-    column = quoted(name)
-    seeds.do(
-        f"CREATE TABLE x (slug text, {column} int CHECK ({column} > -5));"
-        f"CREATE TABLE y ({column} text, hp int)"
-    )
-    seeds.write(manifest("x"))
-    follow(seeds, "slug", name)
+def test_a_key_may_have_any_name(seeds: Seeds, name: str) -> None:
+    seeds.do(f"CREATE TABLE y ({quoted(name)} text, hp int)")
     seeds.write(manifest("y", name))
     follow(seeds, name, "hp")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_name_within_a_value_may_be_any(seeds: Seeds, name: str) -> None:
-    """In records of one shape too, and a reference may be from it."""
-    seeds.do("CREATE TABLE x (slug text, v jsonb, ref int); CREATE TABLE p (slug text, id int)")
+def test_names_within_values_may_be_any(seeds: Seeds) -> None:
+    """In records of one shape too, and a reference may be from each."""
+    refs = [f"ref_{number}" for number in range(len(NAMES))]
+    columns = ", ".join(f"{ref} int" for ref in refs)
+    seeds.do(f"CREATE TABLE x (slug text, v jsonb, {columns}); CREATE TABLE p (slug text, id int)")
     seeds.do("INSERT INTO p VALUES ('a', 5)")
-    refs = {"from": name, "table": "p", "match": "slug", "take": "id"}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in refs.items()]
-    records = [{"slug": str(n), "v": {name: n, "b": 1}, name: "a"} for n in range(3)]
-    seeds.write("\n".join([manifest("x"), "[dataset.refs.ref]", *lines]), x=records)
+    lines = [manifest("x")]
+    for ref, name in zip(refs, NAMES, strict=True):
+        lines += [f"[dataset.refs.{ref}]", f"from = {json.dumps(name)}"]
+        lines += ['table = "p"', 'match = "slug"', 'take = "id"']
+    values = [dict.fromkeys(NAMES, number) | {"b": 1} for number in range(3)]
+    named = dict.fromkeys(NAMES, "a")
+    records = [{"slug": str(number), "v": v, **named} for number, v in enumerate(values)]
+    seeds.write("\n".join(lines), x=records)
     assert counts(seeds.run()) == {"created": 3}
-    assert seeds.rows("SELECT v, ref FROM x ORDER BY slug LIMIT 1") == [({name: 0, "b": 1}, 5)]
+    found = seeds.rows(f"SELECT v, ARRAY[{', '.join(refs)}] FROM x ORDER BY slug")
+    assert found == [(v, [5] * len(refs)) for v in values]
     assert counts(seeds.run(verify=True)) == {"unchanged": 3}
 
 
