@@ -35,7 +35,7 @@ def test_who_held_the_lock(database: str, lock: str, limit: str) -> None:
         ours.execute(
             f"ALTER DATABASE {name} SET idle_session_timeout = 50"
         )  # less than between looks
-        ours.execute(f"SET {limit} = 800")
+        ours.execute(f"SET {limit} = 1500")
         with psycopg.connect(database, application_name="a report") as theirs:
             theirs.execute(lock)
             with (
