@@ -9,8 +9,10 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 # The parts of deploy/stack.d, in the order in which deploy/stack has them.
 STACK := deploy/stack
-STACK_PARTS := head state messages model settings lock tool json alerts alert_from_host releases compose configuration backup \
-	deploy_release command_deploy command_rollback command_plan status status_text status_json command_status \
+STACK_PARTS := head state messages model settings lock tool json alerts alert_from_host \
+	releases signatures release_order agreement pruning compose configuration backup \
+	deploy_release judge_release command_deploy command_rollback command_plan \
+	status status_text status_json command_status \
 	checks_server checks_folder checks_mounts checks_release command_doctor command_install timer main
 export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
 

@@ -106,6 +106,56 @@ def test_nothing_is_published_before_its_tests() -> None:
         assert ("sign" in said) == (name == "publish")
 
 
+def test_no_run_of_a_tag_is_dropped() -> None:
+    """GitHub keeps one waiting run of a group: a tag and main must not share one."""
+    document = yaml.safe_load((ROOT / ".github/workflows/images.yml").read_text(encoding="utf-8"))
+    assert document["concurrency"] == {
+        "group": "images-${{ github.ref }}",
+        "cancel-in-progress": False,
+    }
+
+
+def test_latest_moves_by_the_order_of_commits() -> None:
+    """For which the job that publishes needs all of them."""
+    [publish] = [job for _, name, job in jobs() if name == "publish"]
+    [checkout] = [step for step in publish["steps"] if "checkout" in step.get("uses", "")]
+    assert checkout["with"]["fetch-depth"] == 0
+
+
+def test_what_decides_about_a_deploy_is_where_the_job_can_see_it() -> None:
+    """A condition of a job does not see the variables of its environment, so they are documented elsewhere."""
+    [deploy] = [job for _, name, job in jobs() if name == "deploy"]
+    names = set(re.findall(r"vars\.(\w+)", deploy["if"]))
+    assert names
+    table = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
+    of_repository = set(re.findall(r"\| variable of the \*\*repository\*\* \| `(\w+)`", table))
+    assert names <= of_repository
+
+
+@pytest.mark.parametrize(
+    ("reference", "accepted"),
+    [
+        ("refs/heads/main", True),
+        ("refs/tags/v1.4.0", True),
+        ("refs/tags/v0.1.0-rc.1", True),
+        ("refs/heads/main-2", False),
+        ("refs/heads/feature/main", False),
+        ("refs/tags/vlatest", False),
+        ("refs/pull/1/merge", False),
+    ],
+)
+def test_the_documented_identity(reference: str, *, accepted: bool) -> None:
+    """It is that of the workflow for main and for versions; as a command, and as a line of .env."""
+    text = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
+    expressions = re.findall(r"--certificate-identity-regexp '?(\^\S+?\$)'", text)
+    assert len(expressions) == 2
+    workflow = "https://github.com/OWNER/REPOSITORY/.github/workflows"
+    for expression in expressions:
+        assert bool(re.search(expression, f"{workflow}/images.yml@{reference}")) == accepted
+        assert not re.search(expression, f"{workflow}/check.yml@{reference}")
+        assert not re.search(expression, f"https://example.org/{workflow}/images.yml@{reference}")
+
+
 def test_what_lints_a_workflow_finds_a_fault(tmp_path: Path) -> None:
     """The fork of actionlint that has wheels: an undefined name, and a missing quote in a script."""
     wrong = tmp_path / "wrong.yml"

@@ -1,42 +1,58 @@
 # ---- ./stack deploy ----
 
-command_deploy() { # [--timer]
-  local timer="" configuration reason=""
-  case ${1-} in
-    --timer) timer=yes ;;
-    "") ;;
-    *) die "$EXIT_USAGE" "deploy accepts only --timer, found $1" ;;
-  esac
+command_deploy() { # [--timer|--push] [--older] [--incomplete]
+  local by=person allowed="" word configuration reason=""
+  for word in "$@"; do
+    case $word in
+      --timer | --push) by=${word#--} ;;
+      --older | --incomplete) allowed+=" ${word#--}" ;;
+      *) die "$EXIT_USAGE" "deploy accepts --timer, --push, --older and --incomplete, found $word" ;;
+    esac
+  done
+  [[ $by == person || -z $allowed ]] || die "$EXIT_USAGE" "--older and --incomplete are for people, not for --timer or --push"
   begin_event deploy
   configuration=$(configuration_hash) || fail_unchanged "$EXIT_FAILED" "a file that Compose uses cannot be read"
   resolve_release || fail_unchanged "$EXIT_REGISTRY" "$REASON" "$DETAIL"
-  [[ -z $timer ]] || reason=$(block_reason "$RELEASE" "$configuration")
+  [[ $by == person ]] || reason=$(block_reason "$RELEASE" "$configuration")
   if [[ -n $reason ]]; then
-    keep_current_release "$RELEASE" "$configuration" "$reason"
+    leave_release "$RELEASE" "$configuration" "$by" "is blocked ($reason)"
     return
   fi
   if is_current "$RELEASE" "$configuration" && is_serving "$RELEASE"; then
     say "nothing new: $(describe_release "$RELEASE") serves"
-    [[ -n $timer ]] || unblock_release "$RELEASE"
+    [[ $by != person ]] || unblock_release "$RELEASE"
   else
+    judge_release "$RELEASE" "$by" "$allowed"
+    if [[ -n $REFUSAL ]]; then
+      "refuse_${REFUSAL}_release" "$RELEASE" "$configuration" "$by"
+      return
+    fi
     deploy_release "$RELEASE" "$configuration"
     print_current_release
   fi
+  forget_incomplete
   send_alert recovery "$(describe_release "$RELEASE") serves and is healthy"
 }
 
-# Instead of a blocked release, see that the current one serves with the present configuration.
-keep_current_release() { # BLOCKED-ID CONFIGURATION REASON
+# Leave the release of the registry alone in a run that no person watches, and see that the current one serves with the
+# present configuration. A push has failed then: what was pushed does not serve.
+leave_release() { # ID CONFIGURATION BY WHY
+  keep_current_release "$1" "$2" "$4"
+  [[ $3 != push ]] || die "$EXIT_FAILED" "$(describe_release "$1") was not deployed: it $4; ./stack deploy on the server tries it"
+}
+
+# Instead of a release that is left alone, see that the current one serves with the present configuration.
+keep_current_release() { # ID CONFIGURATION WHY
   local current destination
   current=$(current_release)
   [[ -n $current ]] ||
-    die "$EXIT_FAILED" "$(describe_release "$1") is blocked ($3), and no other release is here; ./stack deploy tries it again"
+    die "$EXIT_FAILED" "$(describe_release "$1") $3, and no other release is here; ./stack deploy tries it again"
   destination=$(rollback_destination "$current")
   if [[ -n $destination && -s $STATE/$destination.yml ]]; then
     say "a rollback was interrupted; continuing it"
     switch_release "$destination" "$current" "$2"
   elif is_serving "$current" && is_settled "$1" "$2"; then
-    say "nothing new: $(describe_release "$1") is blocked ($3); $(describe_release "$current") serves"
+    say "nothing new: $(describe_release "$1") $3; $(describe_release "$current") serves"
   else
     deploy_release "$current" "$2"
     print_current_release
@@ -44,7 +60,7 @@ keep_current_release() { # BLOCKED-ID CONFIGURATION REASON
 }
 
 # Check that there is nothing left to try: the current release has this configuration, or has failed with it too.
-is_settled() { # BLOCKED-ID CONFIGURATION
+is_settled() { # ID CONFIGURATION
   local current
   current=$(current_release)
   is_current "$current" "$2" || [[ $1 == "$current" || -n $(block_reason "$current" "$2") ]]

@@ -23,10 +23,12 @@ command_install() { # [--no-timer]
   say "$PWD is ready; run ./stack deploy"
 }
 
-# Pull the init image that the tags name for the first check of .env.
+# Pull the init image that the tags name for the first check of .env. It runs before any deploy, so its signature is
+# verified here too.
 pull_init_image() {
   local image output
   resolve_release || die "$EXIT_REGISTRY" "$(full_reason). Is \`docker login\` done?"
+  verify_signatures "$RELEASE" || die "$EXIT_FAILED" "$(full_reason); nothing of it was run"
   image=$(release_image "$RELEASE" "$INIT_SERVICE")
   output=$(docker pull --quiet "$image" 2>&1) || die "$EXIT_REGISTRY" "$image cannot be pulled: $output"
   VERIFIED_INIT_IMAGE=$image

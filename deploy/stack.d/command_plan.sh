@@ -8,12 +8,13 @@ command_plan() {
   check_environment || warn ".env was not checked: $ANSWER"
   resolve_release || die "$EXIT_REGISTRY" "$(full_reason)"
   current=$(current_release)
+  verify_signatures "$RELEASE" || die "$EXIT_FAILED" "$(full_reason)"
   if [[ $RELEASE == "$current" ]]; then
     say "images: nothing new, $(describe_release "$RELEASE") is the current release"
   else
-    verify_signatures "$RELEASE" || die "$EXIT_FAILED" "$(full_reason)"
     pull_release "$RELEASE" || die "$EXIT_REGISTRY" "$(full_reason)"
     say "images: $(describe_release "$RELEASE") would replace $(if [[ -n $current ]]; then describe_release "$current"; else echo nothing; fi)"
+    print_refusal "$RELEASE"
     code=$EXIT_CHANGES
   fi
   if [[ -z $current ]]; then
@@ -23,4 +24,13 @@ command_plan() {
   compose_release "$RELEASE" run --rm --no-deps -T "$INIT_SERVICE" --plan </dev/null ||
     { code=$? && ((code == EXIT_CHANGES)) || exit "$code"; }
   exit "$code"
+}
+
+# Print why a deploy would refuse a release; nothing if it would not.
+print_refusal() { # ID
+  local reason
+  reason=$(older_reason "$1" "$(newest_release)")
+  [[ -z $reason ]] || say "images: older than $(describe_release "$(newest_release)"): $reason; only ./stack deploy --older deploys it"
+  reason=$(incomplete_reason "$1")
+  [[ -z $reason ]] || say "images: not published completely: $reason; only ./stack deploy --incomplete deploys it"
 }

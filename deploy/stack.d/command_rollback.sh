@@ -13,10 +13,19 @@ command_rollback() { # [TAG]
     resolve_release "$1" ||
       die "$EXIT_REGISTRY" "no release $1 is known here, and $(full_reason). $(list_known_releases); $(serving_now)"
     id=$RELEASE
+    refuse_mixed_images "$id"
   fi
   if [[ $id == "$current" ]] && is_serving "$current"; then die "$EXIT_USAGE" "$(describe_release "$id") already serves"; fi
   configuration=$(configuration_hash) || fail_unchanged "$EXIT_FAILED" "a file that Compose uses cannot be read"
   switch_release "$id" "$current" "$configuration"
+}
+
+# End a rollback to images that the registry has under one tag and that do not belong together.
+refuse_mixed_images() { # ID
+  local reason
+  bring_images "$1"
+  reason=$(incomplete_reason "$1")
+  [[ -z $reason ]] || fail_unchanged "$EXIT_REGISTRY" "the images of $(describe_release "$1") do not belong together: $reason"
 }
 
 # Replace the current release because a person asked for it, now or in a run that was killed.

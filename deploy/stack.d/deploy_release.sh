@@ -35,8 +35,8 @@ bring_images() { # ID
   verify_signatures "$1" || fail_unchanged "$EXIT_FAILED" "$REASON" "$DETAIL"
   check_disk_space
   pull_release "$1" || fail_unchanged "$EXIT_REGISTRY" "$REASON" "$DETAIL"
-  [[ -z $current || $current == "$1" ]] || pull_release "$current" ||
-    warn "there is no way back to the current release: $(full_reason)"
+  [[ -z $current || $current == "$1" ]] || { verify_signatures "$current" && pull_release "$current"; } ||
+    warn "there may be no way back to the current release: $(full_reason)"
   VERIFIED_INIT_IMAGE=$(release_image "$1" "$INIT_SERVICE")
 }
 

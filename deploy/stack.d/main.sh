@@ -4,7 +4,10 @@
 COMMANDS='install [--no-timer] | check Docker, .env and secrets, prepare this folder and start the timer
 doctor [--alert] | check everything that a deploy needs, and say how to fix what is not right; change nothing
 deploy | deploy what the registry has now; init runs first, while the old containers serve
+deploy --older | the same, also if the registry has an older release than has worked here
+deploy --incomplete | the same, also if the images in the registry do not belong together
 deploy --timer | the same, for a timer: a blocked release is not tried again
+deploy --push | the same as --timer; exit code 1 if the release in the registry was left alone
 rollback [TAG] | return to the previous release, or to TAG; the registry may be unreachable
 plan | show what a deploy would change: images, schema, data; change nothing
 status [--output json] | show what serves since when, what is blocked and why, alerts, backup, timer
@@ -13,7 +16,7 @@ logs [SERVICE...] | show the logs of services; of init, the log of its last run'
 EXIT_CODES='0 | done, or nothing new
 1 | failed; the previous release still serves, or serves again
 2 | failed, and what serves is not known to be healthy; plan: there would be changes
-69 | the registry cannot be reached, or has not every image
+69 | the registry cannot be reached, or has not every image of one release
 75 | another run is in progress; nothing was done
 78 | .env, the Compose files or the arguments are wrong'
 

@@ -65,26 +65,6 @@ describe_release() { # ID
   printf '%s' "${version:+$version }($1)"
 }
 
-# Run STACK_VERIFY on each image of a release, once per release, since a digest cannot change; else set REASON and
-# DETAIL.
-verify_signatures() { # ID
-  local verify known name image tag output
-  local -a arguments
-  verify=$(setting STACK_VERIFY "")
-  [[ -n $verify ]] || return 0
-  known="$1 $(sha256sum <<<"$verify" | cut -c 1-12)"
-  if grep -sqxF "$known" "$STATE/verified"; then return 0; fi
-  read -r -a arguments <<<"$verify"
-  while read -r name image tag; do
-    output=$("${arguments[@]}" "$image" 2>&1 </dev/null) || {
-      REASON="the signature of $name ($tag) is not valid" DETAIL=$(tail -n 3 <<<"$output")
-      return 1
-    }
-  done < <(release_images "$1")
-  echo "$known" >>"$STATE/verified"
-  say "signatures are valid"
-}
-
 # Pull the images of a release and give each a name of ours, so that no `docker image prune` removes it; else set
 # REASON and DETAIL.
 pull_release() { # ID
@@ -98,21 +78,4 @@ pull_release() { # ID
     fi
     DETAIL=$(docker tag "$image" "stack.local/$PROJECT/$name:$1" 2>&1) || return 1
   done < <(release_images "$1")
-}
-
-# Remove the images of old releases. The last STACK_KEEP stay, for a rollback without a registry.
-prune_images() {
-  local id name image tag kept old
-  tail -n 1000 "$STATE/history" | write_file "$STATE/history"
-  kept=" $(current_release) $(previous_release) $(worked_releases | awk -v keep="$(setting STACK_KEEP 5)" 'NR <= keep' | tr '\n' ' ') "
-  for id in "$STATE"/????????????.yml; do
-    id=$(basename "$id" .yml)
-    [[ $kept == *" $id "* ]] && continue
-    old=$(release_images "$id")
-    rm -f "$STATE/$id.yml"
-    while read -r name image tag; do
-      docker image rm "stack.local/$PROJECT/$name:$id" >/dev/null 2>&1 || true
-      grep -sqF "$image" "$STATE"/*.yml "$STATE/init-image" || docker image rm "$image" >/dev/null 2>&1 || true
-    done <<<"$old"
-  done
 }

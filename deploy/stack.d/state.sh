@@ -18,7 +18,15 @@
 # blocked          block_release,     block_reason,        `ID CONFIGURATION TIME REASON`; CONFIGURATION is -
 #                  unblock_release    status               where it does not matter; the last 20 lines
 # init-image       deploy_release     tool_images          the init image, by digest, whose init last succeeded here
-# verified         verify_signatures  verify_signatures    `ID HASH`: the release passed the STACK_VERIFY of that hash
+# order            add_to_order       older_reason         `TIME ID SERVICE IMAGE REVISION CREATED`: a line for each
+#                                                          service of each release that has worked here, the oldest
+#                                                          release first; TIME is when it first worked, IMAGE a hash of
+#                                                          what the image is, - stands for what it does not say; the
+#                                                          last 3000 lines
+# incomplete       note_incomplete    incomplete_seconds   `TIME` since when each release that the timer found in the
+#                                                          registry was not published completely; else absent
+# verified         record_verified    is_verified          `ID HASH`: STACK_VERIFY has accepted the release; HASH is of
+#                                                          the command and the files that it names; the last 100 lines
 # checked          check_environment  check_environment    a hash of .env, Compose files and secrets as last checked
 # open-alert       send_alert         send_alert, status   `CHANNELS MESSAGE` of each failure and rollback that no
 #                                                          recovery has followed, the newest first, 20 lines; commas
@@ -106,6 +114,72 @@ record_success() { # ID CONFIGURATION
   local before
   before=$(current_release)
   if [[ -n $before && $before != "$1" ]]; then write_file "$STATE/previous" <<<"$before"; fi
+  record_place "$1" "$before"
   write_file "$STATE/current" <<<"$1 $2"
   record_history ok "$1" "${before:-nothing} -> $(describe_release "$1")"
+}
+
+# Write the facts of a release, from stdin, into `order`: before another one, or (with -) at the end.
+add_to_order() { # ID LATER-ID|-
+  touch "$STATE/order"
+  {
+    sed "/^[^ ]* $2 /,\$d" "$STATE/order"
+    sed "s/^/$(timestamp) $1 /"
+    sed -n "/^[^ ]* $2 /,\$p" "$STATE/order"
+  } | tail -n 3000 | write_file "$STATE/order"
+}
+
+# Print the IDs of a release and of those that stand after it in `order`.
+order_from() { # ID
+  [[ ! -f $STATE/order ]] || awk -v id="$1" '$2 == id {on = 1} on && !seen[$2]++ {print $2}' "$STATE/order"
+}
+
+is_in_order() { # ID
+  [[ -f $STATE/order ]] && awk -v id="$1" '$2 == id {found = 1; exit} END {exit !found}' "$STATE/order"
+}
+
+# Print the ID of the newest release that has worked here; nothing if there is none.
+newest_release() { [[ ! -s $STATE/order ]] || tail -n 1 "$STATE/order" | cut -d ' ' -f 2; }
+
+# Print what `order` has of a service of a release.
+fact_in_order() { # ID SERVICE time|image|revision|created
+  [[ ! -f $STATE/order ]] || awk -v id="$1" -v service="$2" -v fact="$3" '
+    BEGIN {column["time"] = 1; column["image"] = 4; column["revision"] = 5; column["created"] = 6}
+    $2 == id && $3 == service {print $column[fact]; exit}' "$STATE/order"
+}
+
+# Check that a release stands before another one in `order`.
+precedes() { # ID THAN-ID
+  [[ -f $STATE/order ]] && awk -v id="$1" -v than="$2" '$2 == than {exit} $2 == id {found = 1; exit} END {exit !found}' "$STATE/order"
+}
+
+# Check that a service had this image or revision in a release before another one.
+had_before() { # THAN-ID SERVICE image|revision VALUE
+  awk -v than="$1" -v service="$2" -v column="$([[ $3 == image ]] && echo 4 || echo 5)" -v value="$4" \
+    '$2 == than {exit} $3 == service && $column == value {found = 1; exit} END {exit !found}' "$STATE/order"
+}
+
+# Remember that the registry has an incomplete release now.
+note_incomplete() { [[ -s $STATE/incomplete ]] || timestamp | write_file "$STATE/incomplete"; }
+
+forget_incomplete() { rm -f "$STATE/incomplete"; }
+
+# Print for how many seconds each release that the registry had was incomplete.
+incomplete_seconds() { echo $(($(date +%s) - $(unix_time "$(<"$STATE/incomplete")"))); }
+
+is_verified() { # ID [HASH]
+  if [[ -n ${2-} ]]; then grep -sqxF "$1 $2" "$STATE/verified"; else grep -sq "^$1 " "$STATE/verified"; fi
+}
+
+record_verified() { # ID HASH
+  { [[ ! -f $STATE/verified ]] || tail -n 99 "$STATE/verified"; echo "$1 $2"; } | write_file "$STATE/verified"
+}
+
+# Check that a state file, or release.yml, names an image; what is in a log counts for nothing.
+is_named_by_state() { # IMAGE
+  local file
+  for file in release.yml "$STATE"/*; do
+    if [[ -f $file && $file != *.log && $file != */history ]] && grep -qF "${1#*@}" "$file"; then return 0; fi
+  done
+  return 1
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +41,7 @@ def call(hub: Registry, digests: Path, *words: str, **more: str) -> Completed:
         "DIGESTS": str(digests),
         "REVISION": REVISION,
         "GITHUB_REF_TYPE": "branch",
+        "GITHUB_REF_NAME": "main",
         **more,
     }
     done = run(str(ROOT / "deploy" / "images"), *words, **environment)
@@ -147,6 +150,92 @@ def test_the_version_of_a_git_tag(
     assert raw(f"{hub.name}/dnd-helper/api:1.4.0") != latest
     assert raw(f"{hub.name}/dnd-helper/api:latest") == latest
     assert raw(f"{hub.name}/dnd-helper/api:{REVISION}") == latest
+
+
+@pytest.fixture(scope="module", name="history")
+def _history(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Make a repository with deploy/images and three commits; return its folder, and the commits, oldest first."""
+    folder = tmp_path_factory.mktemp("repository")
+    for name in ("deploy/images", "init/compose_init/__init__.py"):
+        (folder / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / name, folder / name)
+    commits = []
+    for step in range(3):
+        (folder / "step").write_text(f"{step}", encoding="utf-8")
+        for words in (
+            ("init", "-q"),
+            ("add", "-A"),
+            (*("-c", "user.name=t", "-c", "user.email=t@localhost"), "commit", "-q", "-m", "step"),
+        ):
+            done = run("git", *words, cwd=folder)
+            assert done.returncode == 0, done.stderr
+        commits.append(run("git", "rev-parse", "HEAD", cwd=folder).stdout.strip())
+    return [str(folder), *commits]
+
+
+def published_revision(name: str) -> str:
+    """Return the revision that an image in the registry is labelled with."""
+    config = docker("buildx", "imagetools", "inspect", "--format", "{{json .Image}}", name)
+    labels: dict[str, str] = json.loads(config)["config"]["Labels"]
+    return labels["org.opencontainers.image.revision"]
+
+
+def test_latest_never_goes_back(hub: Registry, history: list[str], tmp_path: Path) -> None:
+    """An older run publishes its revision alone; init moves first; a shallow checkout is no place to decide."""
+    folder, first, second, third = history
+    registry = f"{hub.name}/ordered"
+    script = str(Path(folder) / "deploy" / "images")
+
+    def publish(revision: str, **more: str) -> Completed:
+        digests = tmp_path / revision
+        digests.mkdir(exist_ok=True)
+        (digests / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n", encoding="utf-8")
+        for service in ("api", "init"):
+            name = f"{registry}/dnd-helper/{service}:{revision}"
+            label = f"org.opencontainers.image.revision={revision}"
+            docker("build", "-q", "--label", label, "-t", name, str(digests))
+            docker("push", "-q", name)
+            found = docker("buildx", "imagetools", "inspect", name)
+            [digest] = re.findall(r"^Digest: +(\S+)", found, re.MULTILINE)
+            (digests / service).write_text(digest, encoding="utf-8")
+        environment: dict[str, Any] = {
+            "REGISTRY": registry,
+            "DIGESTS": str(digests),
+            "REVISION": revision,
+            "GITHUB_REF_TYPE": "branch",
+            "GITHUB_REF_NAME": "main",
+            **more,
+        }
+        return run(script, "publish", "api", "init", **environment)
+
+    def latest() -> set[str]:
+        return {
+            published_revision(f"{registry}/dnd-helper/{name}:latest") for name in ("api", "init")
+        }
+
+    new = publish(second)
+    assert new.returncode == 0, new.stdout + new.stderr
+    moved = re.findall(r"images: .*/(\w+)@\S+ is latest", new.stdout)
+    assert moved == ["init", "api"]
+    old = publish(first)
+    assert old.returncode == 0, old.stderr
+    assert "latest does not move" in old.stdout
+    assert latest() == {second}
+    assert published_revision(f"{registry}/dnd-helper/api:{first}") == first
+    branch = publish(third, GITHUB_REF_NAME="release/1.x")
+    assert branch.returncode == 0, branch.stderr
+    assert latest() == {second}
+    shallow = str(tmp_path / "shallow")
+    assert run("git", "clone", "-q", "--depth", "1", f"file://{folder}", shallow).returncode == 0
+    script = f"{shallow}/deploy/images"
+    refused = publish(third)
+    assert refused.returncode == 1
+    assert "fetch-depth: 0" in refused.stderr
+    assert latest() == {second}
+    script = str(Path(folder) / "deploy" / "images")
+    assert publish(third).returncode == 0
+    assert latest() == {third}
+    forget_images(f"{registry}/*/*")
 
 
 def test_wrong_words() -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.releases import Registry
+from tests.support.releases import HOOK, Receiver, Registry, receiver
 from tests.support.small_stack import SmallReleases, SmallServer, small_server
 
 
@@ -22,4 +22,12 @@ def _small_site(
 ) -> Iterator[SmallServer]:
     """Yield a folder on an empty server: nothing installed, nothing published."""
     with small_server(tmp_path_factory.mktemp("small-site"), small_hub) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", name="small_ears")
+def _small_ears(small_site: SmallServer) -> Iterator[Receiver]:
+    """Yield what receives the alerts of the small stack."""
+    with receiver() as found:
+        small_site.secret("alert_webhook", f"{found.address}/{HOOK}")
         yield found
