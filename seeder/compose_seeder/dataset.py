@@ -12,12 +12,13 @@ from compose_seeder.documents.batch import Documents
 from compose_seeder.documents.cell_variables import CellSyntax
 from compose_seeder.documents.children import with_children
 from compose_seeder.documents.json_schema import RecordSchema
+from compose_seeder.errors import RecordError
 from compose_seeder.inputs import Inputs
 from compose_seeder.postgres import translated
 from compose_seeder.reconcile.comparison import all_records
 from compose_seeder.reconcile.desired_records import DesiredRecords
 from compose_seeder.reconcile.plan import Counts, Plan
-from compose_seeder.reconcile.staging import everything_pending
+from compose_seeder.reconcile.staging import everything_pending, stage_all
 from compose_seeder.reconcile.target import DatasetRun, Reconciler
 from compose_seeder.targets.endpoint.reconciler import EndpointReconciler
 from compose_seeder.targets.table.columns import cell_syntaxes, columns
@@ -89,11 +90,24 @@ class Seeding:
             has_secrets=bool(run.dataset.secrets),
         ):
             if self.schema:
-                self.schema.check(document)
+                self._check(self.schema, document)
             document = with_children(run.dataset, document)
             if run.options.schema_behind and reconciler.lacks_schema():
                 return self._plan_creation(document)
             return reconciler.reconcile(document, fingerprint)
+
+    def _check(self, schema: RecordSchema, document: Documents) -> None:
+        """Check the records against the JSON Schema; where they break it, name their other faults too."""
+        try:
+            schema.check(document)
+        except RecordError as error:
+            dataset = self.run.dataset
+            document.array(dataset.records)  # where records cannot be read, nothing else counts
+            try:
+                stage_all(dataset, with_children(dataset, document), lookup_of(self.run))
+            except RecordError as other:
+                raise RecordError(error.what, [*other.faults, *error.faults]) from None
+            raise
 
     def _plan_creation(self, document: Documents) -> Plan:
         """Return the plan for a target that the pending migrations make: every record is created."""

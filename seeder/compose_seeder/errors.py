@@ -6,6 +6,7 @@
     ├── SourceError             66  a source cannot be read, or is not what its checksum says
     ├── FaultyRecordsError
     │   ├── RecordError         65  records of a seed file are wrong
+    │   │   └── ChildrenError   65  children do not fit their records, which can be read
     │   └── RefusedError        76  a target refused records, or on_drift = "fail" met drift
     ├── CredentialsError        77  the database or the API refused the credentials
     ├── SurroundingsError       78  a variable about proxies or certificates is wrong
@@ -24,7 +25,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 SHOWN = 20
 """How many faults a message lists before it only counts."""
@@ -162,13 +163,14 @@ class RecordError(FaultyRecordsError):
     exit_code = os.EX_DATAERR
 
 
-def merge_record_errors(errors: Sequence[RecordError]) -> RecordError:
-    """Return one error that holds the faults of several, under the first one's first line."""
-    first, *others = errors
-    if not others:
-        return first
-    faults = [fault for error in errors for fault in error.faults]
-    return RecordError(first.what, faults[:SHOWN], sum(error.count for error in errors))
+class ChildrenError(RecordError):
+    """Children do not fit their records; the records themselves can be read, and may have faults of their own.
+
+    Attributes:
+        records: without children, where all of them were read.
+    """
+
+    records: Sequence[Any] = ()
 
 
 class RefusedError(FaultyRecordsError):

@@ -34,7 +34,7 @@ from compose_seeder.inputs import resolve_inputs
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.manifest.name_pattern import select_names
 from compose_seeder.manifest.parse import load
-from compose_seeder.reconcile.staging import PENDING, Desired, stage
+from compose_seeder.reconcile.staging import PENDING, Desired, stage_all
 from compose_seeder.sources.location import Sources
 from compose_seeder.targets.endpoint.confirm_paths import into_faults
 
@@ -105,12 +105,7 @@ def _check_records(checked: _Checked, document: Documents, schema: RecordSchema 
         checked.raw = document.array(dataset.records)
         if schema:
             checked.faults += schema.faults(document)
-        raw = checked.raw
-        try:
-            raw = with_children(dataset, document).array(dataset.records)
-        except RecordError as error:
-            checked.errors.append(error)
-        checked.desired = stage(dataset, raw, lookup)
+        checked.desired = stage_all(dataset, with_children(dataset, document), lookup)
     except SeedError as error:
         checked.errors.append(error)
 

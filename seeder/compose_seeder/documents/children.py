@@ -24,7 +24,7 @@ from compose_seeder.documents.record_values import (
     to_exact,
     to_scalar,
 )
-from compose_seeder.errors import Fault, RecordError, quote
+from compose_seeder.errors import ChildrenError, Fault, quote
 from compose_seeder.exact_json import encode
 from compose_seeder.manifest.models import Dataset, Nest
 
@@ -46,21 +46,28 @@ class NestedDocuments:
         """Return the records, as `Documents.array`.
 
         Raises:
-            RecordError: as there; or children are wrong, with all faults.
+            RecordError: as there.
+            ChildrenError: children are wrong, with all faults.
         """
         records = self.source.array(pointer)
         if pointer == self.dataset.records:
             faults: list[Fault] = []
             seen: dict[str, set[Parent]] = defaultdict(set)
-            records = [self._with_children(record, seen, faults) for record in records]
-            self._raise_faults(seen, faults)
+            nested = [self._with_children(record, seen, faults) for record in records]
+            try:
+                self._raise_faults(seen, faults)
+            except ChildrenError as error:
+                error.records = records
+                raise
+            return nested
         return records
 
     def batches(self, pointer: str) -> Iterator[Batch]:
         """Yield the records, as `Documents.batches`.
 
         Raises:
-            RecordError: as there; at the end as well, where children have no parent.
+            RecordError: as there.
+            ChildrenError: at the end: children are wrong, or have no parent.
         """
         if pointer != self.dataset.records:
             yield from self.source.batches(pointer)
@@ -139,7 +146,7 @@ class NestedDocuments:
                     continue
                 faults += [Fault(child.where, "", name, problem) for child, _ in orphans]
         if faults:
-            raise RecordError(f"dataset {self.dataset.name} has records that are wrong", faults)
+            raise ChildrenError(f"dataset {self.dataset.name} has records that are wrong", faults)
 
 
 def with_children(dataset: Dataset, document: Documents) -> Documents:

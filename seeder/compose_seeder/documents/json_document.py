@@ -17,6 +17,7 @@ from compose_seeder.documents.batch import BATCH_RECORDS, Batch, RawRecord, chec
 from compose_seeder.documents.elements import Elements, Layout, json_elements
 from compose_seeder.documents.json_array import elements
 from compose_seeder.documents.pointer_pattern import NoSuchPlaceError
+from compose_seeder.documents.shape_hint import hint_for_document, hint_for_elements
 from compose_seeder.documents.wrong_format import other_format
 from compose_seeder.errors import Fault, RecordError
 from compose_seeder.json_pointer import join_pointer, split_pointer
@@ -79,8 +80,12 @@ class JsonDocument:
             decode(self.data, type=Raw)
             yield from json_elements(self.name, Raw(self.data), layout)
         except NoSuchPlaceError as error:
-            place = f"#{join_pointer(error.path)}" if error.path else ""
-            fault = Fault(f"{self.name}{place}", "", "", error.reason)
+            pointer = join_pointer(error.path)
+            place = f"#{pointer}" if error.path else ""
+            reason = error.reason
+            if not (layout.keyed or layout.single):
+                reason += f"; {hint_for_document(self.data, layout.pattern.text)}"
+            fault = Fault(f"{self.name}{place}", "", "", reason)
             raise RecordError("the manifest does not fit", [fault]) from None
         except (DecodeError, RecursionError) as error:
             raise self._malformed(error) from None
@@ -105,21 +110,8 @@ class JsonDocument:
         return raw
 
     def _no_array(self, pointer: str) -> Fault:
-        problem = f"there is no array of records; {self._describe_content()}"
+        problem = f"there is no array of records; {hint_for_document(self.data, pointer)}"
         return Fault(f"{self.name}#{pointer}", "", "", problem)
-
-    def _describe_content(self) -> str:
-        try:
-            names = decode(self.data, type=dict[str, Raw])
-        except DecodeError:
-            return "the document is not an object"
-        if not names:
-            return "the document has no fields"
-        known = ", ".join(f"/{name}" for name in names)
-        return (
-            f"the document has {known}; name the array in the manifest, as in"
-            f' records = "/{next(iter(names))}"'
-        )
 
     def _not_records(self, raw: Raw, prefix: str) -> RecordError:
         try:
@@ -127,8 +119,10 @@ class JsonDocument:
         except ValidationError:
             faults = [self._no_array(prefix.partition("#")[2])]
         else:
+            hint = hint_for_elements(found)
+            problem = f"{json_errors.NOT_AN_OBJECT}; {hint}" if hint else json_errors.NOT_AN_OBJECT
             faults = [
-                Fault(f"{prefix}/{position}", "", "", json_errors.NOT_AN_OBJECT)
+                Fault(f"{prefix}/{position}", "", "", problem)
                 for position, element in enumerate(found)
                 if not bytes(element).lstrip().startswith(b"{")
             ]

@@ -48,6 +48,9 @@ class RecordSchema:
         """
         faults = list(self.faults(document))
         if faults:
+            document.array(
+                self.dataset.records
+            )  # raises where records cannot be read: nothing else counts then
             raise RecordError(f"dataset {self.dataset.name} has records that are wrong", faults)
 
     def faults(self, document: Documents) -> Iterator[Fault]:

@@ -82,6 +82,12 @@ class ShapeOptions(Model):
         names = ShapeOptions.model_fields.keys() - {"records"}
         return {name for name in names if not getattr(self, name)}
 
+    @property
+    def told_by_texts(self) -> set[str]:
+        """The keys that change nothing about a record whose text is the same."""
+        names = ShapeOptions.model_fields.keys() - {"records"}
+        return {name for name in names if name != "format" or not self.format}
+
     def shape_faults(self, key: tuple[str, ...], others: set[str]) -> Iterator[str]:
         """Yield the faults that concern several of these keys.
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from compose_seeder.documents.batch import Batch, Documents, RawRecord, raw_records
-from compose_seeder.errors import RecordError, merge_record_errors
+from compose_seeder.errors import RecordError
 from compose_seeder.manifest.models import Dataset
-from compose_seeder.reconcile.staging import Desired, Lookup, stage
+from compose_seeder.reconcile.staging import Desired, Lookup, stage, stage_all
 
 Batches = Callable[[], Iterator[Batch]]
 """The records, some at a time; each call begins again."""
@@ -47,28 +47,25 @@ class DesiredRecords:
         """Yield the records, some at a time, by position.
 
         Raises:
-            RecordError: at the end: what is wrong with some of them; the first faults, and how many there are.
+            RecordError: records of the file are wrong; all faults, as `stage_all`.
         """
-        errors: list[RecordError] = []
+        failed: RecordError | None = None
         count = waiting = 0
         try:
             for raw in self._raw():
-                try:
-                    some = stage(self.dataset, raw, self.lookup, count)
-                except RecordError as error:
-                    errors.append(error)
-                    continue
+                some = stage(self.dataset, raw, self.lookup, count)
                 known = [record for record in some if not record.pending]
                 if len(known) < len(some):
                     waiting += len(some) - len(known)
                     known = [replace(record, position=count + n) for n, record in enumerate(known)]
                 count += len(known)
-                if not errors:
-                    yield known
+                yield known
         except RecordError as error:
-            errors.append(error)
-        if errors:
-            raise merge_record_errors(errors)
+            failed = error
+        if failed:
+            # Once more, all at a time: a key that occurs twice may do so in different batches.
+            stage_all(self.dataset, self.document, self.lookup)
+            raise failed
         self.count, self.waiting = count, waiting
 
     def records_at(self, positions: Iterable[int]) -> dict[int, Desired]:
@@ -85,10 +82,5 @@ class DesiredRecords:
         return found
 
     def _raw(self) -> Iterator[list[RawRecord]]:
-        pointer = self.dataset.records
-        try:
-            for batch in self.batches():
-                yield raw_records(self.document, pointer, batch)
-        except RecordError:
-            self.document.array(pointer)  # raises with all faults instead of the first
-            raise
+        for batch in self.batches():
+            yield raw_records(self.document, self.dataset.records, batch)

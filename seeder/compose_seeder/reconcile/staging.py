@@ -5,13 +5,13 @@ raw records ─▶ drop ─▶ resolve references ─▶ check keys ─▶ desir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from msgspec import Raw
 
-from compose_seeder.documents.batch import RawRecord
+from compose_seeder.documents.batch import Documents, RawRecord
 from compose_seeder.documents.record_values import (
     NULL,
     SECRET,
@@ -22,7 +22,8 @@ from compose_seeder.documents.record_values import (
     to_exact,
     to_scalar,
 )
-from compose_seeder.errors import Fault, RecordError, closest_match, quote
+from compose_seeder.documents.shape_hint import hint_for_key
+from compose_seeder.errors import ChildrenError, Fault, RecordError, closest_match, quote
 from compose_seeder.exact_json import encode
 from compose_seeder.manifest.models import Dataset, Ref
 
@@ -88,6 +89,35 @@ def stage(dataset: Dataset, raw: list[RawRecord], lookup: Lookup, first: int = 0
     if faults:
         raise RecordError(f"dataset {dataset.name} has records that are wrong", faults)
     return staged
+
+
+def stage_all(dataset: Dataset, document: Documents, lookup: Lookup) -> list[Desired]:
+    """Return the desired records of a whole document.
+
+    Args:
+        dataset: whose records they are.
+        document: with children in the records.
+        lookup: finds what they refer to.
+
+    Raises:
+        RecordError: records are wrong, all faults; only those of reading, if some cannot be read.
+    """
+    errors: list[RecordError] = []
+    raw: Sequence[RawRecord] = ()
+    try:
+        raw = document.array(dataset.records)
+    except ChildrenError as error:
+        errors.append(error)
+        raw = error.records
+    try:
+        staged = stage(dataset, list(raw), lookup)
+    except RecordError as error:
+        errors.append(error)
+    if not errors:
+        return staged
+    faults = [fault for error in errors for fault in error.faults]
+    what = f"dataset {dataset.name} has records that are wrong"
+    raise errors[0] if len(errors) == 1 else RecordError(what, faults)
 
 
 def everything_pending(ref: Ref, values: list[ExactValue]) -> Mapping[ExactValue, list[Any]]:
@@ -179,6 +209,9 @@ def _with_key(
             other = closest_match(field, list(body)) if field not in body else ""
             found = f"; found {quote(bytes(raw).decode())}" if field in body else ""
             found = f"; did you mean {other}?" if other else found
+            if field not in body and not dataset.map_:
+                hint = hint_for_key(field, record.fields)
+                found = f"; {hint}" if hint else found
             faults.append(
                 Fault(record.where, "", field, f"{problem}, it is part of the key{found}")
             )

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from compose_seeder.documents.batch import Documents
 from compose_seeder.documents.record_values import Scalar
+from compose_seeder.errors import RecordError
 from compose_seeder.postgres import Connection, kind_of, statements
 from compose_seeder.reconcile.digest_matcher import digests_of
 from compose_seeder.reconcile.plan import Change, Counts, Plan
@@ -59,8 +60,8 @@ def bulk_load(
     try:
         with run.connection.transaction():
             count, keys = _load(run, sides, document, references, fingerprint)
-    except NotPlainError:
-        return None
+    except (NotPlainError, RecordError):
+        return None  # the comparison names every fault
     except psycopg.DatabaseError as error:
         if kind_of(error) in {"denied", "interrupted", "conflict"}:
             raise

@@ -10,6 +10,7 @@ from msgspec import DecodeError, Raw
 from msgspec.json import decode, encode
 
 from compose_seeder.documents import strict_json
+from compose_seeder.documents.shape_hint import hint_for_column
 from compose_seeder.errors import Fault, RecordError, did_you_mean, quote
 from compose_seeder.postgres import Connection, jsonb_text, statements
 from compose_seeder.reconcile.desired_records import DesiredRecords
@@ -74,7 +75,7 @@ class Loader:
 
     def _unknown(self, field: str, found: tuple[Desired, int]) -> Fault:
         record, number = found
-        problem = self._why_not(field) + _also(number)
+        problem = self._why_not(field, record) + _also(number)
         return Fault(record.where, self.expressions.format_key(record), field, problem)
 
     def _with_integers(self, records: list[Desired]) -> list[Desired]:
@@ -124,11 +125,16 @@ class Loader:
         problem = f"expected {type_}, found {shown}: is not valid JSON, in which a text has quotes"
         return Fault(record.where, self.expressions.format_key(record), name, problem)
 
-    def _why_not(self, field: str) -> str:
+    def _why_not(self, field: str, record: Desired) -> str:
         if field in self.expressions.columns:
             return f"table {self.expressions.dataset.table} computes this column itself: remove it, or put it in ignore"
         near = did_you_mean(field, list(self.expressions.columns))
-        return f"table {self.expressions.dataset.table} has no such column{near}: correct it, or put it in ignore"
+        told = f"table {self.expressions.dataset.table} has no such column{near}"
+        if not self.expressions.dataset.map_:
+            hint = hint_for_column(field, record.document, self.expressions.columns)
+            if hint:
+                return f"{told}: {hint}"
+        return f"{told}: correct it, or put it in ignore"
 
     def _copy(self, records: list[Desired]) -> list[Fault]:
         """Copy some of the desired records; return their faults, and copy none of them where there are any."""

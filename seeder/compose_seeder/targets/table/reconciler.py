@@ -13,6 +13,7 @@ from functools import partial
 import psycopg
 
 from compose_seeder.documents.batch import Documents
+from compose_seeder.errors import RecordError
 from compose_seeder.manifest.table_name import regclass
 from compose_seeder.postgres import statements
 from compose_seeder.reconcile import working_tables
@@ -156,8 +157,14 @@ class TableReconciler:
                 return find_changed_records(
                     document, self._run.dataset.records, matcher, asked.result
                 )
-            except BaseException:
+            except BaseException as error:
                 self._connection.cancel_safe()
+                if isinstance(
+                    error, RecordError
+                ):  # of the text alone: stage all records, to name every fault
+                    lookup = lookup_of(self._run, references)
+                    batches = all_records(self._run, document)
+                    list(DesiredRecords(self._run.dataset, batches, document, lookup))
                 raise
 
     def _record_sources(self, dataset_id: int, changed: ChangedRecords) -> None:

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from compose_seeder.documents.batch import Documents
 from compose_seeder.documents.record_values import ExactValue, json_of, text_of
-from compose_seeder.errors import ManifestError, did_you_mean
+from compose_seeder.errors import ManifestError, RecordError, did_you_mean
 from compose_seeder.exact_json import decode, encode
 from compose_seeder.manifest.models import Dataset, Ref
 from compose_seeder.postgres import Connection, Name, Text, statements
@@ -49,7 +49,8 @@ def find_file_references(run: DatasetRun, document: Documents) -> FileReferences
     Returns:
         None where the records are not plain: their text alone does not say what becomes of them.
     """
-    entry = run.dataset.model_dump(mode="json", exclude={"source", "sha256", "on_drift"})
+    without = {"source", "sha256", "on_drift", *run.dataset.told_by_texts}
+    entry = run.dataset.model_dump(mode="json", exclude=without)
     salt = hashlib.sha256(msgspec.json.encode(entry, order="deterministic"))
     found: dict[str, Ids] = {}
     try:
@@ -59,8 +60,8 @@ def find_file_references(run: DatasetRun, document: Documents) -> FileReferences
             found[name] = find_ids(run, ref, values) if values else {}
             if not run.dataset.is_referred_to(ref):  # it has not found yet what this run makes
                 salt.update(repr(sorted(found[name].items(), key=repr)).encode())
-    except NotPlainError:
-        return None
+    except (NotPlainError, RecordError):
+        return None  # the comparison names every fault
     return FileReferences(found, salt.digest())
 
 
