@@ -1,7 +1,11 @@
-"""Any sequence of seed edits, hand edits and crashes, against a plain Python model of one target."""
+"""Any sequence of seed edits, hand edits and crashes, against a plain Python model of one target.
+
+`PROPERTY_EXAMPLES=1000` tries so many sequences of each kind.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,7 +100,9 @@ POLICIES = pytest.mark.parametrize(
     ("on_drift", "prune"), [("keep", False), ("keep", True), ("overwrite", True)]
 )
 EXAMPLES = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "15")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
