@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,27 +46,51 @@ def with_the_example(program: Program, folder: Path) -> Program:
 
 
 @pytest.fixture(scope="session")
-def database_of_a_complete_run(
+def left_by(
     servers: Callable[[str], Server],
     databases: Callable[[Server], Databases],
     tmp_path_factory: pytest.TempPathFactory,
-) -> str:
-    """Return the name of a database that a complete run of the example has left, to be copied."""
-    server, folder = servers(CURRENT), tmp_path_factory.mktemp("complete")
-    name = databases(server).take()
-    run = with_the_example(Program({"DATABASE_URL": server.url(name)}, folder), folder).run()
-    assert run.code == 0, run.said
-    return name
+) -> Callable[..., str]:
+    """Return a function from words to the name of a database that a run of the example with them has left."""
+
+    @cache
+    def run_example(*words: str) -> str:
+        server, folder = servers(CURRENT), tmp_path_factory.mktemp("left")
+        name = databases(server).take()
+        program = Program({"DATABASE_URL": server.url(name)}, folder)
+        run = with_the_example(program, folder).run(*words)
+        assert run.code == 0, run.said
+        return name
+
+    return run_example
 
 
 @pytest.fixture
-def seeded(
+def copied(
     example: Program,
     server: Server,
     databases: Callable[[Server], Databases],
-    database_of_a_complete_run: str,
-) -> Iterator[Program]:
-    """Yield compose-init with the example after a complete run."""
-    name = databases(server).take(database_of_a_complete_run)
-    yield example.with_(DATABASE_URL=server.url(name))
-    databases(server).give_back(name)
+    left_by: Callable[..., str],
+) -> Iterator[Callable[..., Program]]:
+    """Yield a function that returns compose-init with the example, after a run with these words."""
+    taken: list[str] = []
+
+    def copy(*words: str) -> Program:
+        taken.append(databases(server).take(left_by(*words)))
+        return example.with_(DATABASE_URL=server.url(taken[-1]))
+
+    yield copy
+    for name in taken:
+        databases(server).give_back(name)
+
+
+@pytest.fixture
+def migrated(copied: Callable[..., Program]) -> Program:
+    """Return compose-init with the example at head, without seeds."""
+    return copied("--migrate-only")
+
+
+@pytest.fixture
+def seeded(copied: Callable[..., Program]) -> Program:
+    """Return compose-init with the example after a complete run."""
+    return copied()

@@ -2,47 +2,13 @@
 
 from __future__ import annotations
 
-import http.server
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
 from pathlib import Path
 
-import pytest
-
-from tests.support.programs import API, ROOT, Program
-
-
-@pytest.fixture
-def migrated(example: Program) -> Program:
-    """Migrate the example to head, and seed nothing."""
-    assert example.run("--migrate-only").code == 0
-    return example
-
-
-@contextmanager
-def answering(program: Program, status: int) -> Iterator[None]:
-    """Run a server on the API's port that answers every request with one status."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", int(program.environ["API_PORT"])), Handler
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield
-        server.shutdown()
-        thread.join()
+from tests.support.forks import BASE, Running
+from tests.support.http_answers import answering
+from tests.support.preloaded import Call
+from tests.support.programs import Program
 
 
 def test_an_api_that_dies(migrated: Program) -> None:
@@ -75,7 +41,7 @@ def test_a_command_that_is_not_there(migrated: Program) -> None:
 
 def test_a_port_that_is_taken(migrated: Program) -> None:
     """78: seeding through somebody else's API would be worse than not seeding."""
-    with answering(migrated, 200):
+    with answering(lambda _: (200, {}), int(migrated.environ["API_PORT"])):
         run = migrated.run()
     assert run.code == 78
     assert "listens on" in run.said
@@ -96,18 +62,10 @@ def test_an_api_elsewhere(migrated: Program, tmp_path: Path) -> None:
     """With API_BASE_URL alone, nothing is started; its health is waited for."""
     environ = {k: v for k, v in migrated.environ.items() if k != "API_COMMAND"}
     elsewhere = Program({**environ, "INIT_API_TIMEOUT": "30"}, migrated.folder)
-    with (
-        (tmp_path / "api.log").open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-m", "dnd_helper_api.main"],
-            env={**environ, "PYTHONPATH": f"{ROOT}:{API}"},
-            stdout=log,
-            stderr=log,
-        ) as api,
-    ):
+    call = Call([], {**BASE, **environ}, str(tmp_path), "dnd_helper_api.main")
+    with (tmp_path / "api.log").open("w") as log, Running(call, log) as api:
         run = elsewhere.run()
-        api.terminate()
-        api.wait()
+        api.send_signal(signal.SIGTERM)
     assert run.code == 0, run.said
     assert "starting the temporary API" not in run.names()
     assert elsewhere.run().names() == ["nothing to do"]
@@ -124,7 +82,7 @@ def test_an_api_elsewhere_that_is_not_there(migrated: Program) -> None:
 def test_an_api_that_refuses_us(migrated: Program) -> None:
     """77 at once: a token does not become right by waiting."""
     environ = {k: v for k, v in migrated.environ.items() if k != "API_COMMAND"}
-    with answering(migrated, 401):
+    with answering(lambda _: (401, {}), int(migrated.environ["API_PORT"])):
         run = Program(environ, migrated.folder).run()
     assert run.code == 77
     assert "API_TOKEN" in run.said

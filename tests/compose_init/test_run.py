@@ -168,21 +168,20 @@ def test_one_phase_and_one_dataset(example: Program) -> None:
     assert example.run().names() == ["nothing to do"]
 
 
-def test_a_plan_shows_as_much_as_one_wants(example: Program) -> None:
+def test_a_plan_shows_as_much_as_one_wants(migrated: Program) -> None:
     """Twenty records of a dataset, or as many as --limit says, and how many there are more."""
-    assert example.run("--migrate-only").code == 0
     some = ("--plan", "--dataset", "enum-translations")
     marked = "\n    + "
-    text = example.run(*some).out
+    text = migrated.run(*some).out
     assert (text.count(marked), "and 56 more; --limit all shows them" in text) == (20, True)
-    text = example.run(*some, "--limit", "5").out
+    text = migrated.run(*some, "--limit", "5").out
     assert (text.count(marked), "and 71 more" in text) == (5, True)
-    text = example.run(*some, "--limit", "all").out
+    text = migrated.run(*some, "--limit", "all").out
     assert (text.count(marked), "more" in text) == (76, False)
-    text = example.run(*some, "--limit", "76").out
+    text = migrated.run(*some, "--limit", "76").out
     assert (text.count(marked), "more" in text) == (76, False)
     for limit, count in (("5", 5), ("all", 76)):
-        [planned] = json.loads(example.run(*some, "--output", "json", "--limit", limit).out)[
+        [planned] = json.loads(migrated.run(*some, "--output", "json", "--limit", limit).out)[
             "datasets"
         ]
         assert (len(planned["records"]), planned["create"]) == (count, 76)
@@ -261,10 +260,9 @@ def test_help_can_be_read(program: Program) -> None:
     assert "--seed-only" in run.out
 
 
-def test_an_unknown_dataset(example: Program) -> None:
+def test_an_unknown_dataset(migrated: Program) -> None:
     """The nearest name is suggested; nothing is seeded."""
-    assert example.run("--migrate-only").code == 0
-    run = example.run("--dataset", "monster")
+    run = migrated.run("--dataset", "monster")
     assert run.code == 78
     assert "there is no dataset monster (did you mean monsters?)" in run.said
 

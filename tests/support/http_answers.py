@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.http_server import in_a_thread
 
 
 @dataclass
@@ -26,8 +27,8 @@ class Answering:
 
 
 @contextmanager
-def answering(answer: Callable[[str], tuple[int, object]]) -> Iterator[Answering]:
-    """Serve until the block ends; `answer` makes status and JSON of a path."""
+def answering(answer: Callable[[str], tuple[int, object]], port: int = 0) -> Iterator[Answering]:
+    """Serve until the block ends, on any port or on this one; `answer` makes status and JSON of a path."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -49,13 +50,7 @@ def answering(answer: Callable[[str], tuple[int, object]]) -> Iterator[Answering
         def log_message(self, *_: Any) -> None:
             pass
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     found = Answering(f"http://127.0.0.1:{listening.server_port}")
-    thread = threading.Thread(target=listening.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with in_a_thread(listening):
         yield found
-    finally:
-        listening.shutdown()
-        thread.join()
-        listening.server_close()
