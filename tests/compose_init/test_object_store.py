@@ -6,7 +6,6 @@ import http.client
 import http.server
 import json
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from examples.postgres import free_port
+from tests.support.http_server import in_a_thread
 from tests.support.programs import ROOT, Program
 
 KEY, SECRET = "AKSEEDS", "s3cr3t/key+with=signs"
@@ -97,12 +97,9 @@ def requests(store_port: int) -> Iterator[tuple[int, list[str]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
-        thread.start()
-        yield proxy.server_address[1], seen
-        proxy.shutdown()
-        thread.join()
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    with in_a_thread(proxy):
+        yield proxy.server_port, seen
 
 
 @pytest.fixture

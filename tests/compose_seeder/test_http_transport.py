@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from compose_seeder import http_transport
 from compose_seeder.errors import SurroundingsError
 from compose_seeder.http_transport import Transport
 from tests.support.dripping import dripping
+from tests.support.http_server import in_a_thread
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4000\r\n\r\n"
 
@@ -38,11 +38,8 @@ def keeping_alive() -> Iterator[tuple[str, set[tuple[str, int]]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", clients
-        server.shutdown()
+    with in_a_thread(ThreadingHTTPServer(("127.0.0.1", 0), Answer)) as address:
+        yield address, clients
 
 
 @pytest.mark.parametrize("pieces", [HEAD + b" ", b"HTTP/1.1 200 OK\r\nX: x"], ids=["body", "head"])

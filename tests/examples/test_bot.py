@@ -28,6 +28,7 @@ from dnd_helper_bot.texts import BUILT_IN, Texts, from_rows
 
 from examples.postgres import free_port
 from tests.support.forks import Running
+from tests.support.http_server import in_a_thread
 from tests.support.postgres import CURRENT, running_server
 from tests.support.preloaded import Call
 
@@ -183,15 +184,11 @@ def eventually(holds: Callable[[], bool], log: Path) -> None:
 def running_telegram() -> Iterator[Telegram]:
     """Run a Bot API server on loopback."""
     telegram = Telegram()
-    thread = threading.Thread(target=telegram.server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield telegram
-    finally:
-        telegram.closing = True
-        telegram.server.shutdown()
-        thread.join()
-        telegram.server.server_close()
+    with in_a_thread(telegram.server):
+        try:
+            yield telegram
+        finally:
+            telegram.closing = True
 
 
 @dataclass

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import http.server
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.http_server import in_a_thread
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
 """A key and a self-signed certificate for 127.0.0.1, good for nothing else (until the year 2126)."""
@@ -37,15 +38,9 @@ def serving() -> Iterator[Web]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    web.address = f"https://127.0.0.1:{server.server_address[1]}"
-    try:
+    web.address = f"https://127.0.0.1:{server.server_port}"
+    with in_a_thread(server):
         yield web
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _handler(web: Web) -> type[http.server.BaseHTTPRequestHandler]:

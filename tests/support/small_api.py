@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 
+from tests.support.http_server import in_a_thread
+
 Record = dict[str, Any]
 
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -289,6 +291,8 @@ def serving(api: Api) -> Iterator[httpx.Client]:
             pass
 
     class CountingServer(ThreadingHTTPServer):
+        block_on_close = False
+
         def process_request(self, request: Any, client_address: Any) -> None:
             api.connected(1)
             super().process_request(request, client_address)
@@ -297,16 +301,8 @@ def serving(api: Api) -> Iterator[httpx.Client]:
             super().shutdown_request(request)
             api.connected(-1)
 
-    with CountingServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            with httpx.Client(
-                base_url=f"http://127.0.0.1:{server.server_address[1]}", verify=NO_CERTIFICATES
-            ) as client:
-                yield client
-        finally:
-            server.shutdown()
-            thread.join()
+    with (
+        in_a_thread(CountingServer(("127.0.0.1", 0), Handler)) as address,
+        httpx.Client(base_url=address, verify=NO_CERTIFICATES) as client,
+    ):
+        yield client

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from compose_seeder.errors import CredentialsError, InterruptedTargetError, Refu
 from compose_seeder.http_client.auth import BearerToken, ClientCredentials, OAuthClient
 from compose_seeder.http_client.redact import secrets_in_value
 from tests.support.endpoint_seeds import Through
+from tests.support.http_server import in_a_thread
 from tests.support.seed_folder import counts
 from tests.support.small_api import Api
 
@@ -78,15 +78,9 @@ def serving(server: Server) -> Iterator[None]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        server.url = f"http://127.0.0.1:{http.server_address[1]}/token"
-        thread = threading.Thread(target=http.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield
-        finally:
-            http.shutdown()
-            thread.join()
+    with in_a_thread(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as address:
+        server.url = f"{address}/token"
+        yield
 
 
 @pytest.fixture
