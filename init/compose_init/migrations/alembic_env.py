@@ -25,6 +25,7 @@ from compose_init.logs import event
 from compose_init.migrations.alembic_config import build_config, version_locations
 from compose_init.migrations.env_attributes import EnvAttributes, sync_connection
 from compose_init.migrations.env_calls import EnvText, is_called_by, read_env
+from compose_init.migrations.env_context import OneAtATime
 from compose_init.migrations.fingerprint import revision_folders
 from compose_init.migrations.flask_application import flask_context
 from compose_init.migrations.loaded_revisions import Revisions, load_revisions
@@ -199,8 +200,12 @@ class AlembicEnvironment:
 
         options = {"destination_rev": "heads", **options, "fn": choose_steps}
         opened.enter_context(flask_context(self._env_path, self._working_folder))
-        opened.enter_context(EnvironmentContext(config, script, **options))
+        context = EnvironmentContext(config, script, **options)
+        one_at_a_time = OneAtATime(context)
+        opened.enter_context(context)
         script.run_env()
+        if one_at_a_time.refusal:
+            refused.append(one_at_a_time.refusal)
         if refused:  # env.py caught it, and went on
             raise refused[0]
 

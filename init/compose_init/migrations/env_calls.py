@@ -19,6 +19,8 @@ from compose_init.migrations.version_table import VersionTable
 CALL = "run_migrations"
 
 ALEMBIC = str(Path(alembic.__file__).parent)
+BETWEEN = str(Path(__file__).with_name("env_context.py"))
+"""What stands between Alembic and an `env.py`."""
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -126,7 +128,7 @@ def _asks_if_offline(test: ast.expr) -> bool:
 def is_called_by(path: Path) -> bool:
     """Tell if the running call of `context.run_migrations()` is one of this file's own."""
     files = _stack_files()
-    inside = [name.startswith((ALEMBIC, "<")) for name in files]
+    inside = [name.startswith((ALEMBIC, BETWEEN, "<")) for name in files]
     if True not in inside:
         return False
     first = inside.index(True)
