@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 # The parts of deploy/stack.d, in the order in which deploy/stack has them.
 STACK := deploy/stack
-STACK_PARTS := head state messages model settings lock tool json alerts alert_from_host \
+STACK_PARTS := head state messages model settings lock tool installation data database json alerts alert_from_host \
 	releases signatures release_order agreement pruning compose configuration backup \
 	deploy_release judge_release command_deploy command_rollback command_plan \
 	status status_text status_json command_status \

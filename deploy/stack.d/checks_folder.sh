@@ -25,6 +25,21 @@ check_settings() {
   fi
 }
 
+# Check that this folder is the one of its project, as a deploy does; `install` takes over what has moved.
+check_installation() {
+  if is_installation; then ok "$PROJECT is here, in $PWD"; else fault "$REASON" "./stack deploy ends there"; fi
+}
+
+# Check that services would have the volumes and folders that they had, as a deploy does.
+check_data() {
+  local lost
+  lost=$(lost_data)
+  if [[ -z $lost ]]; then ok "services have the volumes and folders that they had" && return; fi
+  while IFS= read -r lost; do
+    warning "$lost" "change that back; or, if it is meant: ./stack deploy --new-data"
+  done <<<"$lost"
+}
+
 # Check .env, the Compose files and the secrets as a deploy does.
 check_env() {
   local output line code=0

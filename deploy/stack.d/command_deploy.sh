@@ -1,15 +1,16 @@
 # ---- ./stack deploy ----
 
-command_deploy() { # [--timer|--push] [--older] [--incomplete]
+command_deploy() { # [--timer|--push] [--older] [--incomplete] [--new-data]
   local by=person allowed="" word configuration reason=""
   for word in "$@"; do
     case $word in
       --timer | --push) by=${word#--} ;;
       --older | --incomplete) allowed+=" ${word#--}" ;;
-      *) die "$EXIT_USAGE" "deploy accepts --timer, --push, --older and --incomplete, found $word" ;;
+      --new-data) NEW_DATA=yes ;;
+      *) die "$EXIT_USAGE" "deploy accepts --timer, --push, --older, --incomplete and --new-data, found $word" ;;
     esac
   done
-  [[ $by == person || -z $allowed ]] || die "$EXIT_USAGE" "--older and --incomplete are for people, not for --timer or --push"
+  [[ $by == person || -z $allowed$NEW_DATA ]] || die "$EXIT_USAGE" "--older, --incomplete and --new-data are for people, not for --timer or --push"
   begin_event deploy
   configuration=$(configuration_hash) || fail_unchanged "$EXIT_FAILED" "a file that Compose uses cannot be read"
   resolve_release || fail_unchanged "$EXIT_REGISTRY" "$REASON" "$DETAIL"

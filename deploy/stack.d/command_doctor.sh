@@ -9,6 +9,8 @@ compose - Compose
 files - files
 disk - disk
 settings - settings
+installation docker,model installation
+data docker,model,folder data
 env docker,model,image .env and secrets
 mounts docker,model mounts
 selinux docker,model SELinux

@@ -7,13 +7,16 @@ command_install() { # [--no-timer]
     "") ;;
     *) die "$EXIT_USAGE" "install accepts only --no-timer, found $1" ;;
   esac
+  ADOPTS=yes
   { run_checks && print_counts; } >&2
   ((FAULTS == 0)) || exit "$EXIT_USAGE" # nothing was written yet
   mkdir -p "$STATE" backups
   touch "$STATE/blocked" "$STATE/history"
   [[ -f release.yml ]] || write_file release.yml <<<"services: {} # \`./stack deploy\` writes the images here, by digest"
-  read_settings
   take_lock
+  upgrade_state
+  claim_project
+  remove_leftover_containers
   check_disk_space
   check_environment || {
     pull_init_image

@@ -5,6 +5,8 @@ command_plan() {
   [[ $# -eq 0 ]] || die "$EXIT_USAGE" "plan accepts no argument, found $1"
   prepare_command
   take_lock
+  refuse_other_installation
+  refuse_lost_data
   check_environment || warn ".env was not checked: $ANSWER"
   resolve_release || die "$EXIT_REGISTRY" "$(full_reason)"
   current=$(current_release)
@@ -21,6 +23,7 @@ command_plan() {
     say "schema and data: everything that $INIT_SERVICE has; PostgreSQL starts with the first deploy"
     exit "$code"
   fi
+  refuse_other_database "$RELEASE"
   compose_release "$RELEASE" run --rm --no-deps -T "$INIT_SERVICE" --plan </dev/null ||
     { code=$? && ((code == EXIT_CHANGES)) || exit "$code"; }
   exit "$code"

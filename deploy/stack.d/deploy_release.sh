@@ -5,6 +5,11 @@ begin_event() { # deploy|rollback
   EVENT=$1
   prepare_command
   take_lock
+  refuse_other_installation
+  refuse_lost_data
+  upgrade_state
+  [[ -f $STATE/installation && $(claimed_folder) -ef $PWD ]] || claim_project
+  remove_leftover_containers
   send_unsent_alerts || true
   check_environment || warn ".env is not checked yet: $ANSWER"
 }
@@ -17,6 +22,7 @@ deploy_release() { # ID CONFIGURATION
   check_environment || warn ".env was not checked: $ANSWER"
   check_disk_space # the images have used some of it
   start_infrastructure
+  refuse_other_database "$1"
   [[ -z $(current_release) ]] || back_up_database
   run_init "$1" || code=$?
   ((code == 0)) || on_failed_init "$1" "$2" "$code"
@@ -25,6 +31,7 @@ deploy_release() { # ID CONFIGURATION
   start_release "$1" || on_failed_start "$1" "$2"
   [[ $EVENT == rollback ]] || unblock_release "$1"
   record_success "$1" "$2"
+  record_data "$1"
   prune_images
 }
 

@@ -30,6 +30,8 @@ EVENT=""            # deploy or rollback; only these two are written to the hist
 LOCKED=""           # yes while this run holds the lock
 TARGET=""           # the ID of the release that this run deploys
 ROLLED_BACK_FROM="" # the ID of the release that a rollback leaves
+ADOPTS=""           # yes in `install`, which takes a project over whose folder, engine or name has changed
+NEW_DATA=""         # yes where a person says that services may have other data than before
 DOCKER_FAULT=""     # why Docker does not answer, where a command can do without
 INIT_RAN=""         # yes once releases/init.log is of this run
 

@@ -6,7 +6,6 @@ take_lock() {
   # when the last of them has ended, and not before.
   flock --nonblock 9 || die "$EXIT_BUSY" "another run is in progress in $PWD; nothing was done"
   LOCKED=yes
-  remove_leftover_containers
 }
 
 # Tell if another run holds the lock, without taking it: a run that begins just now would find it taken.

@@ -6,6 +6,7 @@ doctor [--alert] | check everything that a deploy needs, and say how to fix what
 deploy | deploy what the registry has now; init runs first, while the old containers serve
 deploy --older | the same, also if the registry has an older release than has worked here
 deploy --incomplete | the same, also if the images in the registry do not belong together
+deploy --new-data | the same, where volumes or the database are meant to be others than before
 deploy --timer | the same, for a timer: a blocked release is not tried again
 deploy --push | the same as --timer; exit code 1 if the release in the registry was left alone
 rollback [TAG] | return to the previous release, or to TAG; the registry may be unreachable
@@ -36,6 +37,7 @@ main() { # [COMMAND [ARGUMENT...]]
     print_usage >&2
     die "$EXIT_USAGE" "there is no command $1"
   fi
+  check_state_version
   "command_$1" "${@:2}"
 }
 

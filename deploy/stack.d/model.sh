@@ -70,6 +70,18 @@ json_text() { # STRING
   printf '%s' "$text$rest"
 }
 
+# Print a text as Compose prints it in JSON, without the quotes.
+compose_string() { # TEXT
+  local text=$1
+  text=${text//\\/\\\\}
+  text=${text//\"/\\\"}
+  text=${text//$'\t'/\\t}
+  text=${text//</\\u003c}
+  text=${text//>/\\u003e}
+  text=${text//'&'/'\u0026'}
+  printf '%s' "${text//'$'/'$$'}"
+}
+
 # Print the bytes of a character of the basic plane. Go escapes no other one.
 utf8() { # HEX
   local code=$((16#$1)) bytes

@@ -35,14 +35,54 @@
 #                                     status               without its braces and without address and token; 100 lines
 # refused-alerts   deliver_alert      status, people       the same, with the member `refused`: why; 20 lines
 # init.log         run_init           logs, send_alert     the output of the last run of init
+# version          upgrade_state      check_state_version  the number of the format of all these files, STATE_VERSION
+# installation     claim_project,     is_installation,     `project NAME`, `folder PATH`, `engine ID` of Docker,
+#                  record_data        lost_data,           `database ID` as init tells it, and `data ROW` for each
+#                                     refuse_other_…       volume and folder that services write; `./stack install`
+#                                                          writes the first three, a release that has worked all
 # lock             take_lock          take_lock            empty; locked by flock while a command runs
 # cron.log         cron               people               the output of runs that cron starts
 
+readonly STATE_VERSION=2                 # before it there was no file `version`; that is version 1
 readonly ROLLED_BACK_TO="rolled back to" # how the REASON of a block begins that a rollback has made; then the ID
 
 # Make stdin the content of a file, completely or not at all.
 write_file() { # FILE
   cat >"$1.part" && mv "$1.part" "$1"
+}
+
+# End the script where a newer one has written the state files, which this one cannot read.
+check_state_version() {
+  local found
+  found=$(state_version)
+  [[ $found =~ ^[0-9]{1,9}$ ]] ||
+    die "$EXIT_USAGE" "$PWD/$STATE/version must hold a number, found '$found'; restore $STATE/ from a backup"
+  ((found <= STATE_VERSION)) ||
+    die "$EXIT_USAGE" "$PWD was written by a newer stack: its state files have version $found, and this script knows versions up to $STATE_VERSION; bring the newer deploy/stack, or a later one. Nothing was changed"
+}
+
+state_version() {
+  if [[ -e $STATE/version ]]; then cat "$STATE/version"; else echo 1; fi
+}
+
+# Bring the state files of an older version to this one: version 2 only adds files.
+upgrade_state() {
+  [[ -e $STATE/version && $(state_version) == "$STATE_VERSION" ]] || write_file "$STATE/version" <<<"$STATE_VERSION"
+}
+
+# Print what is recorded of this installation; nothing where nothing is.
+installation_value() { # project|folder|engine|database
+  [[ ! -f $STATE/installation ]] || sed -n "s/^$1 //p" "$STATE/installation"
+}
+
+recorded_data() { installation_value data; }
+
+record_installation() { # ENGINE DATABASE DATA
+  {
+    printf 'project %s\nfolder %s\nengine %s\n' "$PROJECT" "$PWD" "$1"
+    [[ -z $2 ]] || echo "database $2"
+    [[ -z $3 ]] || sort <<<"$3" | sed 's/^/data /'
+  } | write_file "$STATE/installation"
 }
 
 timestamp() { date -u +%Y-%m-%dT%H:%M:%SZ; }

@@ -1,7 +1,8 @@
 # ---- the timer: units of systemd, or a line for cron ----
 
 install_timer() {
-  local folder=${STACK_UNITS:-/etc/systemd/system} name=stack-$PROJECT
+  local folder name=stack-$PROJECT
+  folder=$(units_folder)
   if [[ -z ${STACK_UNITS-} ]] && { [[ ! -d /run/systemd/system ]] || [[ $(id -u) != 0 ]]; }; then
     say "no timer was installed: there is no systemd, or \`install\` was not run as root. The line for cron:"
     echo "    */5 * * * * sleep \$(shuf -i 0-59 -n 1); $(cron_word "$PWD/stack") deploy --timer >>$(cron_word "$PWD/$STATE/cron.log") 2>&1"
@@ -16,6 +17,21 @@ install_timer() {
     systemctl enable --now "$name.timer"
   fi
   say "the timer is $folder/$name.timer"
+}
+
+units_folder() { printf '%s' "${STACK_UNITS:-/etc/systemd/system}"; }
+
+# Print the folder that a timer deploys; nothing where there is no such timer.
+unit_folder() { # NAME
+  sed -n 's/^ExecStart="\(.*\)\/stack" deploy --timer$/\1/p' "$(units_folder)/$1.service" 2>/dev/null | sed 's/%%/%/g' || true
+}
+
+remove_timer() { # NAME
+  local folder
+  folder=$(units_folder)
+  [[ -n ${STACK_UNITS-} ]] || systemctl disable --now "$1.timer" || true
+  rm -f "$folder/$1".{service,timer} "$folder/$1-mail.service"
+  [[ -n ${STACK_UNITS-} ]] || systemctl daemon-reload || true
 }
 
 deploy_unit() { # NAME

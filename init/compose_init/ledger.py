@@ -105,6 +105,15 @@ def datasets(connection: Connection) -> list[dict[str, Any]]:
     return _rows(connection, "datasets")
 
 
+def installation(connection: Connection) -> str | None:
+    """Return the id of the database's installation; None where no run has been in this database.
+
+    A dump that is restored, into whatever database or cluster, is the same installation.
+    """
+    rows = _rows(connection, "installation")
+    return rows[0]["id"] if rows else None
+
+
 def runs(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """Return the last runs, newest first."""
     return _rows(connection, "runs", limit=limit)

@@ -50,6 +50,18 @@ def read_status(settings: Settings, reset_logging: Callable[[], object]) -> dict
         }
 
 
+def read_installation(settings: Settings) -> str | None:
+    """Return the id of the database's installation; None where no run has been in this database.
+
+    Raises:
+        NotReadyError, CredentialsRefused: there is no connection, or the role may not read the ledger.
+    """
+    connection = wait_for_database(settings.need_database(), settings.database_timeout)
+    with connection, translate_lost_connection():
+        prepare_session(connection, settings.lock_timeout)
+        return ledger.installation(connection)
+
+
 def _read_schema(
     settings: Settings, connection: Connection, reset_logging: Callable[[], object]
 ) -> dict[str, Any]:

@@ -238,7 +238,7 @@ def server(folder: Path, registry: Registry, telegram: str) -> Iterator[Server]:
         yield found
     finally:
         found.compose("down", "-v", "--remove-orphans", "--timeout", "0")
-        forget_images(f"stack.local/{found.project}/*")
+        forget_project(found.project)
 
 
 @dataclass
@@ -331,6 +331,12 @@ def receiver() -> Iterator[Receiver]:
         listening.shutdown()
         thread.join()
         listening.server_close()
+
+
+def forget_project(project: str) -> None:
+    """Remove what deploy/stack keeps of a project: names of images, and the claim of its folder."""
+    forget_images(f"stack.local/{project}/*")
+    run("docker", "volume", "rm", f"stack.{project}")
 
 
 def forget_images(pattern: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.support.docker import PASSWORD, ROOT, docker
-from tests.support.releases import Registry, Revision, Server, forget_images, free_port
+from tests.support.releases import Registry, Revision, Server, forget_project, free_port
 
 FIRST = Revision("0001", None, "CREATE TABLE words (id int PRIMARY KEY, word text NOT NULL)")
 SERVICES = ("init", "api")
@@ -207,4 +207,4 @@ def small_server(folder: Path, releases: SmallReleases, **settings: str) -> Iter
         yield found
     finally:
         found.compose("down", "-v", "--remove-orphans", "--timeout", "0")
-        forget_images(f"stack.local/{found.project}/*")
+        forget_project(found.project)

@@ -20,7 +20,7 @@ from compose_init.record_graph import record_revision_graph
 from compose_init.server import env_check
 from compose_init.server.alert import send
 from compose_init.server.http_probe import probe
-from compose_init.status import read_status
+from compose_init.status import read_installation, read_status
 from compose_init.wait_for_revision import wait_for_revision
 from compose_seeder import check
 from compose_seeder.sources import Sources
@@ -35,6 +35,15 @@ def _show_status(context: Context) -> int:
         context.print_json(found)
     else:
         context.print_text(status_to_text(found))
+    return 0
+
+
+def _show_installation(context: Context) -> int:
+    found = read_installation(context.settings)
+    if context.as_json:
+        context.print_json({"installation": found})
+    else:
+        context.print_text(found or "none")
     return 0
 
 
@@ -174,6 +183,12 @@ COMMANDS = (
         "status",
         "show revision and head, datasets, the last runs",
         _show_status,
+        prints_document=True,
+    ),
+    Command(
+        "installation",
+        "show the id of the database's installation, for deploy/stack",
+        _show_installation,
         prints_document=True,
     ),
     Command(

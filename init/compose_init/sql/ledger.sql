@@ -23,6 +23,10 @@ VALUES (%(started_at)s, %(version)s, %(outcome)s, %(exit_code)s, %(report)s);
 -- name: datasets
 SELECT name, target, records, applied_at::text FROM compose_init.dataset ORDER BY applied_at, name;
 
+-- name: installation
+-- The salt is made with the ledger, once, and goes with every dump of it. It stays secret behind the digest.
+SELECT left(encode(sha256(convert_to('installation ' || salt, 'UTF8')), 'hex'), 16) AS id FROM compose_init.format;
+
 -- name: runs
 SELECT id, started_at::text, round(extract(epoch FROM finished_at - started_at), 2)::float AS seconds,
        version, outcome, exit_code
