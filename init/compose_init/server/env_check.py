@@ -128,8 +128,6 @@ def _values(lines: Iterable[Line]) -> Iterator[str]:
     for line in lines:
         if PLACEHOLDER.search(line.value):
             yield f"line {line.number}: {line.name}: is still a placeholder; put your own value there"
-        elif "$" in line.value and line.name in STACK:
-            yield f"line {line.number}: {line.name}: is read as it stands; write the value itself, without $"
         elif line.value and line.name in STACK:
             if wrong := STACK[line.name](line.value):
                 yield f"line {line.number}: {line.name}: {wrong}"

@@ -10,8 +10,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 
+from compose_init.server.env_file import read_lines
 from tests.support.docker import ROOT, Completed, run
 
 CASES = {
@@ -100,6 +104,81 @@ def test_a_setting_is_what_compose_reads(folder: Path, text: str, value: str) ->
     done = run("docker", "compose", "config", "--format", "json", cwd=folder)
     label = json.loads(done.stdout)["services"]["api"]["labels"]["v"]
     assert label.replace("$$", "$") == value  # what Compose itself puts into a container
+
+
+@pytest.mark.parametrize(("text", "value"), CASES.values(), ids=CASES)
+def test_the_check_reads_the_same(text: str, value: str) -> None:
+    """What compose-init checks is what the script and Compose use; a TAB before a comment it refuses."""
+    faults: list[str] = []
+    found = {line.name: line.value for line in read_lines(REST.format(text), faults)}
+    if "\t#" in value:
+        assert faults == [
+            "line 3: STACK_VERIFY: a TAB before # begins no comment for Compose; write a space"
+        ]
+    else:
+        assert (found["STACK_VERIFY"], faults) == (value, [])
+    assert (found["STACK_KEEP"], found["STACK_PROBE_SERVICE"]) == ("3", "web")
+
+
+PIECES = (
+    *(
+        "a",
+        " ",
+        "\t",
+        "#",
+        " #",
+        "'",
+        '"',
+        "\\",
+        r"\n",
+        r"\"",
+        r"\'",
+        r"\$A",
+        r"\012",
+        r"\0101",
+        "\n",
+        "\r",
+        "ü",
+    ),
+    *(
+        "$",
+        "$$",
+        "$A",
+        "${A}",
+        "${B:-x}",
+        "${A:+y}",
+        "${N-z}",
+        "${N:-${A}}",
+        "${",
+        "}",
+        "$5",
+        "=",
+        ":",
+        "%",
+    ),
+)
+"""What a value is made of that could be read in several ways."""
+
+
+@given(st.data())
+@hypothesis.settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_value_is_read_as_by_compose(folder: Path, data: st.DataObject) -> None:
+    """Quotes, escapes, variables and comments in any order: the same value, or a fault."""
+    quote = data.draw(st.sampled_from(["", '"', "'"]))
+    body = "".join(data.draw(st.lists(st.sampled_from(PIECES), max_size=6)))
+    text = f"A=5\nE=\nV={quote}{body}{quote}{data.draw(st.sampled_from(['', ' # c', '  ']))}\nW=1\n"
+    (folder / ".env").write_bytes(text.encode())
+    faults: list[str] = []
+    found = {line.name: line.value for line in read_lines(text, faults)}
+    done = call(folder, "compose_variables A V W")
+    if done.returncode:
+        assert faults, done.stderr
+    elif not faults:
+        lines = [line.split("\t") for line in done.stdout.splitlines()]
+        texts = {name: json.loads(f'"{string}"').replace("$$", "$") for name, string in lines}
+        assert texts == {"A": "5", "V": found["V"], "W": found["W"]}
 
 
 def test_the_environment_decides(folder: Path) -> None:
