@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from msgspec import Raw
-from msgspec.json import decode
+from msgspec import Raw, ValidationError
+from msgspec.json import Decoder
 
 from compose_seeder.documents.pointer_pattern import STAR, kind_of
 from compose_seeder.documents.record_values import NULL
@@ -22,6 +22,13 @@ from compose_seeder.json_pointer import join_pointer, split_pointer
 
 Fields = dict[str, Raw]
 """Raw JSON by name."""
+
+members_of = Decoder(Fields).decode
+
+elements_of = Decoder(list[Raw]).decode
+
+MAX_OWNERS = 10_000
+"""How many names are remembered with their rules: records may have members of any name."""
 
 
 class NotInvertibleError(Exception):
@@ -116,9 +123,20 @@ class FieldMap:
 
     def owner(self, name: str) -> str:
         """Return the rule that writes a field; "" where none does."""
-        if name in self.exact:
-            return name
+        found = self._owners.get(name)
+        if found is None:
+            found = name if name in self.exact else self._pattern_of(name)
+            if len(self._owners) < MAX_OWNERS:
+                self._owners[name] = found
+        return found
+
+    def _pattern_of(self, name: str) -> str:
         return next((rule for rule in self.patterns if fits(rule, name)), "")
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        """The answers of `owner` so far."""
+        return {}
 
 
 def fits(rule: str, name: str) -> bool:
@@ -167,7 +185,11 @@ class Reading:
         parts = _parts(raw, lifts=bool(node.lifted))
         if parts is None:
             self._no_members(node, raw)
-            return
+        else:
+            self.read_members(node, parts)
+
+    def read_members(self, node: Node, parts: Mapping[str, Raw]) -> None:
+        """Read what comes from the members of an object, or the elements of an array."""
         for name, below in node.members.items():
             if name in parts:
                 self.read(below, parts[name])
@@ -175,22 +197,23 @@ class Reading:
             self._lift(node, parts)
 
     def _lift(self, node: Node, parts: Mapping[str, Raw]) -> None:
-        self.used.add(node.lifted)
+        rule = node.lifted
+        self.used.add(rule)
         for member, raw in parts.items():
             if member in node.members:
                 continue
-            name = node.lifted.replace(STAR, member)
+            name = member if rule == STAR else rule.replace(STAR, member)
             owner = self.map_.owner(name)
-            if owner != node.lifted or name in self.fields:
-                source = join_pointer((*node.path, member))
-                by = self.map_.rules[owner] if owner != node.lifted else "another member"
-                problem = (
-                    f"map lifts {source} to {name}, which is also the field of {by}; give one of them another name in"
-                    f' map, as in {name}_2 = "{source}"'
-                )
-                self.problems.append((name, problem))
-            else:
+            if owner == rule and name not in self.fields:
                 self.fields[name] = raw
+                continue
+            source = join_pointer((*node.path, member))
+            by = self.map_.rules[owner] if owner != rule else "another member"
+            problem = (
+                f"map lifts {source} to {name}, which is also the field of {by}; give one of them another name in"
+                f' map, as in {name}_2 = "{source}"'
+            )
+            self.problems.append((name, problem))
 
     def _no_members(self, node: Node, raw: Raw) -> None:
         rules = [name for below in node.all() for name in below.fields]
@@ -202,12 +225,12 @@ class Reading:
 
 def _parts(raw: Raw | bytes, *, lifts: bool) -> Mapping[str, Raw] | None:
     """Return the members of an object, or the elements of an array by their numbers; None of all else."""
-    kind = kind_of(raw)
-    if kind == "an object":
-        return decode(raw, type=Fields)
-    if kind == "an array" and not lifts:
-        return {str(n): one for n, one in enumerate(decode(raw, type=list[Raw]))}
-    return None
+    try:
+        return members_of(raw)
+    except ValidationError:
+        if lifts or kind_of(raw) != "an array":
+            return None
+        return {str(n): one for n, one in enumerate(elements_of(raw))}
 
 
 def write_back(map_: FieldMap, fields: Mapping[str, Raw], before: Raw | None) -> Raw:

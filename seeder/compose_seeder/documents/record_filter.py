@@ -13,7 +13,7 @@ from functools import cached_property
 from msgspec import DecodeError, Raw
 from msgspec.json import decode, encode
 
-from compose_seeder.documents.pointer_pattern import kind_of, member
+from compose_seeder.documents.pointer_pattern import member
 from compose_seeder.errors import did_you_mean, quote
 from compose_seeder.json_pointer import split_pointer
 
@@ -55,11 +55,12 @@ class RecordFilter:
         return self.accepts(fields, Seen())
 
     def accepts(self, fields: Mapping[str, Raw], seen: Seen) -> bool:
-        """Tell if a record belongs to the dataset; `seen` is told what it has."""
+        """Tell if a record belongs to the dataset; `seen` is told what it has, until one belongs to it."""
         for name, path, values in self.wanted:
-            raw = _follow(fields, path)
+            raw = fields.get(name) if len(path) == 1 and path[0] == name else _follow(fields, path)
             exact = _normal(raw) if raw is not None else b""
-            seen.values.setdefault(name, Counter())[exact] += 1
+            if not seen.accepted:
+                seen.values.setdefault(name, Counter())[exact] += 1
             if exact not in values:
                 return False
         seen.accepted += 1
@@ -112,9 +113,10 @@ def _follow(fields: Mapping[str, Raw], path: list[str]) -> Raw | None:
 
 def _normal(raw: Raw) -> bytes:
     """Return a value's text as it is compared: a text may be escaped in several ways."""
-    if kind_of(raw) != "text":
-        return bytes(raw)
+    text = bytes(raw)
+    if b"\\" not in text or not text.startswith(b'"'):
+        return text
     try:
-        return encode(decode(raw, type=str))
+        return encode(decode(text, type=str))
     except DecodeError:
-        return bytes(raw)
+        return text

@@ -95,12 +95,22 @@ class Shape:
         )
         return f"is {kind}, but must be an object; {remedy}"
 
-    def read(self, element: Mapping[str, Raw]) -> Reading:
-        """Return the fields that an element's members become."""
+    def read(self, element: Fields, used: set[str] | None = None) -> Reading:
+        """Return the fields that an element's members become.
+
+        Args:
+            element: as an object.
+            used: gets the rules that find something.
+        """
         if self.map_ is None:
-            return Reading(EVERYTHING, dict(element), used={STAR})
-        reading = Reading(self.map_)
-        reading.read(self.map_.root, Raw(encode(element)))
+            return Reading(EVERYTHING, element)
+        reading = Reading(self.map_, used=set() if used is None else used)
+        root = self.map_.root
+        if root.fields:
+            whole = Raw(encode(element))
+            reading.fields = dict.fromkeys(root.fields, whole)
+            reading.used.update(root.fields)
+        reading.read_members(root, element)
         return reading
 
     def added(self, file: str, match: Match | None) -> Fields:

@@ -101,7 +101,7 @@ class Shaping:
         shape: of its records.
         faults: what is wrong so far.
         elements: how many there were.
-        used: the rules that found something.
+        used: the fields whose rules found something.
         seen: what `where` looked at.
     """
 
@@ -117,18 +117,31 @@ class Shaping:
         """Yield the records that some elements become, each with its place."""
         batch = elements.batch
         added = self._added(file, elements)
-        for n, text in enumerate(batch.texts):
-            self.elements += 1
-            where = batch.where(n)
-            own = self._object(file, where, text)
+        objects = self._objects(file, batch)
+        for n, own in enumerate(objects):
             if own is None or (self.shape.where and not self.shape.where.accepts(own, self.seen)):
                 continue
-            if len(self._members) < MAX_MEMBERS:
-                self._members |= dict.fromkeys(own)
             extra = added
             if self.shape.key_as and elements.names is not None:
                 extra = {self.shape.key_as: Raw(encode(elements.names[n])), **added}
-            yield where, encode(self._fields(where, own, extra))
+            yield batch.where(n), encode(self._fields(batch, n, own, extra))
+
+    def _objects(self, file: str, batch: Batch) -> list[Fields | None]:
+        """Return the elements of a batch as objects; None for what is wrong."""
+        found = [self._object(file, batch, n) for n in range(len(batch.texts))]
+        if self.elements < MAX_MEMBERS:
+            self._members |= dict.fromkeys(name for own in found if own for name in own)
+        self.elements += len(found)
+        if self.shape.columns or self.shape.value_as:
+            return found  # what they hold is checked in the records
+        pairs = [(n, own) for n, own in enumerate(found) if own is not None]
+        texts = [batch.texts[n] for n, _ in pairs]
+        if strict_json.any_faults(texts, [own for _, own in pairs]):
+            for (n, own), text in zip(pairs, texts, strict=True):
+                for fault in strict_json.faults(batch.where(n), bytes(text), own):
+                    self.faults.append(self._without_names(fault))
+                    found[n] = None
+        return found
 
     def finish(self, file: str) -> None:
         """Check that the rules found something.
@@ -154,7 +167,7 @@ class Shaping:
         return [
             f"{rule} reads {pointer}, which no record has{self._near(pointer)}"
             for rule, pointer in pointers.items()
-            if rule not in self.used
+            if rule.partition(".")[2] not in self.used
         ]
 
     def _near(self, pointer: str) -> str:
@@ -169,27 +182,20 @@ class Shaping:
             problem = f"constants has {error.args[0]}, but the file is in no such folder of the manifest's"
             self.faults.append(Fault(file, "", "", problem))
             return {}
-        self.used |= {f"outer.{name}" for name in self.shape.outer or {} if name in added}
+        self.used |= {name for name in self.shape.outer or {} if name in added}
         return added
 
-    def _object(self, file: str, where: str, text: Raw | bytes) -> Fields | None:
+    def _object(self, file: str, batch: Batch, n: int) -> Fields | None:
+        text = batch.texts[n]
         try:
-            own = self.shape.object_of(text)
+            return self.shape.object_of(text)
         except WrongElementError as error:
-            self.faults.append(Fault(where, "", "", str(error)))
-            return None
+            self.faults.append(Fault(batch.where(n), "", "", str(error)))
         except (DecodeError, RecursionError) as error:
-            line = where.rpartition(":")[2]
+            line = batch.where(n).rpartition(":")[2]
             number = int(line) if line.isdigit() else 1
             self.faults.append(json_errors.fault(file, bytes(text), error, number))
-            return None
-        if not (self.shape.columns or self.shape.value_as) and strict_json.any_faults(
-            [text], [own]
-        ):
-            found = strict_json.faults(where, bytes(text), own)
-            self.faults += [self._without_names(fault) for fault in found]
-            return None
-        return own
+        return None
 
     def _without_names(self, fault: Fault) -> Fault:
         """Return a fault that does not show the names within a value, which may be secret."""
@@ -197,10 +203,9 @@ class Shaping:
             return fault
         return Fault(fault.where, "", fault.field.partition("/")[0], fault.problem)
 
-    def _fields(self, where: str, own: Mapping[str, Raw], added: Mapping[str, Raw]) -> Fields:
-        reading = self.shape.read(own)
-        self.used |= {f"map.{name}" for name in reading.used}
-        self.faults += [Fault(where, "", name, why) for name, why in reading.problems]
+    def _fields(self, batch: Batch, n: int, own: Fields, added: Mapping[str, Raw]) -> Fields:
+        reading = self.shape.read(own, self.used)
+        self.faults += [Fault(batch.where(n), "", name, why) for name, why in reading.problems]
         fields = reading.fields
         for name, value in added.items():
             if fields.setdefault(name, value) != value:
@@ -208,7 +213,7 @@ class Shaping:
                     f"{self._source_of(name)} gives the record this field, but the record has it too, with another"
                     " value; rename one of them"
                 )
-                self.faults.append(Fault(where, "", name, problem))
+                self.faults.append(Fault(batch.where(n), "", name, problem))
         return fields
 
     def _source_of(self, name: str) -> str:
@@ -217,5 +222,5 @@ class Shaping:
         return f"outer.{name}" if name in (self.shape.outer or {}) else f"constants.{name}"
 
 
-MAX_MEMBERS = 1000
-"""How many names of members are remembered for suggestions."""
+MAX_MEMBERS = 10_000
+"""How many elements are looked at for suggestions."""
