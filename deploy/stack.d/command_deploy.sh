@@ -25,6 +25,7 @@ command_deploy() { # [--timer|--push] [--older] [--incomplete] [--new-data]
   else
     judge_release "$RELEASE" "$by" "$allowed"
     if [[ -n $REFUSAL ]]; then
+      VERIFIED_INIT_IMAGE="" # nothing of it runs, not even as the tool
       "refuse_${REFUSAL}_release" "$RELEASE" "$configuration" "$by"
       return
     fi

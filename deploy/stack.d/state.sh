@@ -154,7 +154,7 @@ record_success() { # ID CONFIGURATION
   local before
   before=$(current_release)
   if [[ -n $before && $before != "$1" ]]; then write_file "$STATE/previous" <<<"$before"; fi
-  record_place "$1" "$before"
+  record_place "$1" "$before" || warn "the place of $(describe_release "$1") among the releases was not recorded"
   write_file "$STATE/current" <<<"$1 $2"
   record_history ok "$1" "${before:-nothing} -> $(describe_release "$1")"
 }
