@@ -108,7 +108,8 @@ class Registry:
                 "USER root" if service == "init" else "",
                 "" if service == "bot" else "COPY versions /app/migrations/versions",
                 f"ENV APP_VERSION={version} INIT_IMAGE_VERSION={version}",
-                f"LABEL org.opencontainers.image.version={version}",
+                # No revision, since only some services are built for each release.
+                f"LABEL org.opencontainers.image.version={version} org.opencontainers.image.revision=",
                 end,
             ]
             (context / f"{service}.Dockerfile").write_text("\n".join(lines), encoding="utf-8")
