@@ -88,8 +88,8 @@ class Api:
         self.creation = ""
         self.took_to_create = 0.0
         self.clock = time.monotonic
-        self.late: list[tuple[float, Record]] = []
-        """What is still to be made, each with the time at which it is."""
+        self.late: list[tuple[float, Record, str | None]] = []
+        """What is still to be made, each with the time at which it is, and its idempotency key."""
         self.blind = 0
         self.once: dict[str, Record] = {}
         self.lost = 0
@@ -97,6 +97,7 @@ class Api:
         self.connections = 0
         """How many clients are connected."""
         self._lock = threading.Lock()
+        self._once: str | None = None
 
     def connected(self, change: int) -> None:
         """Count a client that has come (1) or gone (-1)."""
@@ -116,10 +117,12 @@ class Api:
 
     def make_late_records(self) -> None:
         """Make the records whose time has come."""
-        due = [record for at, record in self.late if at <= self.clock()]
-        self.late = [(at, record) for at, record in self.late if at > self.clock()]
-        for record in due:
-            self.add(**record)
+        due = [each for each in self.late if each[0] <= self.clock()]
+        self.late = [each for each in self.late if each not in due]
+        for _, record, once in due:
+            number = self.add(**record)
+            if once:
+                self.once[once] = self.rows[number]
 
     def find(self, slug: str) -> Record:
         """Return the record with a slug."""
@@ -156,6 +159,8 @@ class Api:
             return self.busy_status, {"detail": "slowly"}
         if once in self.once:
             return 201, self.once[once]
+        if once and once in [key for *_, key in self.late]:
+            return 409, {"detail": "a request with this key is under way"}
         if self.status:
             return self.status, {"detail": "as you wish"}
         if method == "GET":
@@ -171,6 +176,7 @@ class Api:
         if body.get("slug", body.get("name")) in self.refuse:
             said = f"{dict(headers)} {json.dumps(body)} " if self.echo else ""
             return 422, {"detail": f"{said}this one not: " + "x" * 5000}
+        self._once = once
         return self._write(method, path, body)
 
     def _bulk(self, body: list[Record] | dict[str, list[Record]]) -> tuple[int, Any]:
@@ -238,7 +244,7 @@ class Api:
             if self.unique and any(row["slug"] == body["slug"] for row in self.rows.values()):
                 return 409, {"detail": "that one is there"}
             if self.creation == "slow":
-                self.late.append((self.clock() + self.took_to_create, self.habit(body)))
+                self.late.append((self.clock() + self.took_to_create, self.habit(body), self._once))
                 return HANG_UP
             number = self.add(**self.habit(body))
             if self.creation == "hang up":

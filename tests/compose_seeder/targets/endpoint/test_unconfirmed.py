@@ -9,11 +9,13 @@ import httpx
 import pytest
 
 from compose_seeder.errors import InterruptedTargetError, RefusedError
+from compose_seeder.http_client import retry
 from compose_seeder.targets.endpoint import unconfirmed
 from compose_seeder.targets.endpoint.likeness import is_alike
 from tests.support.endpoint_seeds import LIST, THINGS, Through
 from tests.support.seed_folder import Seeds, counts
 from tests.support.small_api import Api
+from tests.support.virtual_time import VirtualTime
 
 GET = 'get = "GET /things/of/{slug}"'
 CONFIRM = 'confirm = ["GET /things/{live.id}"]'
@@ -157,6 +159,45 @@ def test_another_idempotency_key_for_what_is_not_there(through: Through, api: Ap
             through.run()
     api.creation = ""
     assert counts(through.run()) == {"created": 3}
+
+
+@pytest.mark.parametrize("exists", ["", "exists = 409"])
+def test_an_api_that_takes_longer_than_anybody_waits(
+    through: Through, api: Api, seeds: Seeds, monkeypatch: pytest.MonkeyPatch, exists: str
+) -> None:
+    """An idempotency key is the same until the API has made the record, in however many runs."""
+    time = VirtualTime(seeds.connection)
+    monkeypatch.setattr(unconfirmed, "time", time)
+    monkeypatch.setattr(retry, "MAX_ATTEMPTS", 1)
+    api.clock, api.took_to_create, api.creation = time.monotonic, 100.0, "slow"
+    through.manifest(http=f"idempotency_key = true\n{exists}")
+    with pytest.raises(InterruptedTargetError):
+        through.run(ONE)
+    api.creation = ""
+    for _ in range(3):
+        with pytest.raises(RefusedError, match="under way"):
+            through.run(ONE)
+    time.sleep(100)
+    assert counts(through.run(ONE)) in ({"unchanged": 1}, {"created": 1})
+    assert counts(through.run(ONE, verify=True)) == {"unchanged": 1}
+    assert len(api.rows) == 1
+    assert len(set(api.keys)) == 1
+
+
+def test_a_record_that_came_twice_is_named(
+    through: Through, api: Api, seeds: Seeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without such a key it may be made twice by an API that takes longer than twice the client's timeout."""
+    time = VirtualTime(seeds.connection)
+    monkeypatch.setattr(unconfirmed, "time", time)
+    api.clock, api.took_to_create, api.creation = time.monotonic, 100.0, "slow"
+    with pytest.raises(InterruptedTargetError):
+        through.run(ONE)
+    api.creation = ""
+    through.run(ONE)
+    time.sleep(100)
+    with pytest.raises(RefusedError, match="holds the key 2 times"):
+        through.run(ONE, verify=True)
 
 
 @pytest.mark.parametrize("habit", RENAMED)
