@@ -49,14 +49,14 @@ def server(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> 
 
 
 @pytest.fixture(scope="session")
-def databases() -> Callable[[Server], Databases]:
+def databases() -> Callable[..., Databases]:
     """Return a function from a server to its databases."""
     return cache(Databases)
 
 
 @pytest.fixture
 def new_database(
-    server: Server, databases: Callable[[Server], Databases]
+    server: Server, databases: Callable[..., Databases]
 ) -> Iterator[Callable[[], str]]:
     """Yield a function that returns the address of an empty database for the test."""
     taken: list[str] = []

@@ -48,7 +48,7 @@ def with_the_example(program: Program, folder: Path) -> Program:
 @pytest.fixture(scope="session")
 def left_by(
     servers: Callable[[str], Server],
-    databases: Callable[[Server], Databases],
+    databases: Callable[..., Databases],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., str]:
     """Return a function from words to the name of a database that a run of the example with them has left."""
@@ -69,7 +69,7 @@ def left_by(
 def copied(
     example: Program,
     server: Server,
-    databases: Callable[[Server], Databases],
+    databases: Callable[..., Databases],
     left_by: Callable[..., str],
 ) -> Iterator[Callable[..., Program]]:
     """Yield a function that returns compose-init with the example, after a run with these words."""

@@ -149,7 +149,7 @@ def _site(bare: Site) -> Site:
 @pytest.fixture(scope="module")
 def migrated(
     server: Server,
-    databases: Callable[[Server], Databases],
+    databases: Callable[..., Databases],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
     """Yield a site after the documented step and a run, for tests that leave it as it is."""

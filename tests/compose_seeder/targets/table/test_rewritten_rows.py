@@ -110,6 +110,7 @@ def behind_policies(seeds: Seeds, columns: str, policies: str) -> None:
         "ALTER TABLE creatures ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
         "DO $$ BEGIN CREATE ROLE hidden; EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
         "DO $$ BEGIN EXECUTE format('GRANT CREATE, TEMP ON DATABASE %I TO hidden', current_database()); END $$;"
+        "DROP SCHEMA compose_init CASCADE;"  # whose ledger it is, is no matter here: the role makes its own
         "GRANT ALL ON creatures TO hidden; SET ROLE hidden"
     )
 
