@@ -8,9 +8,11 @@ keeps every digit that the file gives it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import DecodeError, Raw
@@ -110,12 +112,32 @@ class JoinedDocuments:
         return records
 
     def batches(self, pointer: str) -> Iterator[Batch]:
-        """Yield the records of all arrays, as `Documents.batches`."""
-        first = 0
+        """Yield the records of all arrays, as `Documents.batches`; small files share a batch."""
+        first = count = 0
+        waiting: list[Batch] = []
         for part in self.parts:
             for batch in part.batches(pointer):
-                yield replace(batch, first=first)
-                first += len(batch.texts)
+                if count and count + len(batch.texts) > BATCH_RECORDS:
+                    yield _join(waiting, first)
+                    first, count, waiting = first + count, 0, []
+                waiting.append(batch)
+                count += len(batch.texts)
+        if waiting:
+            yield _join(waiting, first)
+
+
+def _join(batches: Sequence[Batch], first: int) -> Batch:
+    """Return batches as one: what is done for a batch is done once for many small files."""
+    if len(batches) == 1:
+        return replace(batches[0], first=first)
+    texts = [text for batch in batches for text in batch.texts]
+    ends = list(accumulate(len(batch.texts) for batch in batches))
+    return Batch(first, texts, partial(_place_in, batches, ends))
+
+
+def _place_in(batches: Sequence[Batch], ends: Sequence[int], n: int) -> str:
+    at = bisect_right(ends, n)
+    return batches[at].where(n - (ends[at - 1] if at else 0))
 
 
 def raw_records(document: Documents, pointer: str, batch: Batch) -> list[RawRecord]:

@@ -1,4 +1,4 @@
-"""`map`: which members of a record become which fields, and back.
+"""`map`: which members of a record become which fields.
 
 map = { name = "/name/common", "*" = "/fields/*" }
 
@@ -12,27 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from msgspec import Raw, ValidationError
-from msgspec.json import Decoder
+from msgspec import Raw
 
-from compose_seeder.documents.pointer_pattern import STAR, kind_of
-from compose_seeder.documents.record_values import NULL
-from compose_seeder.exact_json import encode
-from compose_seeder.json_pointer import join_pointer, split_pointer
+from compose_seeder.documents.pointer_pattern import STAR
+from compose_seeder.json_pointer import split_pointer
 
 Fields = dict[str, Raw]
 """Raw JSON by name."""
 
-members_of = Decoder(Fields).decode
-
-elements_of = Decoder(list[Raw]).decode
-
 MAX_OWNERS = 10_000
 """How many names are remembered with their rules: records may have members of any name."""
-
-
-class NotInvertibleError(Exception):
-    """A field's value cannot be written back into the file."""
 
 
 @dataclass
@@ -145,165 +134,3 @@ def fits(rule: str, name: str) -> bool:
     return (
         len(name) >= len(before) + len(after) and name.startswith(before) and name.endswith(after)
     )
-
-
-def member_of(rule: str, name: str) -> str:
-    """Return the member that became a field by a rule with `*`."""
-    before, _, after = rule.partition(STAR)
-    return name[len(before) : len(name) - len(after)]
-
-
-@dataclass
-class Reading:
-    """One record as it is read.
-
-    Attributes:
-        fields: what is read so far.
-        problems: what is wrong, each by the field or the pointer that it is about.
-        used: the rules that found something.
-    """
-
-    map_: FieldMap
-    fields: Fields = field(default_factory=dict)
-    problems: list[tuple[str, str]] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
-
-    def read(self, node: Node, raw: Raw) -> None:
-        """Read the fields of a node from what is there."""
-        for name in node.fields:
-            self.fields[name] = raw
-            self.used.add(name)
-        if not node.members and not node.lifted:
-            return
-        if raw == NULL:
-            # Nothing is there, in the file's own words.
-            for below in node.all():
-                for name in below.fields:
-                    self.fields[name] = NULL
-                    self.used.add(name)
-            return
-        parts = _parts(raw, lifts=bool(node.lifted))
-        if parts is None:
-            self._no_members(node, raw)
-        else:
-            self.read_members(node, parts)
-
-    def read_members(self, node: Node, parts: Mapping[str, Raw]) -> None:
-        """Read what comes from the members of an object, or the elements of an array."""
-        for name, below in node.members.items():
-            if name in parts:
-                self.read(below, parts[name])
-        if node.lifted:
-            self._lift(node, parts)
-
-    def _lift(self, node: Node, parts: Mapping[str, Raw]) -> None:
-        rule = node.lifted
-        self.used.add(rule)
-        for member, raw in parts.items():
-            if member in node.members:
-                continue
-            name = member if rule == STAR else rule.replace(STAR, member)
-            owner = self.map_.owner(name)
-            if owner == rule and name not in self.fields:
-                self.fields[name] = raw
-                continue
-            source = join_pointer((*node.path, member))
-            by = self.map_.rules[owner] if owner != rule else "another member"
-            problem = (
-                f"map lifts {source} to {name}, which is also the field of {by}; give one of them another name in"
-                f' map, as in {name}_2 = "{source}"'
-            )
-            self.problems.append((name, problem))
-
-    def _no_members(self, node: Node, raw: Raw) -> None:
-        rules = [name for below in node.all() for name in below.fields]
-        rule = rules[0] if rules else node.lifted
-        place = join_pointer(node.path)
-        problem = f"map.{rule} reads {self.map_.rules[rule]}, but {place or 'the record'} is {kind_of(raw)}"
-        self.problems.append((rule, problem))
-
-
-def _parts(raw: Raw | bytes, *, lifts: bool) -> Mapping[str, Raw] | None:
-    """Return the members of an object, or the elements of an array by their numbers; None of all else."""
-    try:
-        return members_of(raw)
-    except ValidationError:
-        if lifts or kind_of(raw) != "an array":
-            return None
-        return {str(n): one for n, one in enumerate(elements_of(raw))}
-
-
-def write_back(map_: FieldMap, fields: Mapping[str, Raw], before: Raw | None) -> Raw:
-    """Return the record that a map reads as some fields.
-
-    Args:
-        map_: the rules.
-        fields: as the record is to have them.
-        before: the record as it was, whose other members stay; None for a new one.
-
-    Raises:
-        NotInvertibleError: there is no such record.
-    """
-    if reason := map_.overlap():
-        raise NotInvertibleError(reason)
-    for name in fields:
-        if not map_.owner(name):
-            raise NotInvertibleError(f"no rule of map reads {name}")
-    found = _write(map_, map_.root, fields, before)
-    return Raw(b"{}") if found is None else found
-
-
-def _write(map_: FieldMap, node: Node, fields: Mapping[str, Raw], before: Raw | None) -> Raw | None:
-    """Return what is to be at a node; None where nothing is."""
-    wanted = _fields_of(map_, node, fields)
-    if before is not None:
-        reading = Reading(map_)
-        reading.read(node, before)
-        if not reading.problems and reading.fields == wanted:
-            return before
-    if not node.members and not node.lifted:
-        return _one_value(node, fields)
-    parts = dict(_parts(before, lifts=bool(node.lifted)) or {}) if before is not None else {}
-    for name, below in node.members.items():
-        value = _write(map_, below, fields, parts.get(name))
-        if value is None:
-            parts.pop(name, None)
-        else:
-            parts[name] = value
-    if node.lifted:
-        lifted = {
-            member_of(node.lifted, name): raw
-            for name, raw in wanted.items()
-            if map_.owner(name) == node.lifted
-        }
-        kept = {name: raw for name, raw in parts.items() if name in node.members or name in lifted}
-        parts = kept | lifted
-    if not parts:
-        return None if node.path else Raw(b"{}")
-    was_array = before is not None and kind_of(before) == "an array"
-    if was_array or (node.is_array and (before is None or before == NULL)):
-        return _array(node, parts)
-    return Raw(encode(parts))
-
-
-def _fields_of(map_: FieldMap, node: Node, fields: Mapping[str, Raw]) -> Fields:
-    """Return those of some fields that are read from a node."""
-    rules = {name for below in node.all() for name in [*below.fields, below.lifted] if name}
-    return {name: raw for name, raw in fields.items() if map_.owner(name) in rules}
-
-
-def _one_value(node: Node, fields: Mapping[str, Raw]) -> Raw | None:
-    values = [fields.get(name) for name in node.fields]
-    if any(value != values[0] for value in values):
-        raise NotInvertibleError(
-            f"{' and '.join(node.fields)} are read from one member, {join_pointer(node.path)}, and differ"
-        )
-    return values[0] if values else None
-
-
-def _array(node: Node, parts: Mapping[str, Raw]) -> Raw:
-    names = [str(n) for n in range(len(parts))]
-    if set(names) != set(parts):
-        place = join_pointer(node.path)
-        raise NotInvertibleError(f"the array {place} would lack an element before its last one")
-    return Raw(encode([parts[name] for name in names]))

@@ -16,6 +16,9 @@ from compose_seeder.sources.format import format_of
 
 DEFAULTS = ShapeOptions()
 
+SMALL_BYTES = 1 << 16
+"""The size up to which a text is read once and kept: of many small files, opening them takes most of the time."""
+
 
 def open_document(name: str, pieces: Pieces, options: ShapeOptions = DEFAULTS) -> Document:
     """Return a source's document.
@@ -29,7 +32,7 @@ def open_document(name: str, pieces: Pieces, options: ShapeOptions = DEFAULTS) -
         SourceError: the bytes cannot be decompressed, or are too large.
         RecordError: the file is no text, or not in its encoding.
     """
-    plain = decompress(name, pieces)
+    plain = _kept_if_small(decompress(name, pieces))
     refuse_binary(name, next(plain(), b""))
     text = to_utf8(name, plain, options.encoding)
     check_utf8(name, text)
@@ -42,3 +45,11 @@ def open_document(name: str, pieces: Pieces, options: ShapeOptions = DEFAULTS) -
             return YamlDocument(name, text)
         case _:
             return JsonDocument(name, text)
+
+
+def _kept_if_small(pieces: Pieces) -> Pieces:
+    text = pieces()
+    first = next(text, b"")
+    if len(first) > SMALL_BYTES or next(text, None) is not None:
+        return pieces
+    return lambda: iter([first] if first else [])

@@ -16,13 +16,9 @@ from msgspec.json import decode, encode
 
 from compose_seeder.documents.batch import fields_of
 from compose_seeder.documents.elements import Layout
-from compose_seeder.documents.field_map import (
-    FieldMap,
-    Fields,
-    NotInvertibleError,
-    Reading,
-    write_back,
-)
+from compose_seeder.documents.field_map import FieldMap, Fields
+from compose_seeder.documents.field_reading import Reading
+from compose_seeder.documents.field_writing import NotInvertibleError, write_back
 from compose_seeder.documents.file_name import fill_parts, names_file
 from compose_seeder.documents.pointer_pattern import STAR, Match, PointerPattern, kind_of, member
 from compose_seeder.documents.record_filter import Constant, RecordFilter

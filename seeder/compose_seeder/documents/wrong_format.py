@@ -110,7 +110,7 @@ def _is_lines(data: bytes) -> bool:
 
 
 def _is_yaml(data: bytes) -> bool:
-    from compose_seeder.documents.yaml_document import to_json  # noqa: PLC0415 - heavy, and seldom
+    from compose_seeder.documents.yaml_to_json import to_json  # noqa: PLC0415 - heavy, and seldom
 
     try:
         return kind_of(to_json("", data).text) in {"an object", "an array"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from compose_seeder.documents.batch import fields_of
-from compose_seeder.documents.field_map import NotInvertibleError
+from compose_seeder.documents.field_writing import NotInvertibleError
 from compose_seeder.documents.json_document import JsonDocument
 from compose_seeder.documents.shape import Shape, shape_of
 from compose_seeder.documents.shaped_documents import ShapedDocuments

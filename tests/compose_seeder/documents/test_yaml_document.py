@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compose_seeder.documents.yaml_document import ALIAS_BYTES, to_json
+from compose_seeder.documents.yaml_to_json import ALIAS_BYTES, to_json
 from compose_seeder.errors import RecordError
 from tests.support.seed_folder import Seeds, counts, table
 
