@@ -298,6 +298,47 @@ INSTANCES = {
         [("a", "2"), ("b", "77"), ("c", "2")],
         hand="UPDATE t SET v = 77 WHERE slug = 'b'",
     ),
+    "a copy under another name, which the manifest names": Instance(
+        TABLE,
+        records(1),
+        records(2),
+        "CREATE TABLE t_2 (LIKE t INCLUDING ALL); INSERT INTO t_2 SELECT * FROM t",
+        [("a", "2"), ("b", "77")],
+        hand="UPDATE t SET v = 77 WHERE slug = 'b'; DELETE FROM t WHERE slug = 'c'",
+        query="SELECT slug, v::text FROM t_2 ORDER BY 1",
+        table="t_2",
+    ),
+    "a copy under another name, and the former table dropped": Instance(
+        TABLE,
+        records(1),
+        records(2),
+        "CREATE TABLE t_2 AS SELECT * FROM t; DROP TABLE t",
+        [("a", "2"), ("b", "77"), ("c", "2")],
+        hand="UPDATE t SET v = 77 WHERE slug = 'b'",
+        query="SELECT slug, v::text FROM t_2 ORDER BY 1",
+        table="t_2",
+    ),
+    "a copy with a key of another type": Instance(
+        "k text PRIMARY KEY, v int",
+        [{"k": k, "v": 1} for k in "123"],
+        [{"k": k, "v": 2} for k in (1, 2, 3)],
+        "ALTER TABLE t RENAME TO o; CREATE TABLE t (k bigint PRIMARY KEY, v int);"
+        " INSERT INTO t SELECT k::bigint, v FROM o",
+        [("1", "2"), ("2", "77"), ("3", "2")],
+        hand="UPDATE t SET v = 77 WHERE k = '2'",
+        query=KEYS,
+        key="k",
+    ),
+    "a new table under another name, which the manifest names": Instance(
+        TABLE,
+        records(1),
+        records(2),
+        f"CREATE TABLE t_2 ({TABLE}); INSERT INTO t_2 VALUES ('a', 9)",
+        [("a", "2"), ("b", "2"), ("c", "2")],
+        hand="UPDATE t SET v = 77 WHERE slug = 'b'; DELETE FROM t WHERE slug = 'c'",
+        query="SELECT slug, v::text FROM t_2 ORDER BY 1",
+        table="t_2",
+    ),
     "a table renamed, and another one of its name": Instance(
         TABLE,
         records(1),
@@ -411,6 +452,20 @@ def test_the_next_seeding_carries_the_ledger_over(killed: Seeds) -> None:
     assert counts(planned) == counts(done) == {"updated": 2, "unchanged": 1, "drifted": 1}
     assert killed.rows(CREATURES) == [("a", "1"), ("b", "77.5"), ("c", "1")]
     assert killed.rows("SELECT count(*) FROM compose_init.before_migration") == [(0,)]
+
+
+def test_a_run_is_killed_between_a_table_and_its_copy(seeds: Seeds) -> None:
+    """The next migration makes the copy: edits are edits, and the file decides about the rest."""
+    seeds.do(f"CREATE TABLE creatures ({TABLE})")
+    seeds.write(table(), creatures=records(1)).run()
+    seeds.do("UPDATE creatures SET v = 77 WHERE slug = 'b'")
+    look(seeds.connection)
+    seeds.do("ALTER TABLE creatures RENAME TO former")
+    migrate(
+        seeds, "CREATE TABLE creatures (LIKE former); INSERT INTO creatures SELECT * FROM former"
+    )
+    seeds.source("creatures", records(2))
+    assert counts(seeds.run()) == {"updated": 2, "unchanged": 1, "conflicts": 1}
 
 
 def test_the_next_migration_carries_the_ledger_over(killed: Seeds) -> None:

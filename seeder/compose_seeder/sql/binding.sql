@@ -22,8 +22,13 @@ UPDATE compose_init.format
 SET ledger_oid = 'compose_init.record'::regclass, system_identifier = coalesce(%(system)s, system_identifier);
 
 -- name: is_bound
--- True where each table and column that the ledger knows has its name still, and no table has a column more.
-SELECT NOT EXISTS (SELECT FROM compose_init.dataset WHERE written_as IS NOT NULL AND target_id IS NULL)
+-- True where each table and column that the ledger knows has its name still, and no table has a column more; and while
+-- migrations run, where the manifest names no other table.
+SELECT NOT EXISTS (
+    SELECT FROM compose_init.before_migration b
+    JOIN compose_init.dataset d ON d.id = b.dataset_id
+    WHERE to_regclass(d.written_as) <> b.table_oid)
+  AND NOT EXISTS (SELECT FROM compose_init.dataset WHERE written_as IS NOT NULL AND target_id IS NULL)
   AND NOT EXISTS (
     SELECT FROM compose_init.target t
     LEFT JOIN pg_class c ON c.oid = t.oid
@@ -72,20 +77,30 @@ UPDATE compose_init.target_column k SET number = coalesce((
   WHERE t.id = k.target_id AND a.attname = k.name AND a.attnum > 0), -k.number);
 
 -- name: follow_replaced_tables
--- While migrations run: a table whose name another one has now was replaced, as by a copy of it or a view. Where it is there
--- still, the other one has been made since, has the key, and is what the manifest names. What stays of its records is
--- decided when the ledger is carried over.
-WITH replaced AS (
-  UPDATE compose_init.target t SET oid = to_regclass(b.table_name)
-  FROM compose_init.before_migration b JOIN compose_init.dataset d ON d.id = b.dataset_id
-  WHERE t.oid = b.table_oid AND to_regclass(b.table_name) <> b.table_oid
-    AND NOT EXISTS (SELECT FROM compose_init.target o WHERE o.oid = to_regclass(b.table_name))
-    AND (NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.oid)
-      OR to_regclass(d.written_as) = to_regclass(b.table_name) AND b.key <@ ARRAY(
-        SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = to_regclass(b.table_name) AND NOT a.attisdropped)
-      AND NOT EXISTS (
-        -- A rename leaves the rows of the table's columns as they were.
-        SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass(b.table_name) AND age(a.xmin) >= age(b.xmin)))
+-- While migrations run: what the manifest names is another table now, which has been made since the first look and has the
+-- key, as a copy or a view has it. Or the table is gone, and another one has its name. What stays of its records is decided
+-- when the ledger is carried over.
+WITH named AS (
+  SELECT b.table_oid, c.oid, 1 AS preference
+  FROM compose_init.before_migration b
+  JOIN compose_init.dataset d ON d.id = b.dataset_id
+  JOIN pg_class c ON c.oid = to_regclass(d.written_as) AND c.oid <> b.table_oid
+  WHERE b.key <@ ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped)
+    -- A rename leaves the rows that describe a table's columns as they were.
+    AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND age(a.xmin) >= age(b.xmin))
+    AND NOT EXISTS (SELECT FROM compose_init.dataset o
+                    WHERE o.target_id = d.target_id AND to_regclass(o.written_as) = b.table_oid)
+  UNION ALL
+  SELECT b.table_oid, to_regclass(b.table_name), 2
+  FROM compose_init.before_migration b
+  WHERE to_regclass(b.table_name) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = b.table_oid)
+), replacing AS (
+  SELECT DISTINCT ON (f.oid) f.table_oid, f.oid
+  FROM (SELECT DISTINCT ON (table_oid) table_oid, oid FROM named ORDER BY table_oid, preference) f
+  ORDER BY f.oid
+), replaced AS (
+  UPDATE compose_init.target t SET oid = f.oid FROM replacing f
+  WHERE t.oid = f.table_oid AND NOT EXISTS (SELECT FROM compose_init.target o WHERE o.oid = f.oid)
   RETURNING t.id
 )
 DELETE FROM compose_init.target_column WHERE target_id IN (SELECT id FROM replaced);
