@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from compose_seeder.reconcile.plan import Plan
 from examples.postgres import Server
+from tests.support.ledgers import forget_seeds
 from tests.support.seed_folder import Seeds, counts, table
 
 PRUNE: dict[str, Any] = {"prune": True, "max_prune": 1.0}
@@ -287,7 +288,8 @@ def contents(seeds: Seeds) -> dict[str, dict[int, tuple[Any, ...]]]:
 def test_what_goes_is_what_the_model_says(graph_seeds: Seeds, graph: dict[str, Any]) -> None:
     """Of any graph of rows and foreign keys: no other row is gone or changed, and the plan says the same."""
     seeds = graph_seeds
-    seeds.do("DROP SCHEMA IF EXISTS compose_init CASCADE; DROP TABLE IF EXISTS t, u, a, b")
+    forget_seeds(seeds.connection)
+    seeds.do("DROP TABLE IF EXISTS t, u, a, b")
     for name, others in REFERENCES.items():
         columns = [
             f"ref_{other} int REFERENCES {other} ON DELETE {graph['actions'][name, other]}"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from compose_seeder.errors import RefusedError
 from examples.postgres import Server
+from tests.support.ledgers import forget_seeds
 from tests.support.seed_folder import Rows, Seeds, table
 
 ORDER = "SELECT string_agg(slug, '' ORDER BY pos) FROM items"
@@ -59,7 +60,8 @@ def test_values_change_places(seeds: Seeds, columns: str) -> None:
             "SELECT DISTINCT shelf FROM items"
         ) == [(1,)]
         assert seeds.run(verify=True).counts.written == 0
-        seeds.do("DROP SCHEMA compose_init CASCADE; TRUNCATE items")
+        forget_seeds(seeds.connection)
+        seeds.do("TRUNCATE items")
 
 
 def test_a_long_list_moves_along(seeds: Seeds) -> None:
@@ -199,7 +201,8 @@ def test_any_valid_state_follows_any_other(
     shared: Seeds, before: Rows, after: Rows, action: str
 ) -> None:
     """With a plain unique column, a reference within the table, and rows that leave."""
-    shared.do("DROP SCHEMA IF EXISTS compose_init CASCADE; DROP TABLE IF EXISTS items")
+    forget_seeds(shared.connection)
+    shared.do("DROP TABLE IF EXISTS items")
     shared.do(
         f"CREATE TABLE items (id int PRIMARY KEY, parent int REFERENCES items ON DELETE {action}, pos int UNIQUE)"
     )
