@@ -9,8 +9,8 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 # The parts of deploy/stack.d, in the order in which deploy/stack has them.
 STACK := deploy/stack
-STACK_PARTS := head state messages model settings lock tool installation data database json alerts alert_from_host \
-	releases signatures release_order agreement pruning compose configuration backup \
+STACK_PARTS := head output state messages interruption model settings limits lock tool installation data database json alerts \
+	alert_from_host releases signatures release_order agreement pruning compose configuration backup \
 	deploy_release judge_release command_deploy command_rollback command_plan \
 	status status_text status_json command_status \
 	checks_server checks_folder checks_mounts checks_release command_doctor command_install timer main

@@ -7,6 +7,7 @@ command_plan() {
   take_lock
   refuse_other_installation
   refuse_lost_data
+  remove_leftover_containers
   check_environment || warn ".env was not checked: $ANSWER"
   resolve_release || die "$EXIT_REGISTRY" "$(full_reason)"
   current=$(current_release)

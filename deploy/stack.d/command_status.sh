@@ -26,7 +26,9 @@ print_current_release() {
 
 command_logs() { # [SERVICE...]
   prepare_command
-  if [[ " $* " == *" $INIT_SERVICE "* && $# -eq 1 ]]; then
+  if [[ $* == deploy && -z $(service_column deploy image) ]]; then
+    cat "$STATE"/deploy.log.1 "$STATE"/deploy.log 2>/dev/null | tail -n 200
+  elif [[ " $* " == *" $INIT_SERVICE "* && $# -eq 1 ]]; then
     [[ -s $STATE/init.log ]] || die "$EXIT_USAGE" "this script has not run $INIT_SERVICE yet"
     cat "$STATE/init.log"
   else

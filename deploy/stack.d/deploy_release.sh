@@ -2,11 +2,17 @@
 
 # Begin a deploy or a rollback: everything both need before they decide about a release.
 begin_event() { # deploy|rollback
+  check_folder
   EVENT=$1
-  prepare_command
+  keep_output "$1"
   take_lock
+  DOCKER_FAULT=$(docker_fault)
+  [[ -z $DOCKER_FAULT ]] || fail "$EXIT_UNHEALTHY" "Docker does not answer; is its service running?" "${DOCKER_FAULT#*\? }"
+  read_settings
   refuse_other_installation
   refuse_lost_data
+  tell_interrupted_run
+  begin_run
   upgrade_state
   [[ -f $STATE/installation && $(claimed_folder) -ef $PWD ]] || claim_project
   remove_leftover_containers
@@ -18,6 +24,7 @@ begin_event() { # deploy|rollback
 deploy_release() { # ID CONFIGURATION
   local code=0
   TARGET=$1
+  mark_run "$1"
   bring_images "$1"
   check_environment || warn ".env was not checked: $ANSWER"
   check_disk_space # the images have used some of it
@@ -26,11 +33,12 @@ deploy_release() { # ID CONFIGURATION
   [[ -z $(current_release) ]] || back_up_database
   run_init "$1" || code=$?
   ((code == 0)) || on_failed_init "$1" "$2" "$code"
-  [[ $EVENT == rollback ]] || release_image "$1" "$INIT_SERVICE" | write_file "$STATE/init-image"
+  [[ $EVENT == rollback ]] || release_image "$1" "$INIT_SERVICE" | write_file "$STATE/init-image" || true
   say "starting ${APPS[*]}"
   start_release "$1" || on_failed_start "$1" "$2"
   [[ $EVENT == rollback ]] || unblock_release "$1"
-  record_success "$1" "$2"
+  record_success "$1" "$2" ||
+    fail "$EXIT_UNHEALTHY" "$(describe_release "$1") serves and is healthy, but $PWD/$STATE cannot be written; the next run deploys it again"
   record_data "$1"
   prune_images
 }
@@ -50,6 +58,8 @@ bring_images() { # ID
 # End the script after init of a release has failed. The old containers have not been touched by this run.
 on_failed_init() { # ID CONFIGURATION CODE
   local current
+  trap - ERR
+  set +e # whatever cannot be written: the way back comes first
   current=$(current_release)
   REASON="init of $(describe_release "$1") failed with exit code $3 ($(init_exit_meaning "$3"))"
   # Busy says nothing about the release: the timer may try it again.
@@ -67,13 +77,18 @@ on_failed_init() { # ID CONFIGURATION CODE
 # End the script after the containers of a release did not become healthy or failed the probe.
 on_failed_start() { # ID CONFIGURATION
   local current failure
+  trap - ERR
+  set +e # whatever cannot be written: the way back comes first
   current=$(current_release)
   failure="$(describe_release "$1") failed: $REASON"
   warn "$failure"
-  compose --ansi never logs --no-color --tail 20 "${APPS[@]}" 2>&1 | sed 's/^/    /' >&2 || true
+  compose --ansi never logs --no-color --tail 20 "${APPS[@]}" 2>&1 | sed "s/^/$TO_STDERR    /" >&2
   [[ $EVENT == rollback ]] || block_release "$1" "$2" "$REASON"
   [[ -n $current ]] || fail "$EXIT_UNHEALTHY" "$failure; there is no earlier release to roll back to"
   [[ $current != "$1" ]] || fail "$EXIT_UNHEALTHY" "$failure; it is the current release, and was left as it is"
+  if [[ $(started_release) == "$current" ]] && is_serving "$current"; then
+    fail "$EXIT_FAILED" "$failure; no container was replaced, $(describe_release "$current") still serves"
+  fi
   roll_back "$current" "$failure"
 }
 
@@ -87,6 +102,7 @@ roll_back() { # ID REASON
     fail "$EXIT_UNHEALTHY" "$2. The rollback is not possible: init of $(describe_release "$1") failed with exit code $code ($(init_exit_meaning "$code")); ${APPS[*]} were left as they are"
   start_release "$1" ||
     fail "$EXIT_UNHEALTHY" "$2. The rollback to $(describe_release "$1") failed as well: $REASON; see ./stack status"
+  TOLD=yes
   record_history rolled-back "$1" "$2"
   [[ -z $ROLLED_BACK_FROM ]] || unblock_release "$ROLLED_BACK_FROM" -
   warn "$2"

@@ -15,6 +15,7 @@ export LC_ALL=C
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 umask 077
 PATH=$PATH:/usr/local/bin:/snap/bin # cron has neither
+[[ ! -w /dev/shm ]] || TMPDIR=/dev/shm # for here-documents, which bash 4.4 writes to a file: a disk may be full
 
 readonly STATE=releases
 

@@ -1,5 +1,6 @@
 # ---- the lock ----
 
+# Take the lock, or end the script.
 take_lock() {
   exec 9>"$STATE/lock"
   # Every program that this script starts inherits the descriptor: where the script is killed, the lock is free

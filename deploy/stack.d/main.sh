@@ -12,7 +12,7 @@ deploy --push | the same as --timer; exit code 1 if the release in the registry 
 rollback [TAG] | return to the previous release, or to TAG; the registry may be unreachable
 plan | show what a deploy would change: images, schema, data; change nothing
 status [--output json] | show what serves since when, what is blocked and why, alerts, backup, timer
-logs [SERVICE...] | show the logs of services; of init, the log of its last run'
+logs [SERVICE...] | show the logs of services; of init, its last run; of deploy, what deploys and rollbacks printed'
 
 EXIT_CODES='0 | done, or nothing new
 1 | failed; the previous release still serves, or serves again
@@ -42,6 +42,7 @@ main() { # [COMMAND [ARGUMENT...]]
 }
 
 trap 'on_error $? $LINENO "$BASH_COMMAND"' ERR
-trap 'on_signal 143 SIGTERM' TERM
-trap 'on_signal 130 SIGINT' INT
+trap 'on_exit $?' EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
 main "$@"

@@ -20,7 +20,7 @@ resolve_release() { # [TAG]
 # Print the digest that the registry has for a reference; on failure, why there is none.
 resolve_digest() { # REFERENCE
   local digest output
-  digest=$(timeout 60 docker buildx imagetools inspect "$1" 2>/dev/null </dev/null | awk '/^Digest:/ {print $2; exit}') || true
+  digest=$(docker buildx imagetools inspect "$1" 2>/dev/null </dev/null | awk '/^Digest:/ {print $2; exit}') || true
   if [[ -z $digest ]]; then # no buildx, or a registry that only the daemon knows how to reach
     output=$(docker pull --quiet "$1" 2>&1 </dev/null) || { printf '%s' "${output##*$'\n'}" && return 1; }
     digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$1" |

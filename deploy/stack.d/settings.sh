@@ -2,7 +2,7 @@
 
 # The variables that this script reads.
 readonly SETTING_NAMES="COMPOSE_FILE COMPOSE_PROJECT_NAME REGISTRY STACK_INIT_SERVICE STACK_SERVICES STACK_PROBE_URL STACK_PROBE_SERVICE
-  STACK_PROBE_VERSION STACK_PROBE_TIMEOUT STACK_WAIT_TIMEOUT STACK_WATCH_SECONDS STACK_KEEP STACK_MIN_FREE_MB
+  STACK_PROBE_VERSION STACK_PROBE_TIMEOUT STACK_PULL_TIMEOUT STACK_WAIT_TIMEOUT STACK_WATCH_SECONDS STACK_KEEP STACK_MIN_FREE_MB
   STACK_BACKUP STACK_BACKUP_KEEP STACK_BACKUP_SERVICE STACK_VERIFY STACK_TELEGRAM_CHAT STACK_TELEGRAM_API"
 
 declare -A SETTINGS=() # their values, as Compose reads them from the environment and from .env
@@ -48,7 +48,7 @@ read_settings() {
 end_unreadable() { # COMMAND...
   # It reports every fault, where Compose reports the first.
   [[ -n $DOCKER_FAULT ]] || check_environment || true
-  die "$EXIT_USAGE" "Compose cannot read its files or .env: $("$@" 2>&1 >/dev/null || true)"
+  fail "$EXIT_USAGE" "Compose cannot read its files or .env: $("$@" 2>&1 >/dev/null || true)"
 }
 
 # Print a line for each service of the model: name, image (or -), replicas, restart policy (or -).
@@ -83,7 +83,7 @@ classify_services() {
     fi
   done <<<"$SERVICES"
   [[ " ${RELEASED[*]-} " == *" $INIT_SERVICE "* ]] ||
-    die "$EXIT_USAGE" "the service $INIT_SERVICE has no image from REGISTRY (services that have: ${RELEASED[*]:-none}); set REGISTRY, STACK_SERVICES or STACK_INIT_SERVICE in .env"
+    fail "$EXIT_USAGE" "the service $INIT_SERVICE has no image from REGISTRY (services that have: ${RELEASED[*]:-none}); set REGISTRY, STACK_SERVICES or STACK_INIT_SERVICE in .env"
   [[ ${#APPS[@]} -gt 0 ]] ||
-    die "$EXIT_USAGE" "no service besides $INIT_SERVICE has an image from REGISTRY; set REGISTRY or STACK_SERVICES in .env"
+    fail "$EXIT_USAGE" "no service besides $INIT_SERVICE has an image from REGISTRY; set REGISTRY or STACK_SERVICES in .env"
 }

@@ -1,7 +1,7 @@
 # ---- state: the files in releases/ ----
 #
-# No other part knows their formats. Each is written to FILE.part and renamed, except for `history` and `verified`,
-# which grow by one line, and the logs. TIME is UTC, 2026-11-24T02:15:00Z. CONFIGURATION is a hash of what a
+# No other part knows their formats. Each is written to FILE.part and renamed, except for `verified`, which grows by one
+# line, and the logs. TIME is UTC, 2026-11-24T02:15:00Z. CONFIGURATION is a hash of what a
 # release is besides its images (configuration_hash).
 #
 # file             written by         read by              format
@@ -40,15 +40,26 @@
 #                  record_data        lost_data,           `database ID` as init tells it, and `data ROW` for each
 #                                     refuse_other_…       volume and folder that services write; `./stack install`
 #                                                          writes the first three, a release that has worked all
+# running          begin_run          tell_interrupted_   `TIME EVENT ID`: the run that is under way, ID as in history;
+#                                     run                  what a run finds there has not come to its end
+# reserve          begin_run          write_file           64 KB, to be deleted for what must be written to a full disk
+# deploy.log       keep_output        logs                 what deploys and rollbacks print; from 1 MB on it is renamed
+#                                                          to deploy.log.1
 # lock             take_lock          take_lock            empty; locked by flock while a command runs
 # cron.log         cron               people               the output of runs that cron starts
 
 readonly STATE_VERSION=2                 # before it there was no file `version`; that is version 1
 readonly ROLLED_BACK_TO="rolled back to" # how the REASON of a block begins that a rollback has made; then the ID
 
-# Make stdin the content of a file, completely or not at all.
+# Make stdin the content of a file, completely or not at all; where the disk is full, in the place of the reserve.
 write_file() { # FILE
-  cat >"$1.part" && mv "$1.part" "$1"
+  local content
+  content=$(cat && printf .) || return 1 # the dot keeps the line ends before it
+  replace_file "$1" "${content%.}" 2>/dev/null || { rm -f "$STATE/reserve" && replace_file "$1" "${content%.}"; }
+}
+
+replace_file() { # FILE CONTENT
+  { printf '%s' "$2" >"$1.part" && mv "$1.part" "$1"; } || { rm -f "$1.part" && return 1; }
 }
 
 # End the script where a newer one has written the state files, which this one cannot read.
@@ -111,6 +122,7 @@ block_release() { # ID CONFIGURATION|- REASON
 }
 
 unblock_release() { # ID [CONFIGURATION|-]
+  grep -sq "^$1 " "$STATE/blocked" || return 0
   awk -v id="$1" -v configuration="${2-}" \
     '!($1 == id && (configuration == "" || $2 == configuration))' "$STATE/blocked" | write_file "$STATE/blocked"
 }
@@ -142,7 +154,10 @@ serving_since() { # ID
 }
 
 record_history() { # RESULT ID MESSAGE
-  printf '%s %s %s %s %s\n' "$(timestamp)" "$EVENT" "$1" "$2" "${3//$'\n'/; }" >>"$STATE/history"
+  {
+    [[ ! -f $STATE/history ]] || tail -n 999 "$STATE/history"
+    printf '%s %s %s %s %s\n' "$(timestamp)" "$EVENT" "$1" "$2" "${3//$'\n'/; }"
+  } | write_file "$STATE/history"
 }
 
 # Print the IDs of the releases that have worked here, the newest first.
@@ -153,9 +168,9 @@ worked_releases() {
 record_success() { # ID CONFIGURATION
   local before
   before=$(current_release)
-  if [[ -n $before && $before != "$1" ]]; then write_file "$STATE/previous" <<<"$before"; fi
+  if [[ -n $before && $before != "$1" ]]; then write_file "$STATE/previous" <<<"$before" || return 1; fi
   record_place "$1" "$before" || warn "the place of $(describe_release "$1") among the releases was not recorded"
-  write_file "$STATE/current" <<<"$1 $2"
+  write_file "$STATE/current" <<<"$1 $2" || return 1
   record_history ok "$1" "${before:-nothing} -> $(describe_release "$1")"
 }
 

@@ -9,11 +9,12 @@ ANSWER=""                    # what the tool has printed
 # server, the one that this run brings, and those of releases that have worked here.
 tool_images() {
   local id
+  [[ -z $DOCKER_FAULT ]] || return 0
   {
     [[ ! -s $STATE/init-image ]] || cat "$STATE/init-image"
     echo "$VERIFIED_INIT_IMAGE"
-    [[ ! -s $STATE/history ]] || while read -r id; do release_image "$id" "$INIT_SERVICE"; done < <(worked_releases)
-  } | awk 'NF && !seen[$0]++'
+    [[ ! -s $STATE/history ]] || while read -r id; do release_image "$id" "${INIT_SERVICE:-init}"; done < <(worked_releases)
+  } | awk 'NF && !seen[$0]++ && ++count <= 4'
 }
 
 # Run a command of compose-init in the first image that answers; set ANSWER and return its exit code. SUCCESS is a part

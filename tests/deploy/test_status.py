@@ -174,7 +174,10 @@ def test_a_docker_that_stalls_is_asked_once(tmp_path: Path) -> None:
     """It is given one bound, not one for each question."""
     release = f"# release {CURRENT}\nservices:\n  api:\n    image: r/api@sha256:1 # r/api:latest\n"
     timeout = tmp_path / "timeout"
-    timeout.write_text('#!/bin/sh\nshift\nexec /usr/bin/timeout 1 "$@"\n', encoding="utf-8")
+    timeout.write_text(
+        '#!/bin/sh\nwhile [ "$1" != docker ]; do shift; done\nexec /usr/bin/timeout 1 "$@"\n',
+        encoding="utf-8",
+    )
     timeout.chmod(0o755)
     files = {"current": f"{CURRENT} c0ffee\n", f"{CURRENT}.yml": release}
     found = document(status(tmp_path, "--output", "json", docker=STALLED, **files))

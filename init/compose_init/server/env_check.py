@@ -61,6 +61,7 @@ STACK: Mapping[str, Rule] = {
     "STACK_PROBE_SERVICE": _names,
     "STACK_PROBE_VERSION": _flag,
     "STACK_PROBE_TIMEOUT": _integer_from(1),
+    "STACK_PULL_TIMEOUT": _integer_from(1),
     "STACK_WAIT_TIMEOUT": _integer_from(1),
     "STACK_WATCH_SECONDS": _integer_from(0),
     "STACK_KEEP": _integer_from(2),
