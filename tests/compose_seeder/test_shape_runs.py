@@ -126,6 +126,21 @@ def test_a_schema_and_children_and_references_see_shaped_records(seeds: Seeds) -
     assert seeds.rows("SELECT * FROM creatures") == [("a", 7, {"en": {"name": "A"}})]
 
 
+def test_children_of_records_that_are_not_selected_are_left_out(seeds: Seeds) -> None:
+    seeds.do("CREATE TABLE creatures (slug text, kind text, texts jsonb)")
+    options = (
+        'records = "/all"\nwhere = { kind = "x" }\n'
+        'nest = { texts = { records = "/texts", match = { of = "slug" } } }'
+    )
+    all_ = {
+        "all": [{"slug": "a", "kind": "x"}, {"slug": "b", "kind": "y"}],
+        "texts": [{"of": "a", "n": 1}, {"of": "b", "n": 2}],
+    }
+    seeds.write(f"{table()}\n{options}", creatures=all_)
+    assert counts(seeds.run()) == {"created": 1}
+    assert seeds.rows("SELECT slug, texts FROM creatures") == [("a", [{"n": 1}])]
+
+
 def test_an_endpoint_gets_shaped_records(through: Through) -> None:
     """With what happens to each record as for any other."""
     through.manifest(options='key_as = "slug"\nmap = { v = "/stats/v" }')

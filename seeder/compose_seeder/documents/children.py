@@ -138,7 +138,7 @@ class NestedDocuments:
                     problem = (
                         f"names no parent: {' and '.join(nest.match)} must be text or a number"
                     )
-                elif parent not in seen[name]:
+                elif parent not in seen[name] and not self.dataset.where:
                     shown = [from_exact(value) for value in parent if value is not None]
                     wanted = format_key(nest.match.values(), shown)
                     problem = f"the parent is missing: no record has {wanted}"

@@ -118,6 +118,7 @@ class Shape:
 
         Raises:
             LookupError: the file's path has no such folder.
+            NoSuchPlaceError: a member on the way to a value is there twice.
         """
         found = {
             name: Raw(encode(fill_parts(value, file) if isinstance(value, str) else value))
@@ -245,8 +246,10 @@ def _outer_value(pointer: str, match: Match) -> Raw | None:
         return Raw(encode(name))
     last = max((n for n, part in enumerate(names) if part == STAR), default=-1)
     raw: Raw | None = match.stars[names.count(STAR)][1]
+    path = match.path[: last + 1]
     for name in names[last + 1 :]:
         if raw is None or raw == NULL:
             return raw
-        raw = member(raw, name)
+        raw = member(raw, name, path)
+        path = (*path, name)
     return raw

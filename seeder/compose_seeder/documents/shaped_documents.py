@@ -23,10 +23,11 @@ from compose_seeder.documents.batch import (
 )
 from compose_seeder.documents.elements import Elements
 from compose_seeder.documents.field_map import Fields
+from compose_seeder.documents.pointer_pattern import NoSuchPlaceError
 from compose_seeder.documents.record_filter import Seen
 from compose_seeder.documents.shape import Shape, WrongElementError
 from compose_seeder.errors import Fault, RecordError, did_you_mean
-from compose_seeder.json_pointer import split_pointer
+from compose_seeder.json_pointer import join_pointer, split_pointer
 from compose_seeder.manifest.models import Dataset
 
 
@@ -132,10 +133,9 @@ class Shaping:
         if self.elements < MAX_MEMBERS:
             self._members |= dict.fromkeys(name for own in found if own for name in own)
         self.elements += len(found)
-        if self.shape.columns or self.shape.value_as:
-            return found  # what they hold is checked in the records
         pairs = [(n, own) for n, own in enumerate(found) if own is not None]
-        texts = [batch.texts[n] for n, _ in pairs]
+        has_names = bool(self.shape.columns or self.shape.value_as)
+        texts = [encode(own) if has_names else batch.texts[n] for n, own in pairs]
         if strict_json.any_faults(texts, [own for _, own in pairs]):
             for (n, own), text in zip(pairs, texts, strict=True):
                 for fault in strict_json.faults(batch.where(n), bytes(text), own):
@@ -181,6 +181,9 @@ class Shaping:
         except LookupError as error:
             problem = f"constants has {error.args[0]}, but the file is in no such folder of the manifest's"
             self.faults.append(Fault(file, "", "", problem))
+            return {}
+        except NoSuchPlaceError as error:
+            self.faults.append(Fault(f"{file}#{join_pointer(error.path)}", "", "", error.reason))
             return {}
         self.used |= {name for name in self.shape.outer or {} if name in added}
         return added

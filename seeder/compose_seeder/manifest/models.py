@@ -93,6 +93,11 @@ class Dataset(ShapeOptions):
         """Tell if a reference leads into the table of this dataset."""
         return self.table is not None and _unquoted(self.table) == _unquoted(ref.table)
 
+    @property
+    def ignores_patterns(self) -> bool:
+        """Return whether `ignore` has names with `*`."""
+        return any("*" in name for name in self.ignore)
+
     def ignored(self, names: Iterable[str]) -> list[str]:
         """Return those of some fields that are left out."""
         return select_names(self.ignore, names)

@@ -127,7 +127,9 @@ def everything_pending(ref: Ref, values: list[ExactValue]) -> Mapping[ExactValue
 
 
 def _drop(dataset: Dataset, body: dict[str, Raw]) -> None:
-    if dataset.ignore:
+    for field in dataset.ignore:
+        body.pop(field, None)
+    if dataset.ignores_patterns:
         for field in dataset.ignored(list(body)):
             del body[field]
     if dataset.drop_null:

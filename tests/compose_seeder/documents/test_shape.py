@@ -327,6 +327,27 @@ def test_files_give_values() -> None:
         ('columns = ["slug"]', [{}], "d.json#/0", "", "is an object, but columns expects an array"),
         ('records = "/x/*"', {"x": {}, "y": 1}, "", "", ""),
         (
+            'records = "/x/*/y"\nouter = { n = "/x/*/n" }',
+            '{"x": [{"n": 1, "n": 2, "y": [{"slug": "a"}]}]}',
+            "d.json#/x/0",
+            "",
+            "has n twice; remove one of them",
+        ),
+        (
+            'columns = ["slug", "in"]\nwhere = { "/in/a" = 1 }',
+            '[["a", {"a": 1, "a": 2}]]',
+            "d.json#/0",
+            "in/a",
+            "occurs twice in one record",
+        ),
+        (
+            'value_as = "slug"',
+            '[{"a": 1, "a": 2}]',
+            "d.json#/0",
+            "slug/a",
+            "occurs twice in one record",
+        ),
+        (
             'records = "/brands/*/items"',
             {"brands": [{}, {"item": []}]},
             "d.json#/brands/0",
