@@ -34,6 +34,8 @@ older_reason() { # ID THAN-ID
   [[ -n $2 && $2 != "$1" ]] || return 0
   if precedes "$1" "$2"; then echo "it has worked here before that one" && return; fi
   while read -r service fingerprint revision created; do
+    # Init has the labels of the image that it is built on, where it is given none of its own.
+    [[ $service != "$INIT_SERVICE" ]] || revision=- created=-
     if was_left_behind "$2" "$service" image "$fingerprint"; then
       reason="its image of $service worked here before that one"
     elif was_left_behind "$2" "$service" revision "$revision"; then
@@ -77,14 +79,22 @@ creation_seconds() { # TIME|-
 # Print that a release is the one that somebody rolled back from, published again: the same images under another
 # digest, or the same revision built again; nothing if it is another one, or if nobody can tell.
 rolled_back_twin() { # ID
-  local newest service fingerprint revision _
+  local newest service fingerprint revision built_again="" init_differs=""
   newest=$(newest_release)
   [[ -n $newest && $newest != "$1" && -n $(rollback_destination "$newest") ]] || return 0
   while read -r service fingerprint revision _; do
-    [[ $fingerprint != "$(fact_in_order "$newest" "$service" image)" ]] || continue
-    [[ $revision != - && $revision == "$(fact_in_order "$newest" "$service" revision)" &&
-      $revision != "$(fact_in_order "$(current_release)" "$service" revision)" ]] || return 0
+    if [[ $fingerprint == "$(fact_in_order "$newest" "$service" image)" ]]; then
+      :
+    elif [[ $revision != - && $revision == "$(fact_in_order "$newest" "$service" revision)" &&
+      $revision != "$(fact_in_order "$(current_release)" "$service" revision)" ]]; then
+      built_again=yes
+    elif [[ $service == "$INIT_SERVICE" ]]; then
+      init_differs=yes # which is no other release where its labels are not its own
+    else
+      return 0
+    fi
   done < <(release_facts "$1")
+  [[ -z $init_differs || -n $built_again ]] || return 0
   echo "it is $(describe_release "$newest") again, which somebody rolled back from"
 }
 

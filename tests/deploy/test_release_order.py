@@ -39,7 +39,7 @@ def call(folder: Path, function: str, *order: str, **releases: str) -> str:
     parts = " ".join(
         f"source {ROOT}/deploy/stack.d/{part}.sh;" for part in ("state", "compose", "release_order")
     )
-    fakes = 'release_facts() { cat "$1"; }; describe_release() { echo "$1"; }; EVENT=deploy;'
+    fakes = 'release_facts() { cat "$1"; }; describe_release() { echo "$1"; }; EVENT=deploy INIT_SERVICE=init;'
     done = run(
         "bash", "-c", f"set -Eeuo pipefail; STATE=releases; {parts} {fakes} {function}", cwd=folder
     )
@@ -120,6 +120,17 @@ def test_a_builder_whose_clock_is_fast(
     assert bool(found) == is_older
 
 
+@pytest.mark.parametrize(("image", "is_older"), [("i3", False), ("i1", True)])
+def test_labels_that_init_has_from_its_base(tmp_path: Path, image: str, *, is_older: bool) -> None:
+    """They say nothing about when init was built, or from which revision."""
+    order = (
+        worked("old", facts("i1", "base", at(-30), "init"), -8),
+        worked("new", facts("i2", "r2", at(-8), "init")),
+    )
+    said = facts(image, "base", at(-30), "init")
+    assert bool(call(tmp_path, "older_reason x new", *order, x=said)) == is_older
+
+
 def test_times_of_other_zones(tmp_path: Path) -> None:
     """Offsets and fractions of seconds are read."""
     order = (worked("new", facts("i2", "r2", "2026-01-02T03:00:00Z"), -7),)
@@ -179,6 +190,34 @@ def test_what_was_rolled_back_from_and_is_published_again(
     )
     order = (worked("ba9876543210", OLD, -8), worked("0123456789ab", NEW))
     assert call(tmp_path, "rolled_back_twin x", *order, x=said) == ""
+    assert bool(call(tmp_path, function, *order, x=said)) == again
+
+
+INIT = facts("n2", "-", "-", "init")
+ANOTHER_INIT = facts("n3", "-", "-", "init")
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        (f"{facts('i2', 'r2')}\n{INIT}", True),
+        (f"{facts('i3', 'r2')}\n{ANOTHER_INIT}", True),
+        (f"{facts('i2', 'r2')}\n{ANOTHER_INIT}", False),
+        (f"{facts('i3', 'r3')}\n{INIT}", False),
+    ],
+)
+def test_another_init_of_what_was_rolled_back_from(tmp_path: Path, said: str, again: bool) -> None:
+    """It is another release, unless the revision of the rest is the same in new images."""
+    blocked = f"0123456789ab - {at(0)} rolled back to ba9876543210"
+    function = (
+        f"echo {blocked} >releases/blocked; echo ba9876543210 c >releases/current;"
+        " rolled_back_twin x"
+    )
+    order = (
+        worked("ba9876543210", OLD, -8),
+        worked("0123456789ab", NEW),
+        worked("0123456789ab", INIT),
+    )
     assert bool(call(tmp_path, function, *order, x=said)) == again
 
 
