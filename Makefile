@@ -13,7 +13,7 @@ STACK_PARTS := head output state messages interruption model settings limits loc
 	alert_from_host releases signatures release_order agreement pruning compose configuration backup \
 	deploy_release judge_release command_deploy command_rollback command_plan \
 	status status_text status_json command_status \
-	checks_server checks_folder checks_mounts checks_release command_doctor command_install timer main
+	checks_server checks_folder checks_mounts checks_data checks_release command_doctor command_install timer main
 export PYTHONPATH := $(CURDIR):$(CURDIR)/examples/dnd-helper/api:$(CURDIR)/examples/dnd-helper/bot
 
 .DEFAULT_GOAL := help

@@ -25,21 +25,6 @@ check_settings() {
   fi
 }
 
-# Check that this folder is the one of its project, as a deploy does; `install` takes over what has moved.
-check_installation() {
-  if is_installation; then ok "$PROJECT is here, in $PWD"; else fault "$REASON" "./stack deploy ends there"; fi
-}
-
-# Check that services would have the volumes and folders that they had, as a deploy does.
-check_data() {
-  local lost
-  lost=$(lost_data)
-  if [[ -z $lost ]]; then ok "services have the volumes and folders that they had" && return; fi
-  while IFS= read -r lost; do
-    warning "$lost" "change that back; or, if it is meant: ./stack deploy --new-data"
-  done <<<"$lost"
-}
-
 # Check .env, the Compose files and the secrets as a deploy does.
 check_env() {
   local output line code=0
@@ -53,14 +38,10 @@ check_env() {
   while IFS= read -r line; do fault "${line#"${line%%[! ]*}"}" "fix it; ./stack deploy ends there"; done <<<"$output"
 }
 
-# Check that the units start this folder and no copy of it, and that something starts deploys at all.
+# Check that something starts deploys. That it starts them in this folder is a part of check_installation.
 check_timer() {
-  local unit=${STACK_UNITS:-/etc/systemd/system}/stack-$PROJECT.service started
-  started=$(sed -n 's/^ExecStart="\(.*\)" .*/\1/p' "$unit" 2>/dev/null) || true
-  if [[ -n $started && ${started//%%/%} != "$PWD/stack" && -e ${started//%%/%} ]]; then
-    fault "$unit starts ${started//%%/%}, and this folder is $PWD" "set another COMPOSE_PROJECT_NAME in one of the folders, or remove the unit"
-    return
-  fi
+  local unit started
+  unit=$(units_folder)/stack-$PROJECT.service started=$(unit_folder "stack-$PROJECT")
   [[ -z $started || $(id -u) == 0 || -n ${STACK_UNITS-} ]] ||
     warning "it runs as root, and all of this was checked as $(id -un)" "run ./stack doctor as root: docker login, modes and owners are its own"
   collect_timer
@@ -70,21 +51,13 @@ check_timer() {
     ok "./stack install sets it up"
   elif [[ -z $started ]]; then
     warning "nothing starts ./stack deploy --timer" "./stack install as root, or add its line to the crontab"
-  elif [[ ${started//%%/%} != "$PWD/stack" ]]; then
-    warning "$unit starts ${started//%%/%}, which is not there" "./stack install"
+  elif [[ ! $started -ef $PWD ]]; then
+    warning "$unit starts $started/stack" "./stack install"
   elif [[ -d /run/systemd/system ]]; then
     warning "stack-$PROJECT.timer is not active" "systemctl enable --now stack-$PROJECT.timer"
   else
     ok "$unit starts this folder"
   fi
-}
-
-check_backup() {
-  is_enabled STACK_BACKUP false ||
-    { warning "the database is not dumped before a deploy" "set STACK_BACKUP=true in .env" && return; }
-  collect_backup
-  [[ -n $BACKUP ]] || { ok "there is none yet; the next deploy makes one" && return; }
-  ok "$(describe_backup)"
 }
 
 check_alerts() {

@@ -11,6 +11,7 @@ disk - disk
 settings - settings
 installation docker,model installation
 data docker,model,folder data
+database docker,model,release database
 env docker,model,image .env and secrets
 mounts docker,model mounts
 selinux docker,model SELinux

@@ -32,7 +32,8 @@ PARTS = (
         "releases",
     ),
     *("compose", "configuration", "backup", "status", "status_text", "command_status", "timer"),
-    *("checks_server", "checks_folder", "checks_mounts", "checks_release", "command_doctor"),
+    *("installation", "data", "database", "checks_server", "checks_folder", "checks_mounts"),
+    *("checks_data", "checks_release", "command_doctor"),
 )
 WELL = 'while read -r name _; do eval "check_$name() { ok well; }"; done <<<"$CHECKS"; '
 NOTHING_IS_MISSING = "first_missing() { :; }; docker_fault() { :; }; collect_settings() { :; }; "
@@ -297,7 +298,7 @@ UNIT = '[Service]\nType=oneshot\nExecStart="{}/stack" deploy --timer\n'
 
 
 def test_the_unit_must_start_this_folder(tmp_path: Path) -> None:
-    """Not a copy of it; a folder that is gone is one that was moved."""
+    """A unit that starts another folder starts nothing here."""
     here, other = tmp_path / "50% here", tmp_path / "other"
     for folder in (here, other):
         (folder / "releases").mkdir(parents=True)
@@ -309,6 +310,40 @@ def test_the_unit_must_start_this_folder(tmp_path: Path) -> None:
     assert call(here, script).stdout.startswith("warning  it: nothing starts")
     unit.write_text(UNIT.format(str(here).replace("%", "%%")), encoding="utf-8")
     assert call(here, script).stdout.startswith("ok       it: ")
-    assert call(other, script).stdout.startswith(f"fault    it: {unit} starts {here}/stack")
-    (here / "stack").unlink()
     assert call(other, script).stdout.startswith(f"warning  it: {unit} starts {here}/stack")
+
+
+@pytest.mark.parametrize(
+    ("function", "check", "finding"),
+    [
+        (
+            'is_installation() { REASON="it belongs to /a, not .env; remove /a. Or else"; return 1; }',
+            "installation",
+            "fault    it: it belongs to /a, not .env\n         -> remove /a. Or else\n",
+        ),
+        (
+            "lost_data() { echo 'db has one'; echo 'web has two'; }",
+            "data",
+            "fault    it: db has one\n         -> change that back; or, if it is meant",
+        ),
+        (
+            "ADOPTS=yes; lost_data() { echo 'db has one'; echo 'web has two'; }",
+            "data",
+            "warning  it: db has one\n",
+        ),
+        ("lost_data() { :; }", "data", "ok       it: services have the"),
+        ("ask_database() { DATABASE=none; }", "database", "fault    it: no run of init has been"),
+        ("ask_database() { DATABASE=0b; }", "database", "fault    it: it belongs to the ins"),
+        ("ask_database() { DATABASE=0a; }", "database", "ok       it: it is that of this"),
+        ("ask_database() { REASON=no; return 1; }", "database", "fault    it: init cannot ask"),
+        ("is_locked() { :; }", "database", "skipped  it: a run is in progress\n"),
+        ("services_are_healthy() { false; }", "database", "skipped  it: not every service"),
+    ],
+)
+def test_whose_the_data_is(tmp_path: Path, function: str, check: str, finding: str) -> None:
+    """What a deploy would refuse is a fault, with the remedy."""
+    known = (
+        "services_are_healthy() { :; }; installation_value() { echo 0a; }; is_locked() { false; }; "
+    )
+    done = call(tmp_path, f"PROJECT=shop; {known}{function}; check_{check}")
+    assert done.stdout.startswith(finding), done.stdout + done.stderr
