@@ -329,6 +329,23 @@ INSTANCES = {
         query=KEYS,
         key="k",
     ),
+    "a copy that rewrites all values": Instance(
+        "slug text PRIMARY KEY, v varchar(9)",
+        records("one"),
+        records("two"),
+        "ALTER TABLE t RENAME TO o; CREATE TABLE t (id bigserial PRIMARY KEY, v text, slug text UNIQUE);"
+        " INSERT INTO t (slug, v) SELECT slug, upper(v) FROM o",
+        [("a", "two"), ("b", "HAND"), ("c", "two")],
+        hand="UPDATE t SET v = 'hand' WHERE slug = 'b'",
+    ),
+    "a table made anew with the rows of a revision": Instance(
+        TABLE,
+        records(1),
+        records(2),
+        f"DROP TABLE t; CREATE TABLE t ({TABLE}); INSERT INTO t VALUES ('a', 1), ('b', 1)",
+        [("a", "2"), ("b", "2"), ("c", "2")],
+        hand="UPDATE t SET v = 77 WHERE slug = 'b'",
+    ),
     "a new table under another name, which the manifest names": Instance(
         TABLE,
         records(1),

@@ -30,8 +30,10 @@ DIFFERS = (
 
 REWRITTEN = {
     True: f"a.desired[{{i}}] IS DISTINCT FROM 0 AND {AS_APPLIED} AND {DIFFERS}",
-    # Another table: what it does not have from the former one is the migration's.
-    False: f"n.hashes[{{j}}] <> {SHOWN}",
+    # Another table: what it does not have from the former one is the migration's, but for a rewritten edit.
+    # Where an edit has given way to the applied value, the rows are not the former ones.
+    False: f"n.hashes[{{j}}] <> {SHOWN}"
+    f" AND ({AS_APPLIED} OR n.hashes[{{j}}] IN (a.desired[{{i}}], a.observed[{{i}}]))",
 }
 """A value of a column that is as it was; by whether the table is the same."""
 

@@ -97,13 +97,19 @@ class UnnamedColumns:
 
     def _differs(self, name: str, default: str | None) -> sql.Composed:
         column = self.expressions.columns[name]
+        if default:
+            unknown: sql.Composable = self._is_no_default(name, default)
+        elif name in self.fields:  # a migration gave it a value: see `_is_unnamed`
+            unknown = sql.SQL("a.observed[{}] IS NOT NULL").format(self._place(name))
+        else:
+            unknown = sql.SQL("false")
         return sql.SQL(
             "CASE WHEN a.shown ? {0} THEN {1} <> (a.shown ->> {0})::bigint ELSE {2} END"
-        ).format(
-            Text(name),
-            column.hashed("t", self.expressions.salt),
-            self._is_no_default(name, default) if default else sql.SQL("false"),
-        )
+        ).format(Text(name), column.hashed("t", self.expressions.salt), unknown)
+
+    def _place(self, name: str) -> sql.Literal:
+        """Return the place of a field's hash in the arrays of the ledger."""
+        return sql.Literal(list(self.fields).index(name) + 1)
 
     def _is_no_default(self, name: str, default: str) -> sql.Composed:
         """Return the condition that a column does not hold its default; compared as text."""
@@ -120,7 +126,7 @@ class UnnamedColumns:
         return sql.SQL(
             "a.desired[{0}] IS NULL AND a.intended[{0}] IS NULL AND a.observed[{0}] IS DISTINCT FROM {1}"
         ).format(
-            sql.Literal(list(self.fields).index(name) + 1),
+            self._place(name),
             self.expressions.columns[name].hashed("t", self.expressions.salt),
         )
 

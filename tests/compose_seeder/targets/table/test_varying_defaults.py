@@ -111,3 +111,16 @@ def test_what_a_migration_changes_is_no_edit(seeded: Any, migration: str) -> Non
     done = seeds.run()
     assert left(done) == {"b": f"kept: edited by hand: {'g' if migration == 'renamed' else 'f'}"}
     assert done.counts.deleted == 2
+
+
+def test_a_column_that_a_migration_has_added(seeded: Any) -> None:
+    """Its default is nobody's, and what somebody has written since is an edit."""
+    seeds: Seeds = seeded("int")
+    look(seeds.connection)
+    seeds.do("ALTER TABLE items ADD made timestamptz DEFAULT clock_timestamp()")
+    carry_over(seeds.connection)
+    seeds.do("UPDATE items SET made = '2020-01-01' WHERE slug = 'b'")
+    seeds.source("items", [])
+    done = seeds.run()
+    assert left(done) == {"b": "kept: edited by hand: made"}
+    assert done.counts.deleted == 2
