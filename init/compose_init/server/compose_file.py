@@ -13,9 +13,13 @@ PASSED = re.compile(
     r"^\s+(?:-\s+[\"']?([A-Z_][A-Z0-9_]*)[\"']?|([A-Z_][A-Z0-9_]*):)\s*$", re.MULTILINE
 )
 """A variable that is passed on under its own name."""
-SECRET_FILE = re.compile(r"^\s+file:\s*[\"']?(\./[^\s\"'#$]+)", re.MULTILINE)
-"""The file of a secret."""
-WHOLE_ENV_FILE = re.compile(r"^\s+(?:env_file:|-)\s*[\"']?(?:\./)?\.env\b", re.MULTILINE)
+SECRET_FILE = re.compile(
+    r"""^\s+file:\s*(?:"(\./[^"$]+)"|'(\./[^'$]+)'|(\./[^$\n]*?))\s*$""", re.MULTILINE
+)
+"""The file of a secret, where its path has no variable."""
+WHOLE_ENV_FILE = re.compile(
+    r"^\s+(?:env_file:|-)\s*\[?(?:path:\s*)?[\"']?(?:\./)?\.env\b", re.MULTILINE
+)
 """A service that gets all variables of `.env`."""
 
 
@@ -44,7 +48,7 @@ def named_variables(text: str) -> dict[str, bool]:
 
 def named_secret_files(text: str) -> list[str]:
     """Return the paths of secrets, beginning with `./`."""
-    return SECRET_FILE.findall(_without_comments(text))
+    return ["".join(forms) for forms in SECRET_FILE.findall(_without_comments(text))]
 
 
 def passes_whole_env_file(text: str) -> bool:

@@ -171,10 +171,13 @@ def test_a_value_is_never_said(values: dict[str, str]) -> None:
         assert "zq" not in str(faults(folder, RIGHT + lines + "BROKEN\n"))
 
 
-def test_a_file_that_gets_everything(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "line", ["env_file: .env", "env_file: ['.env']", "env_file:\n      - path: ./.env"]
+)
+def test_a_file_that_gets_everything(folder: Path, line: str) -> None:
     """With `env_file: .env` only the kit's own names can be judged."""
     compose = folder / "compose.yml"
-    compose.write_text(COMPOSE + "    env_file: .env\n")
+    compose.write_text(f"{COMPOSE}    {line}\n")
     found = faults(folder, RIGHT + "ANYTHING=1\nSTACK_KEPT=1\n")
     assert [each.partition(":")[2].partition(":")[0].strip() for each in found] == ["STACK_KEPT"]
 
@@ -233,6 +236,19 @@ def test_the_command(folder: Path) -> None:
     wrong = call("--env-file", ".env", "--compose-file", "compose.yml")
     assert wrong.returncode == 78
     assert "line 1: must look like NAME=value" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["./secrets/a b", '"./secrets/a b"  # why', "'./secrets/a b'", "./secrets/a b # why"],
+)
+def test_a_secret_whose_path_has_a_space(folder: Path, text: str) -> None:
+    """It is the whole path that must be there."""
+    (folder / "compose.yml").write_text(f"{COMPOSE}secrets:\n  a:\n    file: {text}\n")
+    (folder / "secrets").mkdir(mode=0o700)
+    assert faults(folder, RIGHT) == ["  secrets/a b: is missing; the compose files name it"]
+    (folder / "secrets" / "a b").write_text("a good one")
+    assert faults(folder, RIGHT) == []
 
 
 def test_a_way_to_be_told_that_would_fail(folder: Path) -> None:
