@@ -17,34 +17,46 @@ refuse_lost_data() {
   fi
 }
 
-# Print a line for people for each row of data that no service would have any more.
+# Print a line for people for each row of data that a service would no longer have.
 lost_data() {
-  local service target source
-  while IFS=$'\t' read -r service target source; do
-    echo "$service has $(describe_source "$source") at $(json_text "$target"), and would have $(describe_source "$(new_source "$service" "$target")") there"
-  done < <(replaced_data)
-  while IFS=$'\t' read -r service target source; do
-    [[ $source == volume\ * ]] || continue
-    docker volume inspect "$(cut -d ' ' -f 2 <<<"$source")" >/dev/null 2>&1 ||
-      echo "$service has $(describe_source "$source") at $(json_text "$target"), which does not exist any more, and would have an empty one"
-  done < <(known_data)
+  local why service target source
+  while IFS=$'\t' read -r why service target source; do
+    echo "$service has $(describe_source "$source") at $(json_text "$target"), $(
+      if [[ $why == gone ]]; then
+        echo "which does not exist any more, and would have an empty one"
+      else
+        echo "and would have $(describe_source "$(new_source "$service" "$target")") there"
+      fi
+    )"
+  done < <(lost_rows)
 }
 
-# Print the known rows that the model lacks; not where a person has replaced the container already: what runs is the
-# data then, and the database is asked whose it is.
-replaced_data() {
+# Print `replaced<TAB>ROW` or `gone<TAB>ROW` for the known rows that the model lacks, or whose volume does not exist. A
+# service that was only taken out of the model, as by a profile, leaves its data; where another one comes with data of
+# its own, it may be the same service under another name. Where a person has replaced the container already, what runs
+# is the data, and the database is asked whose it is.
+lost_rows() {
   awk -F '\t' '
-    function without_subpath(   word) {
-      split($3, word, " ")
-      return word[1] == "volume" ? $1 FS $2 FS word[1] " " word[2] : $0
+    function without_subpath(row,   part, word) {
+      split(row, part, FS)
+      split(part[3], word, " ")
+      return word[1] == "volume" ? part[1] FS part[2] FS word[1] " " word[2] : row
     }
-    part == "services" {services[$1]}
-    part == "model" {model[$0]; mounted[$2 FS $3]}
-    part == "running" {runs[$1]; running[$0]}
-    part == "known" && !($1 in services ? $0 in model : ($2 FS $3) in mounted) &&
-      (!($1 in runs) || without_subpath() in running)' \
-    part=services <(cut -d ' ' -f 1 <<<"$SERVICES") part=model <(model_data) \
-    part=running <(container_data running) part=known <(known_data)
+    list == "services" {services[$1]}
+    list == "volumes" {volumes[$1]}
+    list == "running" {runs[$1]; running[$0]}
+    list == "known" {known[++count] = $0; is_known[$0]}
+    list == "model" {model[$0]; mounted[$2 FS $3]; if (!($0 in is_known)) is_new = 1}
+    END {
+      for (n = 1; n <= count; n++) {
+        split(known[n], part, FS)
+        split(part[3], word, " ")
+        is_kept = part[1] in services ? known[n] in model : (part[2] FS part[3]) in mounted || !is_new
+        if (!is_kept && (!(part[1] in runs) || without_subpath(known[n]) in running)) print "replaced" FS known[n]
+        else if (part[1] in services && known[n] in model && word[1] == "volume" && !(word[2] in volumes)) print "gone" FS known[n]
+      }
+    }' list=services <(cut -d ' ' -f 1 <<<"$SERVICES") list=volumes <(docker volume ls --quiet) \
+    list=running <(container_data running) list=known <(known_data) list=model <(model_data)
 }
 
 # Print the source that the model has at a place of a service.

@@ -12,8 +12,10 @@ refuse_other_installation() {
 # Check that this folder is the one of its project on this engine; else set REASON. With ADOPTS, a person says that the
 # folder was moved, that the engine is another or that the project has a new name.
 is_installation() {
-  local folder known
+  local folder folders known
+  folders=$(other_folders) || { REASON="Docker does not list the containers of $PROJECT" && return 1; }
   while IFS= read -r folder; do
+    [[ -n $folder ]] || continue
     if ! is_gone "$folder"; then
       REASON="the project $PROJECT belongs to $folder, and this is $PWD. A second installation needs a COMPOSE_PROJECT_NAME of its own in .env; if this is the installation, moved, then remove $folder and run ./stack install"
       return 1
@@ -21,7 +23,7 @@ is_installation() {
       REASON="the project $PROJECT belongs to $folder, which is not there any more; if the folder was moved to $PWD, run ./stack install"
       return 1
     fi
-  done < <(other_folders)
+  done <<<"$folders"
   { is_not_copied && is_not_renamed; } || return 1
   known=$(installation_value engine)
   [[ -n $ADOPTS || -z $known || $known == "$(docker_engine)" ]] || {
@@ -32,13 +34,10 @@ is_installation() {
 
 # Print the folders, other than this one, that the project belongs to: by its containers, its claim and its timer.
 other_folders() {
-  local folder
-  {
-    docker ps --all --filter "label=com.docker.compose.project=$PROJECT" \
-      --format '{{.Label "com.docker.compose.project.working_dir"}}'
-    claimed_folder
-    unit_folder "stack-$PROJECT"
-  } | sort -u | while IFS= read -r folder; do
+  local folder folders
+  folders=$(docker ps --all --filter "label=com.docker.compose.project=$PROJECT" \
+    --format '{{.Label "com.docker.compose.project.working_dir"}}') || return 1
+  { echo "$folders" && claimed_folder && unit_folder "stack-$PROJECT"; } | sort -u | while IFS= read -r folder; do
     [[ -z $folder || $folder -ef $PWD ]] || printf '%s\n' "$folder"
   done
 }
@@ -103,9 +102,9 @@ claimed_folder() {
 
 # Claim the project for this folder, and record the installation.
 claim_project() {
-  local old
-  old=$(installation_value project)
-  [[ $(claimed_folder) -ef $PWD ]] || docker volume rm "stack.$PROJECT" >/dev/null 2>&1 || true
+  local old claimed
+  old=$(installation_value project) claimed=$(claimed_folder)
+  [[ -z $claimed || $claimed -ef $PWD ]] || docker volume rm "stack.$PROJECT" >/dev/null # its folder is gone
   # Of two folders, the first makes the volume; for the other one it is there already.
   docker volume create --label "stack.folder=$PWD" "stack.$PROJECT" >/dev/null
   [[ $(claimed_folder) -ef $PWD ]] || die "$EXIT_USAGE" "the project $PROJECT has just been claimed by $(claimed_folder)"

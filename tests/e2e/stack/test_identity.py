@@ -23,13 +23,19 @@ SOCKET = ("-e", "PGHOST=/var/run/postgresql")
 PSQL = "psql -U dnd_helper -At -c"
 
 
-@pytest.fixture(scope="module", name="site")
-def _site(small_hub: SmallReleases, small_site: SmallServer) -> SmallServer:
-    """Return the server after its first release."""
+@pytest.fixture(scope="module", name="prepared")
+def _prepared(small_hub: SmallReleases, small_site: SmallServer) -> SmallServer:
+    """Return the server, installed, before its first release."""
     small_hub.publish("1.0.0")
     small_site.install()
-    small_site.deploy()
     return small_site
+
+
+@pytest.fixture(scope="module", name="site")
+def _site(prepared: SmallServer) -> SmallServer:
+    """Return the server after its first release."""
+    prepared.deploy()
+    return prepared
 
 
 def containers(site: SmallServer) -> list[str]:
@@ -94,6 +100,25 @@ def state_of(folder: Path) -> str:
     return "\n".join(texts)
 
 
+def test_a_project_is_claimed_before_it_has_containers(
+    prepared: SmallServer, tmp_path: Path
+) -> None:
+    """For the folder that was installed; nothing is written into another one, nor into the timer's units."""
+    shutil.copytree(
+        prepared.folder,
+        tmp_path / "bare",
+        ignore=shutil.ignore_patterns("releases", "release.yml"),
+    )
+    bare, units = replace(prepared, folder=tmp_path / "bare"), tmp_path / "units"
+    units.mkdir()
+    before = state_of(bare.folder)
+    done = bare.stack("install", STACK_UNITS=str(units))
+    assert done.returncode == REFUSED
+    assert f"the project {prepared.project} belongs to {prepared.folder}" in done.stderr
+    assert state_of(bare.folder) == before
+    assert list(units.iterdir()) == []
+
+
 def test_what_is_recorded(site: SmallServer) -> None:
     """The project, the folder, the database's id as init tells it, what services write."""
     assert recorded(site, "project") == [site.project]
@@ -107,32 +132,16 @@ def test_what_is_recorded(site: SmallServer) -> None:
 
 
 def test_a_copy_of_the_folder_is_refused(site: SmallServer, tmp_path: Path) -> None:
-    """With its state or without it, while the containers are there and while they are not."""
-    whole, bare = tmp_path / "whole", tmp_path / "bare"
-    shutil.copytree(site.folder, whole)
-    shutil.copytree(site.folder, bare, ignore=shutil.ignore_patterns("releases", "release.yml"))
-    units = tmp_path / "units"
-    units.mkdir()
-    unit = units / f"stack-{site.project}.service"
-    unit.write_text(f'ExecStart="{site.folder}/stack" deploy --timer\n')
+    """With its state, and under another name too as long as it has that."""
+    copy = replace(site, folder=tmp_path / "copy")
+    shutil.copytree(site.folder, copy.folder)
     for words in COMMANDS:
-        said = refused(replace(site, folder=whole), *words)
-        assert str(site.folder) in said
+        said = refused(copy, *words)
+        assert f"the project {site.project} belongs to {site.folder}" in said
         assert "COMPOSE_PROJECT_NAME" in said
-    before = state_of(bare)
-    done = replace(site, folder=bare).stack("install", STACK_UNITS=str(units))
-    assert done.returncode == REFUSED
-    assert state_of(bare) == before
-    assert str(site.folder) in unit.read_text()
-    site.compose("down", files=("release.yml",))
-    done = replace(site, folder=bare).stack("install", "--no-timer")
-    assert done.returncode == REFUSED
-    assert f"the project {site.project} belongs to {site.folder}" in done.stderr
-    with changed(replace(site, folder=whole), (site.project, f"{site.project}-2"), name=".env"):
-        done = replace(site, folder=whole).stack("install", "--no-timer")
-    assert done.returncode == REFUSED
-    assert f"is a copy of {site.folder}, with its releases/" in done.stderr
-    site.deploy()
+    with changed(copy, (site.project, f"{site.project}-2"), name=".env"):
+        said = refused(copy, "install", "--no-timer")
+    assert f"is a copy of {site.folder}, with its releases/" in said
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -168,17 +177,44 @@ CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_volume_that_is_another_is_noticed(site: SmallServer, change: str) -> None:
-    """The database would be empty, and would be migrated and seeded as a new one."""
+def lost(site: SmallServer, *pairs: tuple[str, str]) -> str:
+    """Return what the script finds lost with a changed compose.yml."""
     parts = ("state", "model", "compose", "settings", "data")
     sources = " ".join(f"source {ROOT}/deploy/stack.d/{name}.sh;" for name in parts)
     script = f"set -Eeuo pipefail; STATE=releases PROJECT={site.project}; {sources} read_variables;"
     script += " MODEL=$(compose_model); SERVICES=$(list_services); lost_data"
-    volume = f"the volume {site.project}_postgres at /var/lib/postgresql/data"
-    with changed(site, *CHANGES[change]):
+    with changed(site, *pairs):
         done = run("bash", "-c", script, cwd=site.folder)
-    assert done.stdout.startswith(f"postgres has {volume}, and would have "), done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_volume_that_is_another_is_noticed(site: SmallServer, change: str) -> None:
+    """The database would be empty, and would be migrated and seeded as a new one."""
+    volume = f"the volume {site.project}_postgres at /var/lib/postgresql/data"
+    said = lost(site, *CHANGES[change])
+    assert said.startswith(f"postgres has {volume}, and would have ")
+    assert said.count("\n") == 1
+
+
+UNCHANGED: dict[str, tuple[tuple[str, str], ...]] = {
+    "a service of another name": CHANGES["the service too"][2:],
+    "a service less": (
+        ("  postgres:\n    image", "  postgres:\n    profiles: [other]\n    image"),
+        ("    depends_on:\n      postgres: {condition: service_healthy}\n", ""),
+    ),
+    "a volume more": ((VOLUME, f'{VOLUME}", "more:/more'), ("volumes:\n", "volumes:\n  more:\n")),
+    "written at length": (
+        (f'["{VOLUME}"]', "[{type: volume, source: postgres, target: /var/lib/postgresql/data}]"),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", UNCHANGED)
+def test_data_that_stays_is_no_loss(site: SmallServer, change: str) -> None:
+    """Whatever else is changed beside it."""
+    assert lost(site, *UNCHANGED[change]) == ""
 
 
 def test_every_command_refuses_a_volume_that_is_another(site: SmallServer) -> None:
@@ -223,28 +259,6 @@ def test_a_volume_that_is_gone_is_refused(site: SmallServer) -> None:
     assert recorded(site, "database") == known
 
 
-def test_a_database_of_another_installation_is_refused(site: SmallServer) -> None:
-    """Also with all its tables; a person who means it says so once."""
-    [known] = recorded(site, "database")
-    inside(site, f"{PSQL} 'UPDATE compose_init.format SET salt = salt + 1'")
-    site.words("one", "two", "three", "four")
-    done = site.stack("deploy")
-    assert done.returncode == REFUSED
-    assert (
-        f"it belongs to the installation {site.init('installation').stdout.strip()}" in done.stderr
-    )
-    assert f"and this one is {known}" in done.stderr
-    assert rows(site) == "3"
-    with changed(site, *RENAMED):
-        assert "as --new-data says" in site.deploy("--new-data")
-        assert rows(site) == "4"
-        assert recorded(site, "database") not in ([known], [])
-        assert recorded(site, "data")[0].endswith(f"volume {site.project}_pgdata")
-        assert "nothing new" in site.deploy()
-    refused(site, "deploy")  # the old one is now the other one
-    site.deploy("--new-data")
-
-
 def test_a_folder_that_was_moved(site: SmallServer, tmp_path: Path) -> None:
     """It is adopted by a word, with the data that is in it, and not before."""
     moved = replace(site, folder=tmp_path / "moved to here")
@@ -256,41 +270,10 @@ def test_a_folder_that_was_moved(site: SmallServer, tmp_path: Path) -> None:
         moved.install()
         assert recorded(moved, "folder") == [str(moved.folder)]
         moved.deploy()
-        assert "nothing new" in moved.deploy()
     finally:
         shutil.move(moved.folder, site.folder)
-    refused(site, "deploy")
+    assert "run ./stack install" in refused(site, "deploy")
     site.install()
-    site.deploy()
-
-
-def test_a_project_is_renamed(site: SmallServer) -> None:
-    """As the runbook says: taken down, with the volume's own name, adopted by install."""
-    old, new = site.project, f"{site.project}-new"
-    units = site.folder / "units"
-    units.mkdir()
-    assert site.stack("install", STACK_UNITS=str(units)).returncode == 0
-    volume = ("volumes:\n  postgres:", f"volumes:\n  postgres: {{name: {old}_postgres}}")
-    renamed = replace(site, project=new)
-    with changed(site, volume), changed(site, (old, new), name=".env"):
-        said = refused(site, "install")
-        assert f"beside the containers of {old}" in said
-        assert site.compose("--project-name", old, "down").returncode == 0
-        said = renamed.stack("deploy").stderr
-        assert f"run ./stack install if {new} is its new name" in said
-        assert renamed.stack("install", STACK_UNITS=str(units)).returncode == 0
-        assert sorted(path.name for path in units.iterdir()) == [
-            f"stack-{new}-mail.service",
-            f"stack-{new}.service",
-            f"stack-{new}.timer",
-        ]
-        renamed.deploy()
-        assert rows(renamed) == "4"
-        renamed.compose("down")
-    site.install()
-    docker("volume", "rm", f"stack.{old}")  # as `docker volume prune --all` does
-    site.deploy()
-    assert f"stack.{old}" in volumes()
 
 
 def test_another_engine_is_noticed(site: SmallServer) -> None:
@@ -313,9 +296,61 @@ def test_a_newer_folder_is_refused(site: SmallServer) -> None:
         assert state_of(site.folder) == before
     version.unlink()
     (site.folder / "releases" / "installation").unlink()
+    docker("volume", "rm", f"stack.{site.project}")  # as `docker volume prune --all` does
     site.deploy()
+    assert f"stack.{site.project}" in volumes()
     assert version.read_text() == "2\n"
     assert recorded(site, "folder") == [str(site.folder)]
+
+
+def test_a_project_is_renamed(site: SmallServer) -> None:
+    """As the runbook says: taken down, with the volume's own name, adopted by install."""
+    old, new, counted = site.project, f"{site.project}-new", rows(site)
+    units = site.folder / "units"
+    units.mkdir()
+    assert site.stack("install", STACK_UNITS=str(units)).returncode == 0
+    volume = ("volumes:\n  postgres:", f"volumes:\n  postgres: {{name: {old}_postgres}}")
+    renamed = replace(site, project=new)
+    with changed(site, volume), changed(site, (old, new), name=".env"):
+        said = refused(site, "install")
+        assert f"beside the containers of {old}" in said
+        assert site.compose("--project-name", old, "down").returncode == 0
+        said = renamed.stack("deploy").stderr
+        assert f"run ./stack install if {new} is its new name" in said
+        assert renamed.stack("install", STACK_UNITS=str(units)).returncode == 0
+        assert sorted(path.name for path in units.iterdir()) == [
+            f"stack-{new}-mail.service",
+            f"stack-{new}.service",
+            f"stack-{new}.timer",
+        ]
+        renamed.deploy()
+        assert rows(renamed) == counted
+        assert f"stack.{old}" not in volumes()
+        renamed.compose("down")
+        docker("volume", "rm", f"stack.{new}")
+
+
+def test_a_database_of_another_installation_is_refused(site: SmallServer) -> None:
+    """Also with all its tables; a person who means it says so once."""
+    site.install()
+    assert site.compose("up", "-d", "--wait", "postgres").returncode == 0
+    [known] = recorded(site, "database")
+    inside(site, f"{PSQL} 'UPDATE compose_init.format SET salt = salt + 1'")
+    site.words("one", "two", "three", "four")
+    done = site.stack("deploy")
+    assert done.returncode == REFUSED
+    assert (
+        f"it belongs to the installation {site.init('installation').stdout.strip()}" in done.stderr
+    )
+    assert f"and this one is {known}" in done.stderr
+    assert rows(site) == "3"
+    with changed(site, *RENAMED):
+        assert "as --new-data says" in site.deploy("--new-data")
+        assert rows(site) == "4"
+        assert recorded(site, "database") not in ([known], [])
+        assert recorded(site, "data")[0].endswith(f"volume {site.project}_pgdata")
+        assert "nothing new" in site.deploy()
+    refused(site, "deploy")  # the old one is now the other one
 
 
 def test_a_database_outside_of_the_stack(small_hub: SmallReleases, tmp_path: Path) -> None:
@@ -344,8 +379,6 @@ def test_a_database_outside_of_the_stack(small_hub: SmallReleases, tmp_path: Pat
             assert done.returncode == REFUSED
             assert "no run of init has been in it" in done.stderr
             assert site.init("installation").stdout == "none\n"
-            site.setting(PORT=str(ports[0]))
-            site.deploy()
             assert recorded(site, "database") == known
     finally:
         docker("rm", "-f", "-v", *outside)
