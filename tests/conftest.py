@@ -50,8 +50,13 @@ def server(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> 
 
 @pytest.fixture(scope="session")
 def databases() -> Callable[..., Databases]:
-    """Return a function from a server to its databases."""
-    return cache(Databases)
+    """Return a function from a server to its databases, with or without a ledger."""
+
+    @cache
+    def of(server: Server, with_ledger: bool) -> Databases:
+        return Databases(server, with_ledger=with_ledger)
+
+    return lambda server, *, with_ledger=False: of(server, with_ledger)
 
 
 @pytest.fixture
