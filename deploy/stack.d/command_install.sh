@@ -31,7 +31,7 @@ command_install() { # [--no-timer]
 pull_init_image() {
   local image output
   resolve_release || die "$EXIT_REGISTRY" "$(full_reason). Is \`docker login\` done?"
-  verify_signatures "$RELEASE" || die "$EXIT_FAILED" "$(full_reason); nothing of it was run"
+  verify_signatures "$RELEASE" || die "$?" "$(full_reason); nothing of it was run"
   image=$(release_image "$RELEASE" "$INIT_SERVICE")
   output=$(docker pull --quiet "$image" 2>&1) || die "$EXIT_REGISTRY" "$image cannot be pulled: $output"
   VERIFIED_INIT_IMAGE=$image

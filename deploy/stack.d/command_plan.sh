@@ -11,7 +11,7 @@ command_plan() {
   check_environment || warn ".env was not checked: $ANSWER"
   resolve_release || die "$EXIT_REGISTRY" "$(full_reason)"
   current=$(current_release)
-  verify_signatures "$RELEASE" || die "$EXIT_FAILED" "$(full_reason)"
+  verify_signatures "$RELEASE" || die "$?" "$(full_reason)"
   if [[ $RELEASE == "$current" ]]; then
     say "images: nothing new, $(describe_release "$RELEASE") is the current release"
   else

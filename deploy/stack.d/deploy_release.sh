@@ -47,7 +47,7 @@ deploy_release() { # ID CONFIGURATION
 bring_images() { # ID
   local current
   current=$(current_release)
-  verify_signatures "$1" || fail_unchanged "$EXIT_FAILED" "$REASON" "$DETAIL"
+  verify_signatures "$1" || fail_unchanged "$?" "$REASON" "$DETAIL"
   check_disk_space
   pull_release "$1" || fail_unchanged "$EXIT_REGISTRY" "$REASON" "$DETAIL"
   [[ -z $current || $current == "$1" ]] || { verify_signatures "$current" && pull_release "$current"; } ||

@@ -1,6 +1,7 @@
 # ---- bounds: no registry and no daemon that does not answer holds up a run for ever ----
 
-readonly ANSWER_SECONDS=60 # the longest that Docker or a registry may take to answer a question
+readonly ANSWER_SECONDS=60  # the longest that Docker or a registry may take to answer a question
+readonly VERIFY_SECONDS=180 # the longest that STACK_VERIFY may take for one image
 
 # Run docker, within a bound that fits what it is asked. Every call of this script goes through here.
 docker() {
@@ -14,13 +15,18 @@ docker() {
 
 # Print how many seconds a docker command may take; 0 for one that works for as long as there is something to do.
 docker_limit() { # WORDS
-  local pull
-  pull=$(setting STACK_PULL_TIMEOUT 900)
   case $1 in
-    pull\ *) echo "$pull" ;;
-    buildx\ *) echo "$((pull < ANSWER_SECONDS ? pull : ANSWER_SECONDS))" ;;
+    pull\ *) setting STACK_PULL_TIMEOUT 900 ;;
+    buildx\ *) registry_limit "$ANSWER_SECONDS" ;;
     compose\ config | compose\ version | compose\ ps | compose\ images) echo "$ANSWER_SECONDS" ;;
     compose\ * | run\ * | exec\ * | logs\ *) echo 0 ;;
     *) echo "$ANSWER_SECONDS" ;;
   esac
+}
+
+# Print how many seconds an answer of the registry may take: no more than an image may.
+registry_limit() { # SECONDS
+  local pull
+  pull=$(setting STACK_PULL_TIMEOUT 900)
+  echo "$((pull < $1 ? pull : $1))"
 }

@@ -221,3 +221,20 @@ def test_every_call_of_docker_has_a_bound(folder: Path) -> None:
     }
     for words, limit in asked.items():
         assert call(folder, f"docker_limit '{words}'").stdout.strip() == limit, words
+
+
+@pytest.mark.parametrize(("verify", "code"), [("tail -f /dev/null", 69), ("false", 1), ("true", 0)])
+def test_a_verification_that_does_not_end(folder: Path, verify: str, code: int) -> None:
+    """It is ended, and is not taken for a signature that is not valid."""
+    release = (
+        "# release 0123456789ab\nservices:\n  api:\n    image: r/api@sha256:1 # r/api:latest\n"
+    )
+    (folder / "releases" / "0123456789ab.yml").write_text(release, encoding="utf-8")
+    function = (
+        f"SETTINGS[STACK_VERIFY]='{verify}' SETTINGS[STACK_PULL_TIMEOUT]=1 EXIT_REGISTRY=69;"
+        ' verify_signatures 0123456789ab || { code=$?; echo "$REASON"; die $code no; }'
+    )
+    done = run(*script(folder, function, (*PARTS, "releases", "signatures")))
+    assert done.returncode == code, done.stderr
+    assert ("did not end within 1 seconds" in done.stdout) == (code == 69)
+    assert ("is not valid" in done.stdout) == (code == 1)
