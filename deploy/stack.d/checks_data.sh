@@ -39,10 +39,23 @@ check_database() {
   fi
 }
 
+# Read the newest dump to its end, as a restore would, in the container of PostgreSQL.
 check_backup() {
+  local service container output code=0
   is_enabled STACK_BACKUP false ||
     { warning "the database is not dumped before a deploy" "set STACK_BACKUP=true in .env" && return; }
   collect_backup
   [[ -n $BACKUP ]] || { ok "there is none yet; the next deploy makes one" && return; }
-  ok "$(describe_backup)"
+  service=$(setting STACK_BACKUP_SERVICE postgres)
+  container=$(docker ps --quiet --filter "label=com.docker.compose.project=$PROJECT" \
+    --filter "label=com.docker.compose.service=$service" --filter label=com.docker.compose.oneoff=False | head -n 1)
+  [[ -n $container ]] || { finding skipped "$(describe_backup); $service does not run, so nobody can read it" && return; }
+  output=$(timeout 600 docker exec --interactive "$container" pg_restore --file=/dev/null <"$BACKUP" 2>&1) || code=$?
+  if ((code == 0)); then
+    ok "pg_restore reads $(describe_backup)"
+  elif ((code == 124)); then
+    warning "$BACKUP was not read to its end within ten minutes" "restore it into a database of its own"
+  else
+    fault "$BACKUP cannot be restored: ${output##*$'\n'}" "keep the ones before it; the next deploy that brings something dumps the database again"
+  fi
 }

@@ -313,6 +313,38 @@ def test_the_unit_must_start_this_folder(tmp_path: Path) -> None:
     assert call(other, script).stdout.startswith(f"warning  it: {unit} starts {here}/stack")
 
 
+PG_RESTORE = """#!/bin/sh
+case $1 in
+  ps) echo $CONTAINER ;;
+  exec) [ "$(cat)" = whole ] || { echo 'pg_restore: error: unexpected end of file' >&2; exit 1; } ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "container", "finding"),
+    [
+        ("whole", "c0", "ok       it: pg_restore reads backups/20261124T021500Z.dump, 1 KB, "),
+        (
+            "wh",
+            "c0",
+            "fault    it: backups/20261124T021500Z.dump cannot be restored: pg_restore: error",
+        ),
+        ("whole", "", "skipped  it: backups/20261124T021500Z.dump, 1 KB, "),
+    ],
+)
+def test_the_newest_dump_is_read(
+    tmp_path: Path, content: str, container: str, finding: str
+) -> None:
+    """To its end, by the programs of the database; where this does not run, nobody can."""
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "backups" / "20261124T021500Z.dump").write_text(content)
+    newest = "newest_backup() { echo backups/20261124T021500Z.dump; }; "
+    script = f"export CONTAINER={container}; SETTINGS[STACK_BACKUP]=true; PROJECT=shop; {newest}check_backup"
+    done = call(tmp_path, script, docker=PG_RESTORE)
+    assert done.stdout.startswith(finding), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("function", "check", "finding"),
     [

@@ -171,3 +171,16 @@ def test_a_signature_that_is_not_valid(small_site: SmallServer) -> None:
     assert done.returncode == 0, done.stdout
     assert "ok       signatures: STACK_VERIFY accepts" in done.stdout
     small_site.setting(STACK_VERIFY=None)
+
+
+def test_a_dump_that_was_cut(small_site: SmallServer) -> None:
+    """The newest dump is read to its end; its beginning alone says nothing."""
+    small_site.setting(STACK_BACKUP="true")
+    small_site.words("three")
+    small_site.deploy()
+    [dump] = (small_site.folder / "backups").glob("*.dump")
+    done = small_site.stack("doctor")
+    assert f"ok       backup: pg_restore reads backups/{dump.name}" in done.stdout
+    dump.write_bytes(dump.read_bytes()[:-100])
+    [fault] = findings(small_site.stack("doctor"), "fault")
+    assert f"backup: backups/{dump.name} cannot be restored" in fault
