@@ -156,8 +156,17 @@ def test_an_endpoint_gets_shaped_records(through: Through) -> None:
     [
         ('ignore = ["sl*"]', "key slug is also in ignore"),
         ('ignore = ["h*"]\nfields = { hp = { once = true } }', "fields.hp is also in ignore"),
-        ("where = { a = 2024-01-01 }", "where.a"),
-        ("constants = { a = [1] }", "constants.a"),
+        (
+            "where = { a = 2024-01-01 }",
+            "where.a: must be a text, a number, true or false, or a list",
+        ),
+        ("where = { a = [] }", "where.a: must be a text, a number, true or false, or a list"),
+        ("constants = { a = [1] }", "constants.a: must be a text, a number, true or false"),
+        (
+            'map = { slug = "Name" }',
+            'map.slug: must be a JSON Pointer, which begins with /, as in "/Name"',
+        ),
+        ('records = "a/*"', 'records: must be a JSON Pointer, which begins with /, as in "/a/*"'),
     ],
 )
 def test_a_manifest_that_is_wrong(seeds: Seeds, options: str, said: str) -> None:
@@ -165,6 +174,7 @@ def test_a_manifest_that_is_wrong(seeds: Seeds, options: str, said: str) -> None
     with pytest.raises(ManifestError) as raised:
         seeds.run()
     assert said in str(raised.value)
+    assert len(str(raised.value).splitlines()) == len(["seeds.toml is wrong:", "the fault"])
 
 
 def test_an_ignored_pattern_that_no_record_has(seeds: Seeds) -> None:

@@ -98,7 +98,8 @@ def json_elements(name: str, document: Raw, layout: Layout) -> Iterator[Elements
             place = f"#{match.pointer}" if match.path else ""
             yield Elements(Batch(0, [match.raw], partial(_single, name + place)), match)
         elif layout.keyed:
-            yield from _members(name, match)
+            found = leaves(match) if layout.pattern.is_deep else _members(match)
+            yield from _named(name, match, found)
         else:
             yield from _array(name, match)
 
@@ -117,20 +118,52 @@ def _array(name: str, match: Match) -> Iterator[Elements]:
             first += len(texts)
 
 
-def _members(name: str, match: Match) -> Iterator[Elements]:
+Named = dict[str, tuple[tuple[str, ...], Raw]]
+"""Path and text of each element, by its name."""
+
+
+def _members(match: Match) -> Named:
     if kind_of(match.raw) != "an object":
         if len(match.stars) > 1 and kind_of(match.raw) == "null":
-            return
+            return {}
         reason = f"is {kind_of(match.raw)}, and no object whose members are the records"
         raise NoSuchPlaceError(match.path, reason)
-    found = members(match.raw, match.path)
+    return {name: ((name,), raw) for name, raw in members(match.raw, match.path).items()}
+
+
+def leaves(match: Match) -> Named:
+    """Return the values below a place that are no objects, by the names on the way, joined with points.
+
+    Raises:
+        NoSuchPlaceError: two of them have the same name.
+    """
+    found: Named = {}
+    waiting: list[tuple[tuple[str, ...], Raw]] = [((), match.raw)]
+    while waiting:
+        path, raw = waiting.pop()
+        if kind_of(raw) == "an object":
+            inner = members(raw, (*match.path, *path)).items()
+            waiting += reversed([((*path, name), value) for name, value in inner])
+            continue
+        key = LEVELS.join(path)
+        if key in found or not path:
+            reason = f"is the second value with the key {key}" if path else f"is {kind_of(raw)}"
+            raise NoSuchPlaceError((*match.path, *path), reason)
+        found[key] = (path, raw)
+    return found
+
+
+LEVELS = "."
+"""Between the names of a key that goes through several levels."""
+
+
+def _named(name: str, match: Match, found: Named) -> Iterator[Elements]:
     names = list(found)
-    texts = list(found.values())
     for start in range(0, len(names), BATCH_RECORDS):
         own = names[start : start + BATCH_RECORDS]
-        place = partial(_member, f"{name}#{match.pointer}", own)
-        batch = Batch(start, texts[start : start + BATCH_RECORDS], place)
-        yield Elements(batch, match, own)
+        paths = [found[one][0] for one in own]
+        place = partial(_member, f"{name}#{match.pointer}", paths)
+        yield Elements(Batch(start, [found[one][1] for one in own], place), match, own)
 
 
 def _single(where: str, n: int) -> str:
@@ -142,5 +175,5 @@ def _element(prefix: str, first: int, n: int) -> str:
     return f"{prefix}/{first + n}"
 
 
-def _member(prefix: str, names: Sequence[str], n: int) -> str:
-    return f"{prefix}{join_pointer([names[n]])}"
+def _member(prefix: str, paths: Sequence[tuple[str, ...]], n: int) -> str:
+    return f"{prefix}{join_pointer(paths[n])}"

@@ -1,6 +1,7 @@
 """Where a dataset's records are in a JSON text: a JSON Pointer in which `*` stands for every part.
 
     /brands/*/items ─▶ /brands/0/items, /brands/1/items, …
+    /*/** ─▶ /fr, /en, …, and all levels below each
 
 A part that is not there holds no records, as long as one of the others is there.
 """
@@ -19,6 +20,9 @@ from compose_seeder.documents.record_values import NULL
 from compose_seeder.json_pointer import join_pointer, split_pointer
 
 STAR = "*"
+
+DEEP = "**"
+"""The last part of a pattern that leads to the values on all levels below."""
 
 
 class NoSuchPlaceError(Exception):
@@ -67,8 +71,14 @@ class PointerPattern:
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
-        """The names, and `*`."""
-        return tuple(split_pointer(self.text))
+        """The names, and `*`; without `**`."""
+        names = split_pointer(self.text)
+        return tuple(names[:-1] if self.is_deep else names)
+
+    @property
+    def is_deep(self) -> bool:
+        """Return whether it leads to the values on all levels below."""
+        return split_pointer(self.text)[-1:] == [DEEP]
 
     @property
     def stars(self) -> int:

@@ -223,15 +223,16 @@ EVERYTHING = FieldMap({STAR: f"/{STAR}"})
 
 def shape_of(dataset: Dataset) -> Shape | None:
     """Return the shape that a dataset's manifest describes; None where its records stand in the file as they are."""
-    if not dataset.has_shape:
+    is_csv = dataset.is_text  # where columns are the names of a file without a header
+    columns = () if is_csv else dataset.columns
+    if not (dataset.has_shape or columns):
         return None
     pattern = PointerPattern(dataset.records)
-    is_csv = dataset.is_text
     return Shape(
         Layout(pattern, keyed=bool(dataset.key_as), single=dataset.single),
         FieldMap(dataset.map_) if dataset.map_ else None,
         RecordFilter(dataset.where, is_text=is_csv) if dataset.where else None,
-        () if is_csv else dataset.columns,
+        columns,
         dataset.value_as,
         dataset.key_as,
         dataset.outer,

@@ -23,6 +23,12 @@ from compose_seeder.sources.location import Sources
 SHOULD = re.compile(r"^(Input|String|Tuple|List|Dictionary) should")
 """The beginning of pydantic's messages."""
 
+POINTERS = {"^(/.*)?$", "^/.+$"}
+"""The patterns of JSON Pointers."""
+
+SCALAR_DEPTH = 2
+"""How many names lead to a value of `where` and `constants`; the type that was tried comes after them."""
+
 
 def load(location: str, sources: Sources) -> tuple[Manifest, Opened]:
     """Read the manifest at a path or URL.
@@ -103,7 +109,8 @@ def _dataset(
     try:
         return Dataset.model_validate(_lists_to_tuples(merged))
     except ValidationError as error:
-        faults.extend(f"{label}: {_describe(fault)}" for fault in error.errors())
+        described = dict.fromkeys(map(_describe, error.errors()))  # once for each type of a union
+        faults.extend(f"{label}: {text}" for text in described)
         return None
 
 
@@ -132,6 +139,12 @@ def _describe(fault: Any) -> str:
         )
     if fault["type"] == "missing":
         return f"{where} is missing"
+    if fault["loc"][:-1][:1] in {("where",), ("constants",)} and len(fault["loc"]) > SCALAR_DEPTH:
+        also = ", or a list of these" if fault["loc"][0] == "where" else ""
+        return f"{'.'.join(fault['loc'][:2])}: must be a text, a number, true or false{also}"
+    if fault.get("ctx", {}).get("pattern") in POINTERS:
+        found = str(fault["input"])
+        return f'{where}: must be a JSON Pointer, which begins with /, as in "/{found}"; found {quote(found)!r}'
     message = str(fault["msg"]).removeprefix("Value error, ")
     message = SHOULD.sub("must", message).removesuffix(" after validation, not 0")
     message += _found(fault["input"])

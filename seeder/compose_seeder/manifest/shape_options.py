@@ -25,7 +25,7 @@ class ShapeOptions(Model):
         format: how the file is read; by the ending of its name otherwise.
         encoding: of its text, if it is not UTF-8.
         csv: how a CSV file is written.
-        records: JSON Pointer to the records; `*` stands for every part.
+        records: JSON Pointer to the records; `*` stands for every part, `**` for all levels below.
         single: the pointer leads to one record.
         key_as: an object holds the records, each under its key, which this field gets.
         value_as: the field that gets a record that is no object.
@@ -53,12 +53,11 @@ class ShapeOptions(Model):
 
     @property
     def has_shape(self) -> bool:
-        """True where the file's records do not stand in one list as they are."""
+        """True where the file's records do not stand in one list of objects as they are, `columns` aside."""
         return bool(
             self.single
             or self.key_as
             or self.value_as
-            or self.columns
             or self.where
             or self.map_
             or self.outer
@@ -97,6 +96,12 @@ class ShapeOptions(Model):
         """
         if self.single and self.key_as:
             yield "single and key_as exclude each other; remove one of them"
+        parts = split_pointer(self.records)
+        if "**" in parts and (parts.index("**") < len(parts) - 1 or not self.key_as):
+            yield (
+                "records has **, which stands for all levels below: it must be the last part, and key_as gets the names"
+                " on the way, joined with points"
+            )
         if self.value_as and self.columns:
             yield "value_as and columns exclude each other; remove one of them"
         if self.encoding and not is_known(self.encoding):

@@ -99,6 +99,27 @@ def test_values_keep_every_digit() -> None:
     assert bytes(record.fields["n"]) == b"1.10000000000000000000001"
 
 
+@pytest.mark.parametrize(
+    ("options", "source", "has"),
+    [
+        ("", "d.json", False),
+        ('records = "/a"', "d.json", False),
+        ('columns = ["slug"]', "d.json", True),
+        ('columns = ["slug"]', "d.csv", False),
+        ("csv = { separator = ';' }", "d.csv", False),
+        ('encoding = "cp1252"', "d.json", False),
+        ('ignore = ["a*"]', "d.json", False),
+        ('records = "/*"', "d.json", True),
+        ("single = true", "d.json", True),
+    ],
+)
+def test_what_has_no_shape_is_read_as_it_is(options: str, source: str, *, has: bool) -> None:
+    """Without a step between the document and its readers."""
+    text = f'[[dataset]]\nname = "d"\nsource = "{source}"\ntable = "d"\nkey = ["slug"]\n{options}'
+    one = parse(text, "seeds.toml").datasets[0]
+    assert (shape_of(one) is not None) == has
+
+
 def test_a_field_is_renamed_and_the_others_stay() -> None:
     options = """map = { slug = "/code", "*" = "/*" }"""
     assert read(options, [{"code": "a", "n": 1}]) == {"d.json#/0": {"slug": "a", "n": 1}}
@@ -167,6 +188,15 @@ def test_a_field_is_renamed_and_the_others_stay() -> None:
             {
                 "d.json#/fr/hi": {"slug": "hi", "text": "Bonjour", "lang": "fr"},
                 "d.json#/en/hi": {"slug": "hi", "text": "Hello", "lang": "en"},
+            },
+        ),
+        (
+            'records = "/*/**"\nkey_as = "slug"\nvalue_as = "text"\nouter = { lang = "/#" }',
+            {"fr": {"a": {"b": {"c": "1"}, "d": [2]}, "e": None}, "en": {}},
+            {
+                "d.json#/fr/a/b/c": {"slug": "a.b.c", "text": "1", "lang": "fr"},
+                "d.json#/fr/a/d": {"slug": "a.d", "text": [2], "lang": "fr"},
+                "d.json#/fr/e": {"slug": "e", "text": None, "lang": "fr"},
             },
         ),
         (
@@ -327,6 +357,14 @@ def test_files_give_values() -> None:
         ('columns = ["slug"]', [{}], "d.json#/0", "", "is an object, but columns expects an array"),
         ('records = "/x/*"', {"x": {}, "y": 1}, "", "", ""),
         (
+            'records = "/**"\nkey_as = "slug"\nvalue_as = "text"',
+            {"a": {"b": 1}, "a.b": 2},
+            "d.json#/a.b",
+            "",
+            "is the second value with the key a.b",
+        ),
+        ('records = "/**"\nkey_as = "slug"', "[1]", "d.json", "", "is an array"),
+        (
             'records = "/x/*/y"\nouter = { n = "/x/*/n" }',
             '{"x": [{"n": 1, "n": 2, "y": [{"slug": "a"}]}]}',
             "d.json#/x/0",
@@ -423,6 +461,8 @@ def test_every_element_that_is_wrong_is_named() -> None:
         ('single = true\nkey_as = "slug"', "single and key_as exclude each other"),
         ('value_as = "slug"\ncolumns = ["slug"]', "value_as and columns exclude each other"),
         ('columns = ["slug", "slug"]', "columns has slug twice"),
+        ('records = "/**"', "records has **, which stands for all levels below"),
+        ('records = "/**/a"\nkey_as = "slug"', "records has **, which stands for all levels below"),
         ('constants = { a = "{file.stam}" }', "constants.a has {file.stam}, which no file has"),
         ('records = "/x/*"\nouter = { a = "/y/*/n" }', "up to its last * both must be the same"),
         ('records = "/x"\nouter = { a = "/x/#" }', "up to its last * both must be the same"),
