@@ -11,6 +11,7 @@ command_deploy() { # [--timer|--push] [--older] [--incomplete] [--new-data]
     esac
   done
   [[ $by == person || -z $allowed$NEW_DATA ]] || die "$EXIT_USAGE" "--older, --incomplete and --new-data are for people, not for --timer or --push"
+  [[ $by == person ]] || BY_TIMER=yes
   begin_event deploy
   configuration=$(configuration_hash) || fail_unchanged "$EXIT_FAILED" "a file that Compose uses cannot be read"
   resolve_release || fail_unchanged "$EXIT_REGISTRY" "$REASON" "$DETAIL"

@@ -13,6 +13,7 @@ command_install() { # [--no-timer]
   mkdir -p "$STATE" backups
   touch "$STATE/blocked" "$STATE/history"
   [[ -f release.yml ]] || write_file release.yml <<<"services: {} # \`./stack deploy\` writes the images here, by digest"
+  check_backup_settings
   take_lock
   upgrade_state
   claim_project

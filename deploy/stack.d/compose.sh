@@ -20,6 +20,12 @@ start_infrastructure() {
     fail "$EXIT_UNHEALTHY" "${INFRASTRUCTURE[*]}: not healthy in time; init did not run. See \`docker compose ps\` and ./stack logs"
 }
 
+# Print the IDs of the containers of a service.
+service_containers() { # SERVICE [ARGUMENT...]
+  docker ps --quiet --filter "label=com.docker.compose.project=$PROJECT" --filter "label=com.docker.compose.service=$1" \
+    --filter label=com.docker.compose.oneoff=False "${@:2}"
+}
+
 # Print a line for each container of the stack: service, state, health, exit code, restarts, last start, image.
 list_containers() {
   local ids

@@ -18,6 +18,7 @@ begin_event() { # deploy|rollback
   remove_leftover_containers
   send_unsent_alerts || true
   check_environment || warn ".env is not checked yet: $ANSWER"
+  check_backup_settings
 }
 
 # Deploy a release; end the script where that fails.
@@ -28,9 +29,9 @@ deploy_release() { # ID CONFIGURATION
   bring_images "$1"
   check_environment || warn ".env was not checked: $ANSWER"
   check_disk_space # the images have used some of it
+  back_up_database "$1" "$2"
   start_infrastructure
   refuse_other_database "$1"
-  [[ -z $(current_release) ]] || back_up_database
   run_init "$1" || code=$?
   ((code == 0)) || on_failed_init "$1" "$2" "$code"
   [[ $EVENT == rollback ]] || release_image "$1" "$INIT_SERVICE" | write_file "$STATE/init-image" || true

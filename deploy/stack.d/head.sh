@@ -28,6 +28,7 @@ readonly EXIT_USAGE=78
 
 # What a run knows about itself.
 EVENT=""            # deploy or rollback; only these two are written to the history and send alerts
+BY_TIMER=""         # yes where no person has started this run: the timer, or a push
 LOCKED=""           # yes while this run holds the lock
 TARGET=""           # the ID of the release that this run deploys
 ROLLED_BACK_FROM="" # the ID of the release that a rollback leaves

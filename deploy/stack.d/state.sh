@@ -27,6 +27,10 @@
 #                                                          registry was not published completely; else absent
 # verified         record_verified    is_verified          `ID HASH`: STACK_VERIFY has accepted the release; HASH is of
 #                                                          the command and the files that it names; the last 100 lines
+# dumps            record_dump,       list_dumps, status   `TIME NAME BYTES ID CONFIGURATION well|unwell`: the dumps in
+#                  rotate_dumps                            backups/ that this script has made, the oldest first, and the
+#                                                          deploy that each was made for; well where a release worked
+#                                                          and no deploy had failed since
 # checked          check_environment  check_environment    a hash of .env, Compose files and secrets as last checked
 # open-alert       send_alert         send_alert, status   `CHANNELS MESSAGE` of each failure and rollback that no
 #                                                          recovery has followed, the newest first, 20 lines; commas
@@ -49,6 +53,7 @@
 # cron.log         cron               people               the output of runs that cron starts
 
 readonly STATE_VERSION=2                 # before it there was no file `version`; that is version 1
+readonly SAME_ATTEMPT_SECONDS=3600         # for how long the timer takes the dump of a deploy for recent enough
 readonly ROLLED_BACK_TO="rolled back to" # how the REASON of a block begins that a rollback has made; then the ID
 
 # Make stdin the content of a file, completely or not at all; where the disk is full, in the place of the reserve.
@@ -237,4 +242,36 @@ is_named_by_state() { # IMAGE
     if [[ -f $file && $file != *.log && $file != */history ]] && grep -qF "${1#*@}" "$file"; then return 0; fi
   done
   return 1
+# Print the lines of the dumps that are there as they were made, the oldest first.
+list_dumps() {
+  local time name bytes rest
+  [[ -s $STATE/dumps ]] || return 0
+  while read -r time name bytes rest; do
+    if [[ $name =~ ^[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\.dump$ && -f backups/$name && ! -L backups/$name ]] &&
+      [[ $(stat -c %s "backups/$name") == "$bytes" ]]; then
+      echo "$time $name $bytes $rest"
+    fi
+  done <"$STATE/dumps"
+}
+
+# Print the path of the newest dump; nothing if there is none.
+newest_backup() { list_dumps | awk '{name = $2} END {if (NR) print "backups/" name}'; }
+
+record_dump() { # NAME ID CONFIGURATION well|unwell
+  {
+    [[ ! -s $STATE/dumps ]] || cat "$STATE/dumps"
+    echo "$(timestamp) $1 $(stat -c %s "$UNFINISHED_DUMP") $2 $3 $4"
+  } | write_file "$STATE/dumps"
+}
+
+# Print the release and the configuration that the last dump was made for.
+last_dump_attempt() { [[ ! -s $STATE/dumps ]] || awk '{attempt = $4 " " $5} END {print attempt}' "$STATE/dumps"; }
+
+# Check that the newest dump was made for this release and configuration, within SAME_ATTEMPT_SECONDS.
+has_recent_dump() { # ID CONFIGURATION
+  local time id configuration age
+  read -r time _ _ id configuration _ < <(list_dumps | tail -n 1) || return 1
+  [[ $id == "$1" && $configuration == "$2" ]] || return 1
+  age=$(($(date +%s) - $(unix_time "$time")))
+  ((age >= 0 && age < SAME_ATTEMPT_SECONDS)) # a clock that was ahead says nothing
 }
