@@ -11,6 +11,7 @@ SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 STACK := deploy/stack
 STACK_PARTS := head output state messages interruption model settings limits lock tool installation data database json alerts \
 	alert_from_host releases signatures release_order agreement pruning compose configuration backup dump \
+	rendered infrastructure postgres_version \
 	deploy_release judge_release command_deploy command_rollback command_plan \
 	status status_text status_json command_status \
 	checks_server checks_folder checks_mounts checks_data checks_release command_doctor command_install timer main

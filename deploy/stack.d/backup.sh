@@ -30,18 +30,18 @@ check_backup_settings() {
 back_up_database() { # ID CONFIGURATION
   local name state=unwell
   is_enabled STACK_BACKUP false || return 0
-  ! is_current "$1" "$2" || return 0 # what was seen to work is started again: its init has nothing new
+  [[ -n $UPDATE ]] || ! is_current "$1" "$2" || return 0 # what was seen to work is started again: its init has nothing new
   if [[ -n $BY_TIMER ]] && has_recent_dump "$1" "$2"; then
     say "the database was dumped for this release less than an hour ago" && return 0
   fi
   ! is_before_trouble || state=well
   find_database || fail_without_dump
-  [[ -n $DATABASE ]] || { say "there is no database to dump yet" && return 0; }
+  [[ -n $DATABASE_CONTAINER ]] || { say "there is no database to dump yet" && return 0; }
   check_space_for_dump
-  dump_database "$DATABASE" || fail_without_dump
+  dump_database "$DATABASE_CONTAINER" || fail_without_dump
   if [[ -n $DUMP_IS_EMPTY ]]; then
     rm -f "$UNFINISHED_DUMP"
-    [[ -z $(current_release) ]] || fail_without_dump
+    [[ -z $(current_release) || -n $NEW_DATA ]] || fail_without_dump
     say "the database is empty: there is nothing to dump yet" && return 0
   fi
   name=$(unused_dump_name)

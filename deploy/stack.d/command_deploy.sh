@@ -1,16 +1,17 @@
 # ---- ./stack deploy ----
 
-command_deploy() { # [--timer|--push] [--older] [--incomplete] [--new-data]
+command_deploy() { # [--timer|--push] [--older] [--incomplete] [--new-data] [--update]
   local by=person allowed="" word configuration reason=""
   for word in "$@"; do
     case $word in
       --timer | --push) by=${word#--} ;;
       --older | --incomplete) allowed+=" ${word#--}" ;;
       --new-data) NEW_DATA=yes ;;
-      *) die "$EXIT_USAGE" "deploy accepts --timer, --push, --older, --incomplete and --new-data, found $word" ;;
+      --update) UPDATE=yes ;;
+      *) die "$EXIT_USAGE" "deploy accepts --timer, --push, --older, --incomplete, --new-data and --update, found $word" ;;
     esac
   done
-  [[ $by == person || -z $allowed$NEW_DATA ]] || die "$EXIT_USAGE" "--older, --incomplete and --new-data are for people, not for --timer or --push"
+  [[ $by == person || -z $allowed$NEW_DATA$UPDATE ]] || die "$EXIT_USAGE" "--older, --incomplete, --new-data and --update are for people, not for --timer or --push"
   [[ $by == person ]] || BY_TIMER=yes
   begin_event deploy
   configuration=$(configuration_hash) || fail_unchanged "$EXIT_FAILED" "a file that Compose uses cannot be read"
@@ -20,7 +21,7 @@ command_deploy() { # [--timer|--push] [--older] [--incomplete] [--new-data]
     leave_release "$RELEASE" "$configuration" "$by" "is blocked ($reason)"
     return
   fi
-  if is_current "$RELEASE" "$configuration" && is_serving "$RELEASE"; then
+  if [[ -z $UPDATE ]] && is_current "$RELEASE" "$configuration" && is_serving "$RELEASE"; then
     say "nothing new: $(describe_release "$RELEASE") serves"
     [[ $by != person ]] || unblock_release "$RELEASE"
   else
@@ -54,12 +55,24 @@ keep_current_release() { # ID CONFIGURATION WHY
   if [[ -n $destination && -s $STATE/$destination.yml ]]; then
     say "a rollback was interrupted; continuing it"
     switch_release "$destination" "$current" "$2"
-  elif is_serving "$current" && is_settled "$1" "$2"; then
-    say "nothing new: $(describe_release "$1") $3; $(describe_release "$current") serves"
-  else
+  elif ! is_settled "$1" "$2"; then
     deploy_release "$current" "$2"
     print_current_release
+  elif is_serving "$current" && runs_current_model; then
+    say "nothing new: $(describe_release "$1") $3; $(describe_release "$current") serves"
+  else
+    start_current_release "$current"
   fi
+}
+
+# Start the current release again, as it was last seen to work.
+start_current_release() { # ID
+  TARGET=$1
+  say "starting $(describe_release "$1") as it was last seen to work"
+  pull_release "$1" || warn "$(full_reason)"
+  return_to_current "$1" || fail "$EXIT_UNHEALTHY" "$REASON"
+  record_history ok "$1" "started again as it was last seen to work"
+  print_current_release
 }
 
 # Check that there is nothing left to try: the current release has this configuration, or has failed with it too.

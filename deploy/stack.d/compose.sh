@@ -4,20 +4,14 @@ compose() { COMPOSE_FILE="$(compose_files):release.yml" docker compose "$@"; }  
 compose_base() { COMPOSE_FILE=$(compose_files) docker compose "$@"; }                       # with what people have written alone
 compose_release() { COMPOSE_FILE="$(compose_files):$STATE/$1.yml" docker compose "${@:2}"; } # ID ARGUMENT...
 
-# Start services by their dependencies among one another, and wait until all of them are healthy.
-compose_up() { # SERVICE...
+# Start services of a rendered model by their dependencies among one another, and wait until all of them are healthy.
+compose_up() { # FILE [SERVICE...]
   local limit
+  [[ $# -gt 1 ]] || return 0
   limit=$(setting STACK_WAIT_TIMEOUT 120)
   # `--wait-timeout` does not count the time for which one service waits for another.
-  COMPOSE_FILE="$(compose_files):release.yml" timeout --foreground "$limit" docker compose --progress quiet up --detach --no-deps \
-    --quiet-pull --wait --wait-timeout "$limit" "$@" </dev/null 2>&1 | sed 's/^/    /'
-}
-
-# Start what is not part of a release and not running: PostgreSQL, Redis.
-start_infrastructure() {
-  [[ ${#INFRASTRUCTURE[@]} -gt 0 ]] || return 0
-  compose_up "${INFRASTRUCTURE[@]}" ||
-    fail "$EXIT_UNHEALTHY" "${INFRASTRUCTURE[*]}: not healthy in time; init did not run. See \`docker compose ps\` and ./stack logs"
+  timeout --foreground "$limit" docker compose --progress quiet --project-directory "$PWD" --profile '*' --file "$1" up --detach \
+    --no-deps --quiet-pull --wait --wait-timeout "$limit" "${@:2}" </dev/null 2>&1 | sed 's/^/    /'
 }
 
 # Print the IDs of the containers of a service.
@@ -35,18 +29,19 @@ list_containers() {
   [[ -z $ids ]] || docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Status}} {{with .State.Health}}{{.Status}}{{else}}-{{end}} {{.State.ExitCode}} {{.RestartCount}} {{.State.StartedAt}} {{.Config.Image}}' $ids
 }
 
-# Check that every container of every service is up, healthy and of the right image (with ID that of a release), and
+# Check that every container of what should run is up, healthy and of the right image (with ID that of a release), and
 # that none has restarted since a moment, by default within the last STACK_WATCH_SECONDS; print what is wrong.
 services_are_healthy() { # [ID [SINCE]]
-  local rows name wanted since faults
+  local rows name image wanted since faults services
   rows=$(list_containers 2>/dev/null) || { echo "Docker does not list the containers" && return 1; }
   since=${2:-$(($(date +%s) - $(watch_seconds)))}
-  faults=$(for name in "${INFRASTRUCTURE[@]}" "${APPS[@]}"; do
+  services=$(started_services)
+  local SERVICES=$services
+  faults=$(while read -r name image _; do
+    [[ $name != "$INIT_SERVICE" ]] || continue
     wanted=$([[ -z ${1-} ]] || release_image "$1" "$name")
-    # Of what belongs to no release, the image that the Compose files name.
-    [[ -n $wanted || (-z ${1-} && " ${APPS[*]} " == *" $name "*) ]] || wanted=$(service_column "$name" image)
-    service_faults "$name" "${wanted:--}" "$since" <<<"$rows" | sort -u
-  done)
+    service_faults "$name" "${wanted:-$image}" "$since" <<<"$rows" | sort -u
+  done <<<"$services")
   printf '%s' "$faults"
   [[ -z $faults ]]
 }
@@ -89,12 +84,12 @@ is_serving() { # ID
   services_are_healthy "$1" >/dev/null && [[ $(started_release) == "$1" ]]
 }
 
-# Run init of a release while the old containers serve; return its exit code.
-run_init() { # ID
+# Run init of a release, as a rendered model has it, while the old containers serve; return its exit code.
+run_init() { # ID FILE
   local began=$SECONDS code
   say "running init of $(describe_release "$1")"
   INIT_RAN=yes
-  compose_release "$1" run --rm --no-deps -T "$INIT_SERVICE" </dev/null 2>&1 | tee "$STATE/init.log"
+  compose_rendered "$2" run --rm --no-deps -T "$INIT_SERVICE" </dev/null 2>&1 | tee "$STATE/init.log"
   code=${PIPESTATUS[0]}
   if ((code == 0)); then say "init succeeded in $((SECONDS - began)) s"; fi
   return "$code"
@@ -115,20 +110,22 @@ init_exit_meaning() { # CODE
   esac
 }
 
-# Replace the old containers by those of a release, wait until they are healthy, probe them and watch them for a
-# while; else set REASON.
-start_release() { # ID
-  local started unhealthy began since
-  started=$(started_file "$1") || { REASON="a file that a service mounts cannot be read" && return 1; }
-  write_file release.yml <<<"$started" || { REASON="release.yml cannot be written" && return 1; }
+# Replace the old containers by those of a release, as a rendered model has it, wait until they are healthy, probe them
+# and watch them for a while; else set REASON.
+start_release() { # ID FILE
+  local names unhealthy began since
+  mapfile -t names < <(rendered_names "$2" "$1" apps)
+  { rendered_value "$2" overlay | write_file release.yml && write_file "$STARTED_MODEL" <"$2"; } ||
+    { REASON="release.yml cannot be written" && return 1; }
+  stop_departed "$2"
   # Without init, which has just run: a second run would only prolong the time without an API.
-  compose_up "${APPS[@]}" || {
+  compose_up "$2" "${names[@]}" || {
     unhealthy=$(services_are_healthy "$1") || true
     REASON="its containers did not become healthy${unhealthy:+: ${unhealthy//$'\n'/; }}"
     return 1
   }
   began=$SECONDS since=$(date +%s)
-  probe "$1" || return 1
+  probe "$1" "$(rendered_value "$2" probe)" || return 1
   # What dies again and again is up in between: what is up must stay so for a while.
   until unhealthy=$(services_are_healthy "$1" "$since") && ((SECONDS - began >= $(watch_seconds))); do
     [[ -z $unhealthy ]] || { REASON="not every service is healthy: ${unhealthy//$'\n'/; }" && return 1; }

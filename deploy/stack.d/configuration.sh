@@ -57,14 +57,17 @@ hash_files() {
   done | sort -k 2
 }
 
-# Print the Compose file of a release as it is started: with a label that has a hash of what a service mounts, so that
-# Compose replaces its containers when a file has changed.
+# Print the Compose file of a release as it is started: with the images of the infrastructure, and a label that has a hash
+# of what a service of the release mounts, so that Compose replaces its containers when a file has changed.
 started_file() { # ID
-  local line hash
+  local line hash name image reference
   while IFS= read -r line; do
     printf '%s\n' "$line"
     [[ $line =~ ^\ \ \"?([^\ \"]+)\"?:$ && ${BASH_REMATCH[1]} != "$INIT_SERVICE" ]] || continue
     hash=$(mounts_hash "${BASH_REMATCH[1]}") || return 1
     [[ -z $hash ]] || printf '    labels: {stack.mounts: "%s"}\n' "$hash"
   done <"$STATE/$1.yml"
+  while read -r name image reference; do
+    [[ -z $name ]] || printf '  "%s":\n    image: %s # %s\n' "$name" "$image" "$reference"
+  done <<<"$INFRASTRUCTURE_IMAGES"
 }

@@ -29,15 +29,18 @@ deploy_release() { # ID CONFIGURATION
   bring_images "$1"
   check_environment || warn ".env was not checked: $ANSWER"
   check_disk_space # the images have used some of it
+  render_release "$1" "$NEXT_MODEL" || fail_unchanged "$EXIT_FAILED" "$REASON" "$DETAIL"
+  check_postgres_versions "$1"
   back_up_database "$1" "$2"
-  start_infrastructure
-  refuse_other_database "$1"
-  run_init "$1" || code=$?
+  start_infrastructure "$NEXT_MODEL" "$1" || on_failed_infrastructure "$1" "$2"
+  refuse_other_database "$1" "$2"
+  run_init "$1" "$NEXT_MODEL" || code=$?
   ((code == 0)) || on_failed_init "$1" "$2" "$code"
   [[ $EVENT == rollback ]] || release_image "$1" "$INIT_SERVICE" | write_file "$STATE/init-image" || true
   say "starting ${APPS[*]}"
-  start_release "$1" || on_failed_start "$1" "$2"
+  start_release "$1" "$NEXT_MODEL" || on_failed_start "$1" "$2"
   [[ $EVENT == rollback ]] || unblock_release "$1"
+  remove_departed "$STARTED_MODEL"
   record_success "$1" "$2" ||
     fail "$EXIT_UNHEALTHY" "$(describe_release "$1") serves and is healthy, but $PWD/$STATE cannot be written; the next run deploys it again"
   record_data "$1"
@@ -51,12 +54,33 @@ bring_images() { # ID
   verify_signatures "$1" || fail_unchanged "$?" "$REASON" "$DETAIL"
   check_disk_space
   pull_release "$1" || fail_unchanged "$EXIT_REGISTRY" "$REASON" "$DETAIL"
+  choose_infrastructure "$1" || fail_unchanged "$EXIT_REGISTRY" "$REASON" "$DETAIL"
   [[ -z $current || $current == "$1" ]] || { verify_signatures "$current" && pull_release "$current"; } ||
     warn "there may be no way back to the current release: $(full_reason)"
   VERIFIED_INIT_IMAGE=$(release_image "$1" "$INIT_SERVICE")
 }
 
-# End the script after init of a release has failed. The old containers have not been touched by this run.
+# End the script after the infrastructure, as people have written it now, did not become healthy.
+on_failed_infrastructure() { # ID CONFIGURATION
+  REASON="$REASON; init did not run"
+  [[ -n $(current_release) ]] || fail "$EXIT_UNHEALTHY" "$REASON. See \`docker compose ps\` and ./stack logs"
+  leave_configuration "$1" "$2"
+}
+
+# Go back from a configuration with which init could not run, for REASON, and end the script.
+leave_configuration() { # ID CONFIGURATION
+  local current
+  current=$(current_release)
+  # Where no container was replaced, the cause lies elsewhere and may pass. What does not start without a release does
+  # not start with another one either.
+  if [[ -n $INFRASTRUCTURE_REPLACED && -z $UPDATE && $EVENT != rollback ]]; then
+    block_release "$1" "$2" "$REASON"
+    [[ $1 == "$current" ]] || block_release "$current" "$2" "$REASON"
+  fi
+  roll_back "$current" "$REASON"
+}
+
+# End the script after init of a release has failed. This run has not touched the containers of applications.
 on_failed_init() { # ID CONFIGURATION CODE
   local current
   trap - ERR
@@ -66,8 +90,9 @@ on_failed_init() { # ID CONFIGURATION CODE
   # Busy says nothing about the release: the timer may try it again.
   [[ $EVENT == rollback || $3 == "$EXIT_BUSY" ]] || block_release "$1" "$2" "its init failed with exit code $3"
   [[ -n $current ]] || fail "$EXIT_FAILED" "$REASON; no container of ${APPS[*]} was started, $(serving_now)"
-  if [[ $(started_release) != "$current" ]]; then # a killed run had begun to start another release
-    [[ $1 != "$current" ]] || fail "$EXIT_UNHEALTHY" "$REASON; ${APPS[*]} were left as they are, see ./stack status"
+  # Compose files that were changed have changed PostgreSQL; or a killed run had begun to start another release.
+  if [[ -n $INFRASTRUCTURE_REPLACED ]] || ! runs_current_model; then
+    ! is_current "$1" "$2" || fail "$EXIT_UNHEALTHY" "$REASON; ${APPS[*]} were left as they are, see ./stack status"
     roll_back "$current" "$REASON"
   fi
   services_are_healthy "$current" >/dev/null ||
@@ -84,30 +109,42 @@ on_failed_start() { # ID CONFIGURATION
   failure="$(describe_release "$1") failed: $REASON"
   warn "$failure"
   compose --ansi never logs --no-color --tail 20 "${APPS[@]}" 2>&1 | sed "s/^/$TO_STDERR    /" >&2
-  [[ $EVENT == rollback ]] || block_release "$1" "$2" "$REASON"
+  [[ -n $UPDATE || $EVENT == rollback ]] || block_release "$1" "$2" "$REASON"
   [[ -n $current ]] || fail "$EXIT_UNHEALTHY" "$failure; there is no earlier release to roll back to"
-  [[ $current != "$1" ]] || fail "$EXIT_UNHEALTHY" "$failure; it is the current release, and was left as it is"
-  if [[ $(started_release) == "$current" ]] && is_serving "$current"; then
+  [[ -n $UPDATE ]] || ! is_current "$1" "$2" || fail "$EXIT_UNHEALTHY" "$failure; it is the current release, and was left as it is"
+  if [[ -z $INFRASTRUCTURE_REPLACED && $(started_release) == "$current" ]] && runs_current_model && is_serving "$current"; then
     fail "$EXIT_FAILED" "$failure; no container was replaced, $(describe_release "$current") still serves"
   fi
   roll_back "$current" "$failure"
 }
 
-# Return to an older release and end the script. Its init runs first, since only that knows whether the older image
-# can work with the schema.
+# Return to the current release, with the configuration and the infrastructure that it worked with, and end the script.
 roll_back() { # ID REASON
-  local code=0
   say "rolling back to $(describe_release "$1")"
-  run_init "$1" || code=$?
-  ((code == 0)) ||
-    fail "$EXIT_UNHEALTHY" "$2. The rollback is not possible: init of $(describe_release "$1") failed with exit code $code ($(init_exit_meaning "$code")); ${APPS[*]} were left as they are"
-  start_release "$1" ||
-    fail "$EXIT_UNHEALTHY" "$2. The rollback to $(describe_release "$1") failed as well: $REASON; see ./stack status"
+  return_to_current "$1" || fail "$EXIT_UNHEALTHY" "$2. $REASON"
   TOLD=yes
   record_history rolled-back "$1" "$2"
   [[ -z $ROLLED_BACK_FROM ]] || unblock_release "$ROLLED_BACK_FROM" -
   warn "$2"
-  warn "$(describe_release "$1") serves again; the schema stays as the newer init has migrated it"
-  send_alert rollback "$2. $(describe_release "$1") serves again; the schema and the seeded data stay as the newer init has left them"
+  warn "$(describe_release "$1") serves again, with the configuration it had; the schema stays as the newer init has migrated it"
+  send_alert rollback "$2. $(describe_release "$1") serves again, with the configuration it had; the schema and the seeded data stay as the newer init has left them"
   exit "$EXIT_FAILED"
+}
+
+# Start what was last seen to work; else set REASON. Where applications were replaced, init of the current release runs
+# first, since only that knows whether the older image can work with the schema.
+return_to_current() { # ID
+  local code=0 name
+  name=$(describe_release "$1")
+  find_current_model "$1" || { REASON="The rollback is not possible: $(full_reason)" && return 1; }
+  start_infrastructure "$CURRENT_MODEL" "$1" || { REASON="The rollback to $name failed as well: $REASON; see ./stack status" && return 1; }
+  if ! runs_current_model; then
+    run_init "$1" "$CURRENT_MODEL" || code=$?
+    ((code == 0)) || {
+      REASON="The rollback is not possible: init of $name failed with exit code $code ($(init_exit_meaning "$code")); ${APPS[*]} were left as they are"
+      return 1
+    }
+  fi
+  start_release "$1" "$CURRENT_MODEL" || { REASON="The rollback to $name failed as well: $REASON; see ./stack status" && return 1; }
+  remove_departed "$CURRENT_MODEL"
 }

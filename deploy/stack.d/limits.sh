@@ -19,7 +19,7 @@ docker_limit() { # WORDS
     pull\ *) setting STACK_PULL_TIMEOUT 900 ;;
     buildx\ *) registry_limit "$ANSWER_SECONDS" ;;
     compose\ config | compose\ version | compose\ ps | compose\ images) echo "$ANSWER_SECONDS" ;;
-    compose\ * | run\ * | exec\ * | logs\ *) echo 0 ;;
+    compose\ * | run\ * | exec\ * | stop\ * | logs\ *) echo 0 ;;
     *) echo "$ANSWER_SECONDS" ;;
   esac
 }

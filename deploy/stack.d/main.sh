@@ -7,6 +7,7 @@ deploy | deploy what the registry has now; init runs first, while the old contai
 deploy --older | the same, also if the registry has an older release than has worked here
 deploy --incomplete | the same, also if the images in the registry do not belong together
 deploy --new-data | the same, where volumes or the database are meant to be others than before
+deploy --update | the same, and take the images of PostgreSQL, Redis and the like that the registry has now
 deploy --timer | the same, for a timer: a blocked release is not tried again
 deploy --push | the same as --timer; exit code 1 if the release in the registry was left alone
 rollback [TAG] | return to the previous release, or to TAG; the registry may be unreachable

@@ -15,6 +15,7 @@ prune_images() {
       docker image rm "stack.local/$PROJECT/$name:$id" >/dev/null 2>&1 || true
       is_named_by_state "$image" || docker image rm "$image" >/dev/null 2>&1 || true
     done <<<"$old"
+    prune_infrastructure "$id"
   done
 }
 

@@ -10,6 +10,14 @@
 #                                                          `image: REPOSITORY@DIGEST # REFERENCE`
 # ../release.yml   start_release      Compose,             ID.yml, and a label with a hash of what a service mounts:
 #                                     started_release      the release that should run
+# ID.infrastructure  record_success   choose_infra-        `SERVICE IMAGE REFERENCE`: the images of what belongs to no
+#                                     structure            release, by digest or under a name of this script, that the
+#                                                          release was last seen to work with
+# next.json        render_release     Compose              what the deploy that is under way runs: a rendered model, with
+#                                                          the variables of .env in it, and `x-stack`: the release, the
+#                                                          content of its release.yml, and STACK_PROBE_URL
+# started.json     start_release      Compose, status      the same: what Compose was last told to run
+# current.json     record_success     return_to_current    the same: what was last seen to work
 # current          record_success     current_release      `ID CONFIGURATION`: the release last seen to work
 # previous         record_success     status, pruning      `ID`: the release that was current before
 # history          record_history     status, rollback     `TIME EVENT RESULT ID MESSAGE`; EVENT is deploy or
@@ -165,6 +173,9 @@ record_history() { # RESULT ID MESSAGE
   } | write_file "$STATE/history"
 }
 
+# Print the images of the infrastructure that a release was seen to work with: service, image, reference.
+recorded_infrastructure() { [[ ! -s $STATE/$1.infrastructure ]] || cat "$STATE/$1.infrastructure"; } # ID
+
 # Print the IDs of the releases that have worked here, the newest first.
 worked_releases() {
   awk '$3 == "ok" {print $4}' "$STATE/history" | tac | awk '!seen[$0]++'
@@ -175,6 +186,8 @@ record_success() { # ID CONFIGURATION
   before=$(current_release)
   if [[ -n $before && $before != "$1" ]]; then write_file "$STATE/previous" <<<"$before" || return 1; fi
   record_place "$1" "$before" || warn "the place of $(describe_release "$1") among the releases was not recorded"
+  printf '%s' "$INFRASTRUCTURE_IMAGES" | write_file "$STATE/$1.infrastructure" || return 1
+  write_file "$CURRENT_MODEL" <"$STARTED_MODEL" || return 1
   write_file "$STATE/current" <<<"$1 $2" || return 1
   record_history ok "$1" "${before:-nothing} -> $(describe_release "$1")"
 }
@@ -242,6 +255,8 @@ is_named_by_state() { # IMAGE
     if [[ -f $file && $file != *.log && $file != */history ]] && grep -qF "${1#*@}" "$file"; then return 0; fi
   done
   return 1
+}
+
 # Print the lines of the dumps that are there as they were made, the oldest first.
 list_dumps() {
   local time name bytes rest
@@ -264,8 +279,8 @@ record_dump() { # NAME ID CONFIGURATION well|unwell
   } | write_file "$STATE/dumps"
 }
 
-# Print the release and the configuration that the last dump was made for.
-last_dump_attempt() { [[ ! -s $STATE/dumps ]] || awk '{attempt = $4 " " $5} END {print attempt}' "$STATE/dumps"; }
+# Print the release and the configuration that the newest dump was made for.
+last_dump_attempt() { list_dumps | awk '{attempt = $4 " " $5} END {print attempt}'; }
 
 # Check that the newest dump was made for this release and configuration, within SAME_ATTEMPT_SECONDS.
 has_recent_dump() { # ID CONFIGURATION

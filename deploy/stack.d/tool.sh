@@ -83,10 +83,9 @@ check_environment() {
   esac
 }
 
-# Ask STACK_PROBE_URL from outside until the version of a release answers; else set REASON.
-probe() { # ID
-  local url image version limit arguments=()
-  url=$(setting STACK_PROBE_URL "")
+# Ask the address of STACK_PROBE_URL from outside until the version of a release answers; else set REASON.
+probe() { # ID URL
+  local url=$2 image version limit arguments=()
   [[ -n $url ]] || { say "STACK_PROBE_URL is not set: the release was not probed from outside" && return 0; }
   image=$(release_image "$1" "$(setting STACK_PROBE_SERVICE api)")
   version=$([[ -z $image ]] || image_label "$image" version)

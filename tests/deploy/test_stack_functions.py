@@ -227,7 +227,7 @@ def test_a_changed_file_replaces_the_containers_that_mount_it(folder: Path) -> N
     (folder / "releases" / "0123.yml").write_text(release, encoding="utf-8")
 
     def started() -> list[str]:
-        parts = ("model", "settings", "compose", "configuration")
+        parts = ("model", "settings", "compose", "configuration", "infrastructure")
         found = call(folder, f"{READ_MODEL}; started_file 0123", *parts)
         lines = found.stdout.splitlines()
         assert [line for line in lines if "labels" not in line] == release.splitlines()
@@ -255,20 +255,61 @@ def test_the_dump_logs_in_as_the_image_does(
 ) -> None:
     """POSTGRES_USER is postgres by default, POSTGRES_DB is the user's name, and each can be in a file."""
     (tmp_path / "secret").write_text("in a file\n", encoding="utf-8")
-    program = tmp_path / "pg_dump"
-    program.write_text('#!/bin/sh\necho "${3#*=} ${4#*=} $PGPASSWORD"\n', encoding="utf-8")
-    program.chmod(0o755)
-    script = f'source {ROOT}/deploy/stack.d/backup.sh; sh -c "$DUMP"'
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", **given}
-    found = run(
-        "env", *(f"{k}={v}" for k, v in environment.items()), "bash", "-c", script, cwd=tmp_path
-    )
+    programs(tmp_path, pg_dump='echo "$PGUSER $PGDATABASE $PGPASSWORD"', psql="echo 1")
+    found = dumped(tmp_path, **given)
     assert found.stdout == f"{login}\n", found.stderr
+
+
+def programs(folder: Path, **scripts: str) -> None:
+    """Put programs of the test's own into a folder."""
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+
+
+def dumped(folder: Path, **given: str) -> Completed:
+    """Run what dumps the database in its container, with the programs of a folder."""
+    script = f'source {ROOT}/deploy/stack.d/dump.sh; sh -c "$DUMP"'
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", **given}
+    words = (f"{name}={value}" for name, value in environment.items())
+    return run("env", "-i", *words, "bash", "-c", script, cwd=folder)
+
+
+@pytest.mark.parametrize(
+    ("ledgers", "installation", "outcome"),
+    [
+        ("", "", "shop"),
+        ("shop=1", "", "shop"),
+        ("own=1", "", "own"),
+        ("shop=1 own=2", "", "shop"),
+        ("own=1 two=2", "", None),
+        ("own=1 two=2", "2", "two"),
+        ("shop=1 own=2", "2", "own"),
+        ("shop=1 own=1", "1", "shop"),
+        ("shop=1", "2", None),
+        ("", "2", None),
+    ],
+)
+def test_the_dump_is_of_the_database_of_this_installation(
+    tmp_path: Path, ledgers: str, installation: str, outcome: str | None
+) -> None:
+    """POSTGRES_DB is often another database; the ledger says whose it is, and if nobody can tell, there is no dump."""
+    psql = (
+        'case "$*" in *pg_database*) printf "postgres\\nshop\\nown\\ntwo\\n"; exit ;; esac\n'
+        f"for each in {ledgers or '-=-'}; do\n"
+        'case "$*" in *--dbname=${each%=*}\\ *) echo "${each#*=}" ;; esac; done'
+    )
+    programs(tmp_path, pg_dump='echo "$PGDATABASE"', psql=psql)
+    given = {"POSTGRES_USER": "app", "POSTGRES_DB": "shop", "INSTALLATION": installation}
+    found = dumped(tmp_path, **given)
+    assert found.stdout == (f"{outcome}\n" if outcome else ""), found.stderr
+    assert (found.returncode == 0) == (outcome is not None)
+    assert outcome or "database" in found.stderr
 
 
 def test_a_secret_that_cannot_be_read_ends_the_dump(tmp_path: Path) -> None:
     """With the reason; a dump of another database is none."""
-    script = f'source {ROOT}/deploy/stack.d/backup.sh; sh -c "$DUMP"'
+    script = f'source {ROOT}/deploy/stack.d/dump.sh; sh -c "$DUMP"'
     found = run("bash", "-c", script, cwd=tmp_path, POSTGRES_USER_FILE="nowhere")
     assert found.returncode != 0
     assert "nowhere" in found.stderr
@@ -296,8 +337,10 @@ def test_a_release_must_stay_up_for_a_while(folder: Path, second: str, code: int
         " services_are_healthy() { echo look >>looks; [[ $(wc -l <looks) -lt 2 ]] ||"
         f" {{ echo -n '{second}'; [[ -z '{second}' ]]; }}; }};"
     )
-    function = f'{fakes} start_release 0123 || {{ echo "$REASON"; exit 1; }}'
-    done = call(folder, function, "state", "settings", "compose", "configuration", given="")
+    (folder / "model.json").write_text('{"name": "shop"}', encoding="utf-8")
+    function = f'{fakes} start_release 0123 model.json || {{ echo "$REASON"; exit 1; }}'
+    parts = ("state", "model", "settings", "releases", "compose", "rendered")
+    done = call(folder, function, *parts, given="")
     assert done.returncode == code, done.stderr
     assert second in done.stdout
     assert len((folder / "looks").read_text().splitlines()) >= 2

@@ -106,7 +106,7 @@ def test_waiting_for_containers_has_an_end(tmp_path: Path) -> None:
         f"source {shlex.quote(f'{ROOT}/deploy/stack.d/{name}.sh')};"
         for name in ("settings", "compose")
     )
-    script = f"set -o pipefail; {parts} SETTINGS[STACK_WAIT_TIMEOUT]=1; compose_up api"
+    script = f"set -o pipefail; {parts} SETTINGS[STACK_WAIT_TIMEOUT]=1; compose_up model.json api"
     path = f"{tmp_path}:/usr/bin:/bin"
     done = run("bash", "-c", script, timeout=60, cwd=tmp_path, PATH=path)
     assert done.returncode != 0

@@ -109,6 +109,7 @@ def test_text_and_json_say_the_same(tmp_path: Path) -> None:
             f"2026-11-23T00:00:00Z deploy rolled-back {CURRENT} x\n"
             f"2026-11-24T00:00:00Z deploy ok {CURRENT} the same with another .env\n"
         ),
+        "dumps": f"2026-11-24T02:15:00Z 20261124T021500Z.dump 2000 {CURRENT} c0ffee well\n",
     }
     for name in ("text", "json"):
         (tmp_path / name).mkdir()
