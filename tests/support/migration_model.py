@@ -320,9 +320,10 @@ class Migrated:
             and number not in {self._now(look, each) for each in look.filled}
             and self._has_values(number)
         }
+        keeps_rows = look.generation == self.generation or self._is_copy(look)
         for slug in list(self.applied):
             old, row, before = self.applied[slug], self.live.get(slug), look.rows.get(slug)
-            if row is None and not (before is None and look.generation == self.generation):
+            if row is None and not (before is None and keeps_rows):
                 del self.applied[slug]
                 continue
             new: dict[int, Any] = {}
@@ -341,6 +342,11 @@ class Migrated:
             self.applied[slug] = {n: value for n, value in new.items() if value is not MISSING}
         self.known = set(carried.values()) | added
 
+    def _is_copy(self, look: Look) -> bool:
+        """Return whether another table has all records that were there before."""
+        there = [slug for slug in self.applied if slug in look.rows]
+        return bool(there) and all(slug in self.live for slug in there)
+
     def _carried(
         self, look: Look, number: int, now: int, applied: Any, before: Row | None, row: Row
     ) -> Any:
@@ -350,7 +356,8 @@ class Migrated:
         known = applied.value if is_given else applied
         as_applied = known is not FOREIGN and (before is None or before[number] == known)
         if look.generation != self.generation and not rehashed:
-            as_applied = before is None or row[now] != before[number]
+            is_other = before is None or row[now] != before[number]
+            as_applied = is_other and (as_applied or row[now] == known)
         if as_applied:
             return Given(row[now]) if is_given else row[now]
         if not rehashed:
