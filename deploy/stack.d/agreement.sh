@@ -70,6 +70,6 @@ is_built_on() { # IMAGE BASE-IMAGE
 digests_of() { # IMAGE LOOKED-FOR
   echo "${1#*@}"
   [[ ${1#*@} != "$2" ]] || return 0
-  { timeout 60 docker buildx imagetools inspect --raw "$1" || timeout 60 docker manifest inspect "$1"; } 2>/dev/null </dev/null |
+  { docker buildx imagetools inspect --raw "$1" || docker manifest inspect "$1"; } 2>/dev/null </dev/null |
     grep -oE 'sha256:[0-9a-f]{64}'
 }

@@ -1,8 +1,7 @@
 # ---- state: the files in releases/ ----
 #
-# No other part knows their formats. Each is written to FILE.part and renamed, except for `verified`, which grows by one
-# line, and the logs. TIME is UTC, 2026-11-24T02:15:00Z. CONFIGURATION is a hash of what a
-# release is besides its images (configuration_hash).
+# No other part knows their formats. Each is written to FILE.part and renamed, except for the logs. TIME is UTC,
+# 2026-11-24T02:15:00Z. CONFIGURATION is a hash of what a release is besides its images (configuration_hash).
 #
 # file             written by         read by              format
 # ---------------  -----------------  -------------------  ---------------------------------------------------
@@ -252,7 +251,7 @@ record_verified() { # ID HASH
 is_named_by_state() { # IMAGE
   local file
   for file in release.yml "$STATE"/*; do
-    if [[ -f $file && $file != *.log && $file != */history ]] && grep -qF "${1#*@}" "$file"; then return 0; fi
+    if [[ -f $file && $file != *.log* && $file != */history ]] && grep -qF "${1#*@}" "$file"; then return 0; fi
   done
   return 1
 }
