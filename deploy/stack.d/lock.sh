@@ -18,9 +18,11 @@ is_locked() {
 
 remove_leftover_containers() {
   local id
-  # A killed run may have left the container of its init, which has ended since.
-  docker container prune --force --filter "label=com.docker.compose.project=$PROJECT" \
-    --filter label=com.docker.compose.oneoff=True --filter "label=com.docker.compose.service=$INIT_SERVICE" >/dev/null
+  # A killed run may have left the container of its init, which has ended since. `docker container prune` would fail
+  # while anybody else prunes on this machine.
+  docker ps --all --quiet --filter "label=com.docker.compose.project=$PROJECT" --filter label=com.docker.compose.oneoff=True \
+    --filter "label=com.docker.compose.service=$INIT_SERVICE" --filter status=created --filter status=exited --filter status=dead |
+    while read -r id; do docker rm "$id"; done >/dev/null || true
   # Compose creates a container under another name before it removes the container that it replaces. Where it is
   # killed in between, every later `up` fails on that name.
   docker ps --all --filter "label=com.docker.compose.project=$PROJECT" --filter status=created --format '{{.ID}} {{.Names}}' |

@@ -344,3 +344,21 @@ def test_a_release_must_stay_up_for_a_while(folder: Path, second: str, code: int
     assert done.returncode == code, done.stderr
     assert second in done.stdout
     assert len((folder / "looks").read_text().splitlines()) >= 2
+
+
+LEFTOVERS = """#!/bin/sh
+case $* in
+  *prune*) echo 'a prune operation is already running' >&2; exit 1 ;;
+  *oneoff=True*) echo 11aa ;;
+  *status=created*) printf '22bb 0123456789ab_shop-api-1\\n33cc shop-bot-1\\n' ;;
+  rm*) echo "$2" >>removed ;;
+esac
+"""
+
+
+def test_leftover_containers_go_while_somebody_prunes(folder: Path) -> None:
+    """Docker allows one prune at a time on a machine, and a run must not end by another one's."""
+    (folder.parent / "docker").write_text(LEFTOVERS, encoding="utf-8")
+    done = call(folder, "PROJECT=shop; remove_leftover_containers", "lock")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "removed").read_text() == "11aa\n22bb\n"
