@@ -46,7 +46,9 @@ def test_install_runs_nothing_that_was_not_accepted(
     assert asked(small_site) == 1
     small_site.setting(STACK_VERIFY="./nowhere key.pub")
     missing = small_site.stack("install", "--no-timer")
-    assert missing.returncode == 1
+    assert (
+        missing.returncode == 78
+    )  # a fault that `doctor` finds, once there is a folder for what it asks the registry
     assert "there is no command ./nowhere" in missing.stderr
     small_site.setting(STACK_VERIFY="./policy key.pub")
 
