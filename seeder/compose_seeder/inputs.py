@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from msgspec.json import encode
 
-from compose_seeder.documents.batch import Document, Documents, JoinedDocuments
+from compose_seeder.documents.batch import Documents, JoinedDocuments
 from compose_seeder.documents.cell_variables import CellSyntax
+from compose_seeder.documents.elements import Document
 from compose_seeder.documents.env_substitution import Substituted, values_of
 from compose_seeder.documents.open_document import open_document
 from compose_seeder.documents.secret_names import WithSecretNames

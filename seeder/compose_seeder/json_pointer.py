@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+STAR = "*"
+"""The part of a pattern of pointers that stands for every part."""
+
 
 def split_pointer(pointer: str) -> list[str]:
     """Return the names that a pointer goes through; none where it is ""."""

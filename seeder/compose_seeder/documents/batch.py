@@ -13,16 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from msgspec import DecodeError, Raw
 from msgspec.json import Decoder
 
 from compose_seeder.documents import strict_json
 from compose_seeder.errors import Fault, RecordError
-
-if TYPE_CHECKING:
-    from compose_seeder.documents.elements import Elements, Layout
 
 BATCH_RECORDS = 1 << 12
 """How many records a batch holds, at most."""
@@ -78,17 +75,6 @@ class Documents(Protocol):
 
         Raises:
             RecordError: there is no array.
-        """
-
-
-class Document(Documents, Protocol):
-    """The text of one file."""
-
-    def elements(self, layout: Layout) -> Iterator[Elements]:
-        """Yield the elements that a shape makes records of.
-
-        Raises:
-            RecordError: they are not there.
         """
 
 

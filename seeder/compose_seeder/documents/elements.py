@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from msgspec import Raw
 
@@ -59,6 +60,17 @@ class Elements:
     batch: Batch
     match: Match | None = None
     names: Sequence[str] | None = None
+
+
+class Document(Documents, Protocol):
+    """The text of one file."""
+
+    def elements(self, layout: Layout) -> Iterator[Elements]:
+        """Yield the elements that a shape makes records of.
+
+        Raises:
+            RecordError: they are not there.
+        """
 
 
 def flat_elements(name: str, document: Documents, layout: Layout) -> Iterator[Elements]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from msgspec import Raw, ValidationError
 from msgspec.json import Decoder
 
-from compose_seeder.documents.field_map import FieldMap, Fields, Node
-from compose_seeder.documents.pointer_pattern import STAR, kind_of
+from compose_seeder.documents.pointer_pattern import kind_of
 from compose_seeder.documents.record_values import NULL
-from compose_seeder.json_pointer import join_pointer
+from compose_seeder.json_pointer import STAR, join_pointer
+from compose_seeder.manifest.field_map import FieldMap, Fields, Node
 
 members_of = Decoder(Fields).decode
 

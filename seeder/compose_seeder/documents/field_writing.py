@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from msgspec import Raw
 
-from compose_seeder.documents.field_map import FieldMap, Fields, Node
 from compose_seeder.documents.field_reading import Reading, parts_of
-from compose_seeder.documents.pointer_pattern import STAR, kind_of
+from compose_seeder.documents.pointer_pattern import kind_of
 from compose_seeder.documents.record_values import NULL
 from compose_seeder.exact_json import encode
-from compose_seeder.json_pointer import join_pointer
+from compose_seeder.json_pointer import STAR, join_pointer
+from compose_seeder.manifest.field_map import FieldMap, Fields, Node
 
 
 class NotInvertibleError(Exception):

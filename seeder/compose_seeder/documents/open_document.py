@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from compose_seeder.documents.batch import Document
 from compose_seeder.documents.csv_document import CsvDocument
+from compose_seeder.documents.elements import Document
 from compose_seeder.documents.json_document import JsonDocument
 from compose_seeder.documents.json_lines import JsonLines
 from compose_seeder.documents.wrong_format import refuse_binary

@@ -17,9 +17,7 @@ from msgspec.json import decode
 
 from compose_seeder.documents import strict_json
 from compose_seeder.documents.record_values import NULL
-from compose_seeder.json_pointer import join_pointer, split_pointer
-
-STAR = "*"
+from compose_seeder.json_pointer import STAR, join_pointer, split_pointer
 
 DEEP = "**"
 """The last part of a pattern that leads to the values on all levels below."""

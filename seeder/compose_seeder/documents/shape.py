@@ -16,14 +16,14 @@ from msgspec.json import decode, encode
 
 from compose_seeder.documents.batch import fields_of
 from compose_seeder.documents.elements import Layout
-from compose_seeder.documents.field_map import FieldMap, Fields
 from compose_seeder.documents.field_reading import Reading
 from compose_seeder.documents.field_writing import NotInvertibleError, write_back
-from compose_seeder.documents.file_name import fill_parts, names_file
-from compose_seeder.documents.pointer_pattern import STAR, Match, PointerPattern, kind_of, member
+from compose_seeder.documents.pointer_pattern import Match, PointerPattern, kind_of, member
 from compose_seeder.documents.record_filter import Constant, RecordFilter
 from compose_seeder.documents.record_values import NULL
-from compose_seeder.json_pointer import split_pointer
+from compose_seeder.json_pointer import STAR, split_pointer
+from compose_seeder.manifest.field_map import FieldMap, Fields
+from compose_seeder.manifest.file_name import fill_parts, names_file
 from compose_seeder.manifest.models import Dataset
 
 NAME_SIGN = "#"

@@ -16,18 +16,17 @@ from compose_seeder.documents import json_errors, strict_json
 from compose_seeder.documents.batch import (
     BATCH_RECORDS,
     Batch,
-    Document,
     JoinedDocuments,
     RawRecord,
     fields_of,
 )
-from compose_seeder.documents.elements import Elements
-from compose_seeder.documents.field_map import Fields
+from compose_seeder.documents.elements import Document, Elements
 from compose_seeder.documents.pointer_pattern import NoSuchPlaceError
 from compose_seeder.documents.record_filter import Seen
 from compose_seeder.documents.shape import Shape, WrongElementError
 from compose_seeder.errors import Fault, RecordError, did_you_mean
 from compose_seeder.json_pointer import join_pointer, split_pointer
+from compose_seeder.manifest.field_map import Fields
 from compose_seeder.manifest.models import Dataset
 
 

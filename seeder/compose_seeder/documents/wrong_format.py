@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+from io import StringIO
+
 from msgspec import DecodeError, Raw
 from msgspec.json import decode
 
 from compose_seeder.documents.batch import fields_of
+from compose_seeder.documents.csv_dialect import UncertainSeparatorError, recognise_separator
 from compose_seeder.documents.pointer_pattern import kind_of
 from compose_seeder.errors import Fault, RecordError
+from compose_seeder.manifest.csv_options import CsvOptions
 from compose_seeder.sources.format import Format
 
 MAX_BYTES = 1 << 26
@@ -119,10 +124,11 @@ def _is_yaml(data: bytes) -> bool:
 
 
 def _is_csv(data: bytes) -> bool:
-    from compose_seeder.documents.csv_document import CsvDocument  # noqa: PLC0415 - it asks here
-
+    """Tell if all lines have the same number of cells, and more than one."""
     try:
-        records = CsvDocument("", lambda: iter([data])).array("")
-    except RecordError:
+        text = data.decode("utf-8-sig")
+        separator = recognise_separator(text.partition("\n")[0], CsvOptions())
+        rows = [row for row in csv.reader(StringIO(text), delimiter=separator, strict=True) if row]
+    except (UnicodeDecodeError, UncertainSeparatorError, csv.Error):
         return False
-    return bool(records) and len(records[0].fields) > 1
+    return len(rows) > 1 and {len(row) for row in rows} == {len(rows[0])} and len(rows[0]) > 1

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from compose_seeder.documents.field_map import FieldMap
-from compose_seeder.documents.file_name import KNOWN, unknown_parts
 from compose_seeder.json_pointer import split_pointer
 from compose_seeder.manifest.base import Model, Name, Pointer
 from compose_seeder.manifest.csv_options import CsvOptions
+from compose_seeder.manifest.field_map import FieldMap
+from compose_seeder.manifest.file_name import KNOWN, unknown_parts
 from compose_seeder.sources.encoding import is_known
 from compose_seeder.sources.format import Format, format_of
 

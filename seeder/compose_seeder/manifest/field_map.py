@@ -14,8 +14,7 @@ from functools import cached_property
 
 from msgspec import Raw
 
-from compose_seeder.documents.pointer_pattern import STAR
-from compose_seeder.json_pointer import split_pointer
+from compose_seeder.json_pointer import STAR, split_pointer
 
 Fields = dict[str, Raw]
 """Raw JSON by name."""
