@@ -44,6 +44,9 @@ check_backup() {
   local service container output code=0
   is_enabled STACK_BACKUP false ||
     { warning "the database is not dumped before a deploy" "set STACK_BACKUP=true in .env" && return; }
+  while IFS= read -r output; do
+    fault "$output is not as it was made, so it counts for nothing" "keep the others; the next deploy that brings something dumps the database again"
+  done < <(cut_dumps)
   collect_backup
   [[ -n $BACKUP ]] || { ok "there is none yet; the next deploy makes one" && return; }
   service=$(setting STACK_BACKUP_SERVICE postgres)

@@ -268,6 +268,15 @@ list_dumps() {
   done <"$STATE/dumps"
 }
 
+# Print the paths of dumps that are there and have another size than they were made with.
+cut_dumps() {
+  local name bytes
+  [[ -s $STATE/dumps ]] || return 0
+  while read -r _ name bytes _; do
+    if [[ -f backups/$name && $(stat -c %s "backups/$name") != "$bytes" ]]; then echo "backups/$name"; fi
+  done <"$STATE/dumps"
+}
+
 # Print the path of the newest dump; nothing if there is none.
 newest_backup() { list_dumps | awk '{name = $2} END {if (NR) print "backups/" name}'; }
 

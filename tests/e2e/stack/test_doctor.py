@@ -183,4 +183,4 @@ def test_a_dump_that_was_cut(small_site: SmallServer) -> None:
     assert f"ok       backup: pg_restore reads backups/{dump.name}" in done.stdout
     dump.write_bytes(dump.read_bytes()[:-100])
     [fault] = findings(small_site.stack("doctor"), "fault")
-    assert f"backup: backups/{dump.name} cannot be restored" in fault
+    assert f"backup: backups/{dump.name} is not as it was made" in fault
