@@ -30,7 +30,8 @@ refuse_other_database() { # ID CONFIGURATION
 # End the script because of the database; where PostgreSQL was replaced by then, go back to what it was.
 end_before_init() { # ID CONFIGURATION CODE MESSAGE [DETAIL]
   REASON=$4
-  [[ -z $INFRASTRUCTURE_REPLACED ]] || leave_configuration "$1" "$2"
+  # Of the present configuration there is nothing to go back to: its data is gone.
+  [[ -z $INFRASTRUCTURE_REPLACED ]] || is_current "$1" "$2" || leave_configuration "$1" "$2"
   fail "$3" "$4" "${5-}"
 }
 
