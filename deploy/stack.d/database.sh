@@ -6,12 +6,12 @@
 DATABASE="" # whose the database is: an ID, none where no run has been in it, empty where no image can tell
 
 # End the script where the database, which must be up, is not the one that this installation's releases worked with.
-refuse_other_database() { # ID CONFIGURATION
+refuse_other_database() { # ID [CONFIGURATION]
   local current known fault
   current=$(current_release) known=$(installation_value database)
   [[ -n $current ]] || return 0 # nothing was ever seeded from here
   ask_database "$current" "$1" ||
-    end_before_init "$1" "$2" "$EXIT_FAILED" "init cannot ask the database whose it is: $REASON; init did not run, $(serving_now)" "$DETAIL"
+    end_before_init "$1" "${2-}" "$EXIT_FAILED" "init cannot ask the database whose it is: $REASON; init did not run, $(serving_now)" "$DETAIL"
   case $DATABASE in
     "" | "$known") return 0 ;;
     none) fault="no run of init has been in it" ;;
@@ -23,7 +23,7 @@ refuse_other_database() { # ID CONFIGURATION
   if [[ -n $NEW_DATA ]]; then
     say "as --new-data says, the database is another one: $fault"
   else
-    end_before_init "$1" "$2" "$EXIT_USAGE" "the database is not that of this installation: $fault. init did not run, $(serving_now). Restore the database from backups/, or change compose.yml and .env back; or, if it is to be migrated and seeded as a new one, run ./stack deploy --new-data"
+    end_before_init "$1" "${2-}" "$EXIT_USAGE" "the database is not that of this installation: $fault. init did not run, $(serving_now). Restore the database from backups/, or change compose.yml and .env back; or, if it is to be migrated and seeded as a new one, run ./stack deploy --new-data"
   fi
 }
 

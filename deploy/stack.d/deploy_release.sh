@@ -32,6 +32,10 @@ deploy_release() { # ID CONFIGURATION
   render_release "$1" "$NEXT_MODEL" || fail_unchanged "$EXIT_FAILED" "$REASON" "$DETAIL"
   check_postgres_versions "$1"
   back_up_database "$1" "$2"
+  # With the configuration that worked, a database that is up is asked before any container is replaced.
+  if is_current "$1" "$2" && [[ -n $(service_containers "$(setting STACK_BACKUP_SERVICE postgres)" --filter health=healthy) ]]; then
+    refuse_other_database "$1" "$2"
+  fi
   start_infrastructure "$NEXT_MODEL" "$1" || on_failed_infrastructure "$1" "$2"
   refuse_other_database "$1" "$2"
   run_init "$1" "$NEXT_MODEL" || code=$?
