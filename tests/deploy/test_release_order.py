@@ -156,6 +156,12 @@ def order_after(folder: Path, function: str, *order: str, **releases: str) -> li
         ("deploy", facts("i3"), ["old", "new", "x"]),
         ("rollback", facts("i3"), ["old", "x", "new"]),
     ],
+    ids=[
+        "newer",
+        "older",
+        "no-time",
+        "rollback",
+    ],  # without the times, which differ between workers
 )
 def test_the_place_of_a_release(tmp_path: Path, event: str, said: str, order: list[str]) -> None:
     """At the end, unless somebody goes back to it, so that the newest one stays the newest."""
@@ -178,6 +184,7 @@ def test_the_place_of_a_release(tmp_path: Path, event: str, said: str, order: li
         (facts("i3", "r3", at(-1)), False),
         (facts("i3", "-", at(-1)), False),
     ],
+    ids=["same-images", "same-revision", "neither", "no-revision"],
 )
 def test_what_was_rolled_back_from_and_is_published_again(
     tmp_path: Path, said: str, again: bool
