@@ -28,7 +28,19 @@ from tests.support.faulty_registry import FAULTS
 PUBLISHED = ("good", "migrating", "sick", "dying", "broken", "half")
 CHANGES = (
     *PUBLISHED,
-    *("good", "complete", "replay", "nothing", "nothing", "words", "bad words", "api killed"),
+    *(
+        "good",
+        "good",
+        "good",
+        "migrating",
+        "complete",
+        "replay",
+        "nothing",
+        "nothing",
+        "words",
+        "bad words",
+        "api killed",
+    ),
 )
 DISTURBANCES = (
     *("none", "none", "kill", "kill", "terminate", "two at once", "reader goes", "full disk"),

@@ -32,10 +32,13 @@ class Health(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("0.0.0.0", 8000), Health).serve_forever()
 """
-HEALTHY = (
-    "import urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:8000')"
+HEALTHCHECK = (
+    "HEALTHCHECK --interval=2s --timeout=60s --start-period=60s --start-interval=200ms CMD "
+    'python -c "import urllib.request as u;'
+    " u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:8000')\""
 )
-COMPOSE = f"""\
+"""In the image, so that a sick release has another one and is unhealthy at once."""
+COMPOSE = """\
 services:
   postgres:
     image: postgres:16-alpine
@@ -51,27 +54,21 @@ services:
       start_period: 60s
       start_interval: 200ms
   init:
-    image: ${{REGISTRY}}/init:${{TAG:-latest}}
+    image: ${REGISTRY}/init:${TAG:-latest}
     restart: "no"
-    environment: {{<<: *database, POSTGRES_HOST: postgres, ALEMBIC_CONFIG: /versions, LOG_JSON: "false"}}
+    environment: {<<: *database, POSTGRES_HOST: postgres, ALEMBIC_CONFIG: /versions, LOG_JSON: "false"}
     secrets: [postgres_password]
     volumes: ["./seeds:/seeds:ro"]
     depends_on:
-      postgres: {{condition: service_healthy}}
+      postgres: {condition: service_healthy}
   api:
-    image: ${{REGISTRY}}/api:${{TAG:-latest}}
+    image: ${REGISTRY}/api:${TAG:-latest}
     init: true
     restart: unless-stopped
     stop_grace_period: 1s
-    ports: ["${{API_BIND}}:8000"]
-    healthcheck:
-      test: [CMD, python, -c, {json.dumps(HEALTHY)}]
-      interval: 2s
-      timeout: 60s
-      start_period: 60s
-      start_interval: 200ms
+    ports: ["${API_BIND}:8000"]
     depends_on:
-      init: {{condition: service_completed_successfully}}
+      init: {condition: service_completed_successfully}
 volumes:
   postgres:
 secrets:
@@ -136,7 +133,7 @@ class SmallReleases:
             ),
             "api": (
                 f"FROM python:3.13-slim\nCOPY api.py /api.py\nENV APP_VERSION={version}\n"
-                f'{label}\nCMD ["python", "/api.py"]\n{api}'
+                f'{label}\n{HEALTHCHECK}\nCMD ["python", "/api.py"]\n{api}'
             ),
         }
         for service in services:
