@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 # A worker starts a PostgreSQL of its own: more than four of them cost more than they save.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+# The tests wait for a third of their time, so one worker more than there are cores keeps these busy.
+WORKERS = PYTEST_XDIST_AUTO_NUM_WORKERS=$$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
 SCRIPTS := .ci/run deploy/images deploy/over-ssh deploy/roles.sh deploy/stack
 # The parts of deploy/stack.d, in the order in which deploy/stack has them.
 STACK := deploy/stack
@@ -27,14 +29,12 @@ demo: $(VENV)/.demo ## run the main job on an embedded PostgreSQL with the examp
 	@$(BIN)/python -m examples.demo
 
 test: $(VENV)/.dev ## run all tests; the end-to-end tests only if a Docker engine answers
-	@echo "all tests, one worker for each core, at most four"
-	@$(PYTEST)
+	@echo "all tests, one worker more than there are cores, at most four"
+	@$(WORKERS) $(PYTEST)
 
-# The unit tests wait for a third of their time, so one worker more than there are cores keeps these busy.
 unit: $(VENV)/.dev ## run the tests that need no Docker engine and no other project
 	@echo "the tests that need no Docker engine and no other project, one worker more than there are cores, at most four"
-	@PYTEST_XDIST_AUTO_NUM_WORKERS=$$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') \
-		$(PYTEST) -m "not e2e and not histories"
+	@$(WORKERS) $(PYTEST) -m "not e2e and not histories"
 
 histories: $(VENV)/.dev ## migrate the histories of public projects, which are installed from PyPI once
 	@echo "the histories of public projects, one worker for each core, at most four"

@@ -10,6 +10,7 @@ import pytest
 
 from compose_init import __version__
 from tests.support.docker import ROOT, Images, Stack, docker, run, server, telegram_server
+from tests.support.file_lock import file_lock
 from tests.support.releases import HOOK, TOKEN, Receiver, Registry, Server, receiver, registry
 from tests.support.releases import server as empty_server
 
@@ -55,15 +56,21 @@ def _open_mounted_files() -> None:
 
 
 @pytest.fixture(scope="session", name="images")
-def _images(engine: None) -> Images:
-    """Build the images with `make images`; or return those that E2E_REGISTRY names."""
+def _images(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Images:
+    """Build the images with `make images`, once for all workers; or return those that E2E_REGISTRY names."""
     del engine
     _open_mounted_files()
     if there := os.environ.get("E2E_REGISTRY"):
         return Images(there, __version__)
     registry = "localhost/e2e"
-    built = run("make", "images", f"REGISTRY={registry}", timeout=1800, cwd=ROOT)
-    assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all workers
+    with file_lock(folder / "images.lock"):
+        if not (folder / "images-are-built").exists():
+            built = run("make", "images", f"REGISTRY={registry}", timeout=1800, cwd=ROOT)
+            assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
+            (folder / "images-are-built").touch()
     return Images(registry, __version__)
 
 

@@ -18,6 +18,7 @@ from tests.support.docker import (
 )
 from tests.support.releases import (
     HOOK,
+    OF_TEST,
     TOKEN,
     Poll,
     Receiver,
@@ -347,13 +348,13 @@ def test_a_signature_that_does_not_hold(hub: Registry, site: Server, first: str)
     assert site.version() == "9.1.0"
 
 
-def test_old_images_go(site: Server, first: str) -> None:
+def test_old_images_go(hub: Registry, site: Server, first: str) -> None:
     """Those of the last five releases stay, by name, so that no `docker image prune` takes them."""
     assert first
     names = f"reference=stack.local/{site.project}/api"
     kept = docker("image", "ls", "--filter", names, "--format", "{{.Tag}}").split()
     assert len(kept) == 5
-    docker("image", "prune", "--force")
+    docker("image", "prune", "--force", "--filter", f"label={OF_TEST}={hub.container}")
     assert site.stack("rollback", "8.0.0").returncode == 0
     assert site.version() == "8.0.0"
 

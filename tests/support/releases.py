@@ -38,6 +38,8 @@ from tests.support.docker import (
 SICK = 'HEALTHCHECK --interval=1s --start-period=0s --retries=1 CMD ["false"]\nCMD ["sleep", "600"]'
 """A container that is unhealthy at once, so that a deploy ends by that event and not by a limit."""
 RECORD = "RUN compose-init record\nUSER 10001:10001"
+OF_TEST = "tests.namespace"
+"""The label of images that a test may prune: another worker may just be pulling images without a name."""
 HOOK = "hook/with-a-secret-in-it"
 TOKEN = "987654:another-secret"
 REQUEST_TIMEOUT_SECONDS = 60
@@ -110,6 +112,7 @@ class Registry:
                 f"ENV APP_VERSION={version} INIT_IMAGE_VERSION={version}",
                 # No revision, since only some services are built for each release.
                 f"LABEL org.opencontainers.image.version={version} org.opencontainers.image.revision=",
+                f"LABEL {OF_TEST}={self.container}",
                 end,
             ]
             (context / f"{service}.Dockerfile").write_text("\n".join(lines), encoding="utf-8")

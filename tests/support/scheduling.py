@@ -1,8 +1,9 @@
 """The order and the distribution of the tests over xdist's workers (`pytest -n`).
 
 Each file of tests runs in one worker, so that its module fixtures are set up once. The end-to-end tests
-share a Docker engine, images and ports, and follow one another in one worker. Whatever takes long
-begins first, so that no worker is left alone with it at the end.
+share a Docker engine and images, and follow one another: those of deploy/stack on a small stack in one
+worker, which waits for containers most of the time, and those of the example in another. Whatever takes
+long begins first, so that no worker is left alone with it at the end.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+SMALL_STACK = "tests/e2e/stack/"
 END_TO_END = ("tests/e2e/", "tests/testcontainers/")
 
 
@@ -26,6 +28,8 @@ class FileScheduling(LoadScopeScheduling):  # type: ignore[misc] # its wheel has
 
 def group_of(nodeid: str) -> str:
     """Return the name of the tests that follow one another in one worker, of which this is one."""
+    if nodeid.startswith(SMALL_STACK):
+        return "small stack"
     return "end to end" if nodeid.startswith(END_TO_END) else nodeid.partition("::")[0]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.support.docker import PASSWORD, ROOT, docker
-from tests.support.releases import Registry, Revision, Server, forget_project, free_port
+from tests.support.releases import OF_TEST, Registry, Revision, Server, forget_project, free_port
 
 FIRST = Revision("0001", None, "CREATE TABLE words (id int PRIMARY KEY, word text NOT NULL)")
 SERVICES = ("init", "api")
@@ -124,7 +124,9 @@ class SmallReleases:
             path = context / "versions" / f"{revision.id}.py"
             path.write_text(revision.text(), encoding="utf-8")
         (context / "api.py").write_text(API, encoding="utf-8")
-        label = f"LABEL org.opencontainers.image.version={version} {labels}"
+        label = (
+            f"LABEL org.opencontainers.image.version={version} {OF_TEST}={self.namespace} {labels}"
+        )
         dockerfiles = {
             "init": (
                 f"FROM {self.registry.base.init}\nUSER root\nRUN rm -f /app/.compose-init.json\n"

@@ -38,10 +38,10 @@ def test_what_takes_long_begins_first() -> None:
         ("tests/a/test_b.py::test_c", "tests/a/test_b.py"),
         ("tests/a/test_b.py::Of::test_c[x::y]", "tests/a/test_b.py"),
         ("tests/e2e/test_b.py::test_c", "end to end"),
-        ("tests/e2e/stack/test_b.py::test_c", "end to end"),
+        ("tests/e2e/stack/test_b.py::test_c", "small stack"),
         ("tests/testcontainers/test_my_stack.py::test_c", "end to end"),
     ],
 )
 def test_a_file_runs_in_one_worker(test: str, group: str) -> None:
-    """All end-to-end tests in one, because they share an engine."""
+    """The end-to-end tests of one stack in one, because they share images and a registry."""
     assert group_of(test) == group

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support.docker import ROOT, docker, run
-from tests.support.releases import Receiver, Revision, receiver
+from tests.support.releases import OF_TEST, Receiver, Revision, receiver
 from tests.support.small_stack import SmallReleases, SmallServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -24,7 +24,7 @@ def publish_cache(hub: SmallReleases, text: str, tag: str = "1", lines: str = ""
     folder = hub.folder / f"cache-{text}"
     folder.mkdir()
     (folder / "Dockerfile").write_text(
-        f'FROM python:3.13-slim\nLABEL text={text}\n{lines}\nCMD ["sleep", "100000"]\n'
+        f'FROM python:3.13-slim\nLABEL text={text} {OF_TEST}={hub.namespace}\n{lines}\nCMD ["sleep", "100000"]\n'
     )
     docker("build", "-q", "-t", name, str(folder))
     docker("push", "-q", name)
@@ -95,7 +95,7 @@ def test_a_tag_that_moved_is_not_taken(
     assert label(small_site) == "two"
     small_site.deploy()
     assert label(small_site) == "two"
-    docker("image", "prune", "--force")
+    docker("image", "prune", "--force", "--filter", f"label={OF_TEST}={small_hub.namespace}")
     small_hub.registry.stop()
     try:
         back = small_site.stack("rollback", "1.1.0")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.docker import ROOT, Completed, docker
-from tests.support.releases import SICK, Receiver
+from tests.support.releases import OF_TEST, SICK, Receiver
 from tests.support.small_stack import SmallReleases, SmallServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -155,7 +155,7 @@ def test_a_rollback_after_a_sick_release_needs_no_registry(
     assert small_site.version() == "11"
     named = docker("image", "ls", "--format", "{{.Tag}}", f"stack.local/{small_site.project}/api")
     assert not old & set(named.split())
-    docker("image", "prune", "--force")
+    docker("image", "prune", "--force", "--filter", f"label={OF_TEST}={small_hub.namespace}")
     small_hub.registry.stop()
     try:
         small_site.setting(STACK_KEEP="3")  # .env is checked again, by the tool
