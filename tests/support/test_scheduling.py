@@ -19,17 +19,20 @@ def item(path: str, name: str, *marks: str) -> Any:
 
 
 def test_what_takes_long_begins_first() -> None:
-    """End-to-end tests, files with a slow test, whole, and the others; each in the order they had."""
+    """End-to-end tests, the example's first, files with a slow test, whole, and the others, in their order."""
     items = [
         item("tests/a.py", "one"),
         item("tests/b.py", "two"),
         item("tests/b.py", "three", "slow"),
         item("tests/c.py", "four"),
+        item("tests/e2e/stack/c.py", "seven", "e2e"),
         item("tests/e2e/d.py", "five", "e2e"),
         item("tests/f.py", "six", "slow"),
     ]
     begin_with_the_longest(items)
-    assert [each.name for each in items] == ["five", "two", "three", "six", "one", "four"]
+    assert [each.name for each in items] == [
+        *("five", "seven", "two", "three", "six", "one", "four")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -38,10 +41,10 @@ def test_what_takes_long_begins_first() -> None:
         ("tests/a/test_b.py::test_c", "tests/a/test_b.py"),
         ("tests/a/test_b.py::Of::test_c[x::y]", "tests/a/test_b.py"),
         ("tests/e2e/test_b.py::test_c", "end to end"),
-        ("tests/e2e/stack/test_b.py::test_c", "small stack"),
+        ("tests/e2e/stack/test_b.py::test_c", "tests/e2e/stack/test_b.py"),
         ("tests/testcontainers/test_my_stack.py::test_c", "end to end"),
     ],
 )
 def test_a_file_runs_in_one_worker(test: str, group: str) -> None:
-    """The end-to-end tests of one stack in one, because they share images and a registry."""
+    """The end-to-end tests of the example all in one, because they share a server."""
     assert group_of(test) == group
