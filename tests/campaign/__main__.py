@@ -136,6 +136,8 @@ def step(world: World, number: int, seed: int) -> tuple[str, list[str], str]:
     codes = ", ".join(str(code) for code, _ in runs)
     log = "\n".join(f"--- exit code {code}\n{said}" for code, said in runs)
     faults = broken_promises(world)
+    if disturbance in {"kill", "terminate"}:  # between the receiver's answer and the note of it
+        faults = [fault for fault in faults if not fault.startswith("told twice")]
     if -1 in dict(runs):
         faults.append("a run did not end")
     return f"{what} | {codes} | {world.site.version()}", faults, log
