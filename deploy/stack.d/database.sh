@@ -7,11 +7,18 @@ DATABASE="" # whose the database is: an ID, none where no run has been in it, em
 
 # End the script where the database, which must be up, is not the one that this installation's releases worked with.
 refuse_other_database() { # ID [CONFIGURATION]
-  local current known fault
-  current=$(current_release) known=$(installation_value database)
+  local current
+  current=$(current_release)
   [[ -n $current ]] || return 0 # nothing was ever seeded from here
   ask_database "$current" "$1" ||
     end_before_init "$1" "${2-}" "$EXIT_FAILED" "init cannot ask the database whose it is: $REASON; init did not run, $(serving_now)" "$DETAIL"
+  judge_database "$1" "${2-}"
+}
+
+# End the script where DATABASE, as it was answered, is not that of this installation.
+judge_database() { # ID CONFIGURATION
+  local known fault
+  known=$(installation_value database)
   case $DATABASE in
     "" | "$known") return 0 ;;
     none) fault="no run of init has been in it" ;;
@@ -23,7 +30,7 @@ refuse_other_database() { # ID [CONFIGURATION]
   if [[ -n $NEW_DATA ]]; then
     say "as --new-data says, the database is another one: $fault"
   else
-    end_before_init "$1" "${2-}" "$EXIT_USAGE" "the database is not that of this installation: $fault. init did not run, $(serving_now). Restore the database from backups/, or change compose.yml and .env back; or, if it is to be migrated and seeded as a new one, run ./stack deploy --new-data"
+    end_before_init "$1" "$2" "$EXIT_USAGE" "the database is not that of this installation: $fault. init did not run, $(serving_now). Restore the database from backups/, or change compose.yml and .env back; or, if it is to be migrated and seeded as a new one, run ./stack deploy --new-data"
   fi
 }
 

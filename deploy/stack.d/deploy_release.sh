@@ -23,7 +23,7 @@ begin_event() { # deploy|rollback
 
 # Deploy a release; end the script where that fails.
 deploy_release() { # ID CONFIGURATION
-  local code=0
+  local code=0 asked=""
   TARGET=$1
   mark_run "$1"
   bring_images "$1"
@@ -32,12 +32,14 @@ deploy_release() { # ID CONFIGURATION
   render_release "$1" "$NEXT_MODEL" || fail_unchanged "$EXIT_FAILED" "$REASON" "$DETAIL"
   check_postgres_versions "$1"
   back_up_database "$1" "$2"
-  # With the configuration that worked, a database that is up is asked before any container is replaced.
-  if is_current "$1" "$2" && [[ -n $(service_containers "$(setting STACK_BACKUP_SERVICE postgres)" --filter health=healthy) ]]; then
-    refuse_other_database "$1" "$2"
+  # A database that is up is asked before any container is replaced. With a new configuration it may not answer yet.
+  if [[ -n $(current_release) && -n $(service_containers "$(setting STACK_BACKUP_SERVICE postgres)" --filter health=healthy) ]] &&
+    ask_database "$(current_release)" "$1"; then
+    judge_database "$1" "$2"
+    asked=yes
   fi
   start_infrastructure "$NEXT_MODEL" "$1" || on_failed_infrastructure "$1" "$2"
-  refuse_other_database "$1" "$2"
+  [[ -n $asked && -z $INFRASTRUCTURE_REPLACED ]] || refuse_other_database "$1" "$2"
   run_init "$1" "$NEXT_MODEL" || code=$?
   ((code == 0)) || on_failed_init "$1" "$2" "$code"
   [[ $EVENT == rollback ]] || release_image "$1" "$INIT_SERVICE" | write_file "$STATE/init-image" || true

@@ -72,7 +72,7 @@ def call(folder: Path, script: str, **environment: str) -> Completed:
     """Run a script in a folder, with the functions of deploy/stack that ask Compose."""
     parts = ("state", "messages", "tool", "compose", "model", "settings", "configuration")
     sources = " ".join(f"source {ROOT}/deploy/stack.d/{name}.sh;" for name in parts)
-    head = f"set -Eeuo pipefail; export LC_ALL=C; STATE=releases EXIT_USAGE=78; {sources}"
+    head = f"set -Eeuo pipefail; export LC_ALL=C; STATE=releases EXIT_USAGE=78 DOCKER_FAULT= EVENT=; {sources}"
     return run("bash", "-c", f"{head} {script}", timeout=60, cwd=folder, **environment)
 
 
