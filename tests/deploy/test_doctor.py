@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.docker import ROOT, Completed, run
+from tests.support.http_server import in_a_thread
 
 PARTS = (
     *(
@@ -129,14 +129,8 @@ def clock(ahead: float) -> Iterator[str]:
             pass
 
     listening = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listening.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with in_a_thread(listening):
         yield f"127.0.0.1:{listening.server_port}"
-    finally:
-        listening.shutdown()
-        thread.join()
-        listening.server_close()
 
 
 @pytest.mark.parametrize("curl", [True, False], ids=["curl", "bash-alone"])

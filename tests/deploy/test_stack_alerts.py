@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.docker import ROOT, Completed, run
 from tests.support.http_answers import answering
+from tests.support.requirements import lacking
 
 PARTS = ("state", "messages", "settings", "releases", "tool", "json", "alerts", "alert_from_host")
 TOOL = """#!/bin/bash
@@ -150,7 +151,7 @@ def test_an_image_that_does_not_work_is_not_the_tool(
     if program != "bash":
         found = shutil.which(program)
         if found is None:
-            pytest.skip(f"{program} is not installed")
+            lacking(f"{program} is not installed")
         (folder.parent / "bin" / program).symlink_to(found)
     with answering(lambda _: (200, {})) as server:
         (folder / "secrets/alert_webhook").write_text(server.url)
@@ -183,7 +184,7 @@ def test_the_servers_programs_tell_a_refusal_from_a_failure(
     if program != "bash":
         found = shutil.which(program)
         if found is None:
-            pytest.skip(f"{program} is not installed")
+            lacking(f"{program} is not installed")
         (folder.parent / "bin" / program).symlink_to(found)
     with answering(lambda _: (status, {})) as server:
         (folder / "secrets/alert_webhook").write_text(server.url)

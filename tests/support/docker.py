@@ -19,6 +19,8 @@ from uuid import uuid4
 
 import yaml
 
+from tests.support.http_server import in_a_thread
+
 ROOT = Path(__file__).parents[2]
 SEEDS = ROOT / "examples" / "dnd-helper" / "seeds"
 PASSWORD = "p@ss:w/rd #1% 'x'"  # every character that an address could stumble over
@@ -210,15 +212,11 @@ def telegram_server() -> Iterator[str]:
     gateway = bridge["IPAM"]["Config"][0]["Gateway"]
     listening = ThreadingHTTPServer((gateway, 0), Handler)
     listening.daemon_threads = True
-    thread = threading.Thread(target=listening.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://{gateway}:{listening.server_port}"
-    finally:
-        closing.set()
-        listening.shutdown()
-        thread.join()
-        listening.server_close()
+    with in_a_thread(listening):
+        try:
+            yield f"http://{gateway}:{listening.server_port}"
+        finally:
+            closing.set()
 
 
 def copy_compose_file(folder: Path) -> None:

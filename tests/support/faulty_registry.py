@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
+from tests.support.http_server import in_a_thread
+
 Fault = Literal["none", "refuse", "close", "silent", "stall", "lie"]
 FAULTS: tuple[Fault, ...] = ("refuse", "close", "silent", "stall", "lie")
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
@@ -100,12 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
 def faulty_registry(behind: int) -> Iterator[FaultyRegistry]:
     """Yield a proxy before the registry at this port of the loopback."""
     listening = _Listening(behind)
-    thread = threading.Thread(target=listening.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield listening.registry
-    finally:
-        listening.registry.fail("none")
-        listening.shutdown()
-        thread.join()
-        listening.server_close()
+    with in_a_thread(listening):
+        try:
+            yield listening.registry
+        finally:
+            listening.registry.fail("none")

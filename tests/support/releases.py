@@ -34,6 +34,7 @@ from tests.support.docker import (
     eventually,
     run,
 )
+from tests.support.http_server import in_a_thread
 
 SICK = 'HEALTHCHECK --interval=1s --start-period=0s --retries=1 CMD ["false"]\nCMD ["sleep", "600"]'
 """A container that is unhealthy at once, so that a deploy ends by that event and not by a limit."""
@@ -221,28 +222,36 @@ def server(folder: Path, registry: Registry, telegram: str) -> Iterator[Server]:
     found.secret("application_password", APPLICATION_PASSWORD)
     found.secret("bot_token", "123456:a-token-that-lives-for-a-test")
     found.seeds_as_shipped()
-    settings = {
-        "COMPOSE_PROJECT_NAME": found.project,
+    tags = {"API_TAG": "latest", "BOT_TAG": "latest"}
+    with configured(
+        found, registry.name, **tags, TELEGRAM_API_BASE_URL=telegram, STACK_WATCH_SECONDS="3"
+    ):
+        yield found
+
+
+@contextmanager
+def configured(site: Server, registry: str, **settings: str) -> Iterator[None]:
+    """Write the `.env` of a server for a machine that is busy; remove at the end all that was started there."""
+    values = {
+        "COMPOSE_PROJECT_NAME": site.project,
         "COMPOSE_FILE": "compose.yml:release.yml",
-        "REGISTRY": registry.name,
-        "API_TAG": "latest",
-        "BOT_TAG": "latest",
-        "API_BIND": f"127.0.0.1:{found.port}",
-        "TELEGRAM_API_BASE_URL": telegram,
-        "STACK_PROBE_URL": f"{found.address}/health",
+        "REGISTRY": registry,
+        "API_BIND": f"127.0.0.1:{site.port}",
+        "STACK_PROBE_URL": f"{site.address}/health",
         "STACK_WAIT_TIMEOUT": "300",
         "STACK_PROBE_TIMEOUT": "300",
-        "STACK_WATCH_SECONDS": "3",
         "STACK_MIN_FREE_MB": "100",
+        **settings,
     }
-    lines = "".join(f"{name}={value}\n" for name, value in settings.items())
-    (folder / ".env").write_text(lines, encoding="utf-8")
-    (folder / ".env").chmod(0o600)
+    lines = "".join(f"{name}={value}\n" for name, value in values.items())
+    path = site.folder / ".env"
+    path.write_text(lines, encoding="utf-8")
+    path.chmod(0o600)
     try:
-        yield found
+        yield
     finally:
-        found.compose("down", "-v", "--remove-orphans", "--timeout", "0")
-        forget_project(found.project)
+        site.compose("down", "-v", "--remove-orphans", "--timeout", "0")
+        forget_project(site.project)
 
 
 @dataclass
@@ -327,14 +336,18 @@ def receiver() -> Iterator[Receiver]:
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found = Receiver(f"http://127.0.0.1:{listening.server_port}")
-    thread = threading.Thread(target=listening.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with in_a_thread(listening):
         yield found
-    finally:
-        listening.shutdown()
-        thread.join()
-        listening.server_close()
+
+
+@contextmanager
+def hearing(site: Server) -> Iterator[Receiver]:
+    """Let a server send its alerts, by both channels, to a receiver."""
+    with receiver() as found:
+        site.secret("alert_webhook", f"{found.address}/{HOOK}")
+        site.secret("alert_telegram_token", TOKEN)
+        site.setting(STACK_TELEGRAM_API=found.address, STACK_TELEGRAM_CHAT="42")
+        yield found
 
 
 def forget_project(project: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.support.docker import PASSWORD, ROOT, docker
-from tests.support.releases import OF_TEST, Registry, Revision, Server, forget_project, free_port
+from tests.support.releases import OF_TEST, Registry, Revision, Server, configured, free_port
 
 FIRST = Revision("0001", None, "CREATE TABLE words (id int PRIMARY KEY, word text NOT NULL)")
 SERVICES = ("init", "api")
@@ -187,23 +187,6 @@ def small_server(folder: Path, releases: SmallReleases, **settings: str) -> Iter
     (folder / "seeds").mkdir()
     (folder / "seeds" / "seeds.toml").write_text(MANIFEST, encoding="utf-8")
     found.words("one", "two")
-    values = {
-        "COMPOSE_PROJECT_NAME": found.project,
-        "COMPOSE_FILE": "compose.yml:release.yml",
-        "REGISTRY": releases.name,
-        "API_BIND": f"127.0.0.1:{found.port}",
-        "STACK_PROBE_URL": f"{found.address}/health",
-        "STACK_WAIT_TIMEOUT": "300",
-        "STACK_PROBE_TIMEOUT": "300",
-        "STACK_WATCH_SECONDS": "1",
-        "STACK_MIN_FREE_MB": "100",
-        **settings,
-    }
-    lines = "".join(f"{name}={value}\n" for name, value in values.items())
-    (folder / ".env").write_text(lines, encoding="utf-8")
-    (folder / ".env").chmod(0o600)
-    try:
+    settings = {"REGISTRY": releases.name, "STACK_WATCH_SECONDS": "1", **settings}
+    with configured(found, settings.pop("REGISTRY"), **settings):
         yield found
-    finally:
-        found.compose("down", "-v", "--remove-orphans", "--timeout", "0")
-        forget_project(found.project)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.docker import docker, run
-from tests.support.releases import HOOK, TOKEN, Receiver, receiver
+from tests.support.releases import HOOK, TOKEN, Receiver, hearing
 from tests.support.small_stack import SmallReleases, SmallServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -23,10 +23,7 @@ BROKEN = {
 
 @pytest.fixture(scope="module", name="ears")
 def _ears(small_site: SmallServer) -> Iterator[Receiver]:
-    with receiver() as found:
-        small_site.secret("alert_webhook", f"{found.address}/{HOOK}")
-        small_site.secret("alert_telegram_token", TOKEN)
-        small_site.setting(STACK_TELEGRAM_API=found.address, STACK_TELEGRAM_CHAT="42")
+    with hearing(small_site) as found:
         yield found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from compose_seeder.errors import RecordError, RefusedError
 from examples.postgres import Server
 from tests.support.ledgers import hashes_of_version
 from tests.support.postgres import FAST
+from tests.support.requirements import lacking
 from tests.support.seed_folder import Seeds, counts, table
 
 FOLDER = Path("/usr/lib/postgresql")
@@ -38,10 +38,7 @@ def icu() -> Iterator[Server]:
     """Yield a PostgreSQL with ICU, which the embedded one is built without."""
     found = sorted(FOLDER.glob("*/bin"))
     if not found:
-        reason = f"there is no PostgreSQL with ICU in {FOLDER}: install Debian's package postgresql"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(f"there is no PostgreSQL with ICU in {FOLDER}: install Debian's package postgresql")
     with Server(binaries=found[-1], settings=FAST) as server:
         yield server
 
