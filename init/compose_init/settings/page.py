@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from compose_init.settings.variables import Declared, declared, groups
+from compose_init.settings.declaration import Declared, declared
+from compose_init.settings.variables import groups
 
 TABLE = re.compile(r"(<!-- variables: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 """A table's place in the page: it is named for the group of its variables."""
